@@ -1,0 +1,187 @@
+/** The journal's vocabulary: what can happen, and how a row of it is written and read. */
+
+import { z } from "zod";
+
+/** The version that this build writes. Readers take rows of any version. */
+export const ROW_VERSION = 1;
+
+const by = z.string();
+const outcome = z.enum(["success", "failure", "revoked", "lost", "unknown"]);
+
+/**
+ * The packed payload of each type of row. Loose: fields that a newer build adds pass through.
+ * Times are Unix milliseconds.
+ */
+export const DETAIL = {
+  /** A policy holds the fire; a published fire implies this row and does without it. */
+  "fire.due": z.looseObject({}),
+  "fire.delayed": z.looseObject({ untilMs: z.int(), by, reason: z.string() }),
+  "fire.skipped": z.looseObject({ by, reason: z.string() }),
+  /** `attempt` is absent for the first. */
+  "fire.published": z.looseObject({ attempt: z.int().optional() }),
+  /** A worker has reserved or started it. `by`: `unacked`, `event` or `result`. */
+  "fire.taken": z.looseObject({ by, worker: z.string().optional() }),
+  /** Nobody took it by `takeByMs`: an alarm, not an end. */
+  "fire.overdue": z.looseObject({ takeByMs: z.int() }),
+  "fire.redelivered": z.looseObject({ deliveries: z.int() }),
+  /** The message has left the broker for good. `by`: `result`, `event` or `broker`. */
+  "fire.acked": z.looseObject({ by, worker: z.string().optional() }),
+  "fire.finished": z.looseObject({ outcome, runtimeMs: z.number().optional() }),
+  /** `ttl`: its own `expires` passed; `unacknowledged`: given up. `by`: `worker` or `beat`. */
+  "fire.expired": z.looseObject({ reason: z.enum(["ttl", "unacknowledged"]), by }),
+  /** Evidence for a fire that is closed; changes nothing. */
+  "fire.late_ack": z.looseObject({ by, outcome: outcome.optional() }),
+  /** First seen, or seen again after an absence: it fires from `dueMs` (now) on, never the past. */
+  "task.known": z.looseObject({
+    revision: z.string(),
+    definition: z.record(z.string(), z.unknown()),
+  }),
+  "task.changed": z.looseObject({
+    revision: z.string(),
+    definition: z.record(z.string(), z.unknown()),
+  }),
+  "task.retired": z.looseObject({}),
+  /** Due times in [fromMs, toMs] that a policy let go, all for one reason. */
+  "task.dropped": z.looseObject({
+    fromMs: z.int(),
+    toMs: z.int(),
+    count: z.int(),
+    by,
+    reason: z.string(),
+  }),
+  "term.started": z.looseObject({
+    owner: z.string(),
+    epoch: z.string(),
+    build: z.string(),
+    tzdata: z.string().optional(),
+  }),
+  "term.ended": z.looseObject({ owner: z.string(), reason: z.string() }),
+  /** Beat's keys were gone although this replica had seen them: somebody emptied Redis. */
+  "term.history_lost": z.looseObject({ owner: z.string(), reason: z.string() }),
+  /** A changed configuration was taken; lists of entry names. */
+  "control.reloaded": z.looseObject({
+    added: z.array(z.string()),
+    changed: z.array(z.string()),
+    retired: z.array(z.string()),
+  }),
+  /** A changed configuration was refused; the old one keeps running. */
+  "control.reload_refused": z.looseObject({ problems: z.array(z.string()) }),
+} as const;
+
+export type EventType = keyof typeof DETAIL;
+export type FireEventType = Extract<EventType, `fire.${string}`>;
+export type Detail<T extends EventType> = z.infer<(typeof DETAIL)[T]>;
+
+/** A row to write. `task` is empty and `dueMs` null where the row is not about a task or a fire. */
+export type Row<T extends EventType = EventType> = {
+  [K in T]: {
+    readonly type: K;
+    readonly task: string;
+    /** The nominal time; for `task.*` rows the cursor that they set. */
+    readonly dueMs: number | null;
+    /** The tick's own, corrected time; the stream id has the server's. */
+    readonly decidedMs: number;
+    readonly detail: Detail<K>;
+  };
+}[T];
+
+/** A row as read. `type` may be one that this build does not know: it is kept and passed over. */
+export interface JournalRow {
+  /** The stream id. Its first part is the server's time in milliseconds. */
+  readonly id: string;
+  readonly version: number;
+  readonly type: string;
+  readonly task: string;
+  readonly dueMs: number | null;
+  readonly decidedMs: number;
+  readonly fence: number;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Server time of a row. Unix milliseconds. */
+export function recordedMs(row: JournalRow): number {
+  return Number(row.id.slice(0, row.id.indexOf("-")));
+}
+
+/**
+ * Names on the wire, short because a stream repeats values (not names) in every entry.
+ * A type without a short name travels under its own.
+ */
+const WIRE: Partial<Record<EventType, string>> = {
+  "fire.published": "p",
+  "fire.taken": "t",
+  "fire.acked": "a",
+  "fire.finished": "f",
+  "fire.expired": "x",
+};
+const FROM_WIRE = new Map(Object.entries(WIRE).map(([type, wire]) => [wire, type]));
+
+/** The fields of every row, in this order; equal sets compress in the stream's nodes. */
+export const ROW_FIELDS = ["v", "t", "k", "d", "m", "f", "p"] as const;
+
+/** What `m` is counted from: the due time where there is one, so that it is a small number. */
+function decidedBase(dueMs: number | null): number {
+  return dueMs ?? 0;
+}
+
+/**
+ * The values that a row adds to what the script already has: type, due time, decided time, payload.
+ * The script puts version, task and fence beside them.
+ */
+export function encodeRow(row: Row): [type: string, due: string, decided: string, payload: string] {
+  const payload = JSON.stringify(row.detail);
+  return [
+    WIRE[row.type] ?? row.type,
+    row.dueMs === null ? "" : String(row.dueMs),
+    String(row.decidedMs - decidedBase(row.dueMs)),
+    payload === "{}" ? "" : payload,
+  ];
+}
+
+/**
+ * A stream entry as a row, or a sentence on why it is not one.
+ * Loose: unknown fields and types pass through.
+ */
+export function decodeRow(id: string, fields: readonly string[]): JournalRow | string {
+  const values: Record<string, string> = {};
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    values[fields[index]!] = fields[index + 1]!;
+  }
+  const { v, t, k, d, m, f, p } = values;
+  if (v === undefined || t === undefined || k === undefined || m === undefined || f === undefined) {
+    return `expected an entry with the fields v, t, k, m and f, got ${
+      Object.keys(values).join(", ")
+    }`;
+  }
+  const version = Number(v);
+  const dueMs = d === undefined || d === "" ? null : Number(d);
+  const decidedMs = Number(m) + decidedBase(dueMs);
+  const fence = Number(f);
+  if (![version, dueMs ?? 0, decidedMs, fence].every(Number.isSafeInteger)) {
+    return `expected whole numbers in v, d, m and f, got ${v}, ${d}, ${m}, ${f}`;
+  }
+  const detail = parsePayload(p ?? "");
+  if (detail === null) return `expected a JSON object in p, got ${p}`;
+  return { id, version, type: FROM_WIRE.get(t) ?? t, task: k, dueMs, decidedMs, fence, detail };
+}
+
+/** `row` narrowed to `type`, with its detail checked; `null` when it is another or malformed. */
+export function rowOf<T extends EventType>(
+  row: JournalRow,
+  type: T,
+): (JournalRow & { readonly detail: Detail<T> }) | null {
+  if (row.type !== type) return null;
+  const parsed = DETAIL[type].safeParse(row.detail);
+  return parsed.success ? { ...row, detail: parsed.data as Detail<T> } : null;
+}
+
+function parsePayload(text: string): Record<string, unknown> | null {
+  if (text === "") return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (value === null || typeof value !== "object" || Array.isArray(value)) return null;
+    return value as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}

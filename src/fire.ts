@@ -1,0 +1,37 @@
+/** What a fire is called. A fire has the same id on every leader, run and replay. */
+
+/** `report@1767225600000`: the entry's name, an at sign, the due time in Unix milliseconds. */
+export type FireId = `${string}@${number}`;
+
+/** Names that an entry may have; they stand in ids, keys and command lines, so no spaces and no `@`. */
+export const TASK_NAME = /^[A-Za-z0-9_.:-]+$/;
+
+export function fireIdOf(task: string, dueMs: number): FireId {
+  return `${task}@${dueMs}`;
+}
+
+/** The two parts of a fire id, or `null` when `text` is not one. */
+export function parseFireId(text: string): { task: string; dueMs: number } | null {
+  const at = text.lastIndexOf("@");
+  const task = text.slice(0, at);
+  const due = text.slice(at + 1);
+  if (at < 1 || !TASK_NAME.test(task) || !/^-?\d+$/.test(due)) return null;
+  return { task, dueMs: Number(due) };
+}
+
+/**
+ * The key of one publish of a fire: the fire id, and `#n` behind it for the n-th new attempt.
+ * A copy that a rollback causes is the same attempt; publishing anew on purpose is a new one.
+ */
+export function openIdOf(task: string, dueMs: number, attempt: number): string {
+  return attempt === 0 ? fireIdOf(task, dueMs) : `${fireIdOf(task, dueMs)}#${attempt}`;
+}
+
+/** The parts of {@link openIdOf}, or `null` when `text` is not one. */
+export function parseOpenId(text: string): { task: string; dueMs: number; attempt: number } | null {
+  const hash = text.lastIndexOf("#");
+  const fire = parseFireId(hash < 0 ? text : text.slice(0, hash));
+  const attempt = hash < 0 ? 0 : Number(text.slice(hash + 1));
+  if (fire === null || !Number.isSafeInteger(attempt) || attempt < 0) return null;
+  return { ...fire, attempt };
+}

@@ -1,0 +1,243 @@
+/** Everything outside, as types. Implementations: `clock.ts`, `memory/`, `redis/`. */
+
+import type { Cursor, OpenFire } from "./cursor.ts";
+import type { JournalRow, Row } from "./event.ts";
+
+/** The only source of time. */
+export interface Clock {
+  /** Unix milliseconds; may jump. For records, never for durations. */
+  wallMs(): number;
+  /** Milliseconds since some start, fractional; never goes back. For leases and latencies. */
+  monotonicMs(): number;
+  /**
+   * Resolves after `durationMs`, or at once when `signal` is aborted. Never rejects: who sleeps
+   * looks at the world again anyway.
+   */
+  sleep(durationMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** The most steps of one commit, so that the lease and the workers get in between. */
+export const BATCH_MAX = 200;
+
+/** One decision to record: a row, the cursor that it moves, and perhaps a message. */
+export interface Step {
+  /** The cursor's name: a task, or one of `LOG_CURSOR`. */
+  readonly task: string;
+  /** The cursor's text that this step expects; empty for "there is none". */
+  readonly expect: string;
+  /** The cursor's text after it; empty to remove the cursor. */
+  readonly next: string;
+  /** Refused as `early` before this time of the server. 0 for any time. Unix milliseconds. */
+  readonly notBeforeMs: number;
+  readonly row: Row;
+  readonly publish: Publish | null;
+}
+
+/** A message, and the open fire that stands for it. */
+export interface Publish {
+  readonly message: string;
+  readonly open: OpenFire;
+}
+
+/** What became of a step. All but `committed` wrote nothing for it. */
+export type Outcome =
+  | { readonly kind: "committed" }
+  /** The cursor is already at or past it. */
+  | { readonly kind: "duplicate" }
+  /** The cursor is another than expected, and not past it. */
+  | { readonly kind: "gap" }
+  /** The server's time is before `notBeforeMs`. */
+  | { readonly kind: "early" }
+  /** The cursor is under a revision that this step does not know. */
+  | { readonly kind: "revision" }
+  /** The key of its list is of another type. */
+  | { readonly kind: "wrongtype" };
+
+/** `fenced`: someone newer leads, nothing was written, step down. */
+export type Committed =
+  | { readonly kind: "fenced" }
+  | {
+    readonly kind: "done";
+    /** The server's time, read once in the script. Unix milliseconds. */
+    readonly serverMs: number;
+    readonly outcomes: readonly Outcome[];
+  };
+
+/** What became known of an open fire: rows, and its next text. */
+export interface Settlement {
+  /** The open fire as it stands; another text in Redis answers `duplicate`. */
+  readonly open: OpenFire;
+  /** As it stands afterwards, or `null` to close it. */
+  readonly next: OpenFire | null;
+  /** At least one. */
+  readonly rows: readonly Row[];
+  /** An expired message to take out of its list; when it is gone, the answer is `raced`. */
+  readonly remove: { readonly list: string; readonly bytes: string } | null;
+}
+
+export type SettleOutcome = "settled" | "duplicate" | "raced" | "wrongtype";
+
+export type Settled =
+  | { readonly kind: "fenced" }
+  | {
+    readonly kind: "done";
+    readonly serverMs: number;
+    readonly outcomes: readonly SettleOutcome[];
+  };
+
+/** What a new leader starts from. */
+export interface Loaded {
+  readonly serverMs: number;
+  /** Keyed by task; log cursors included. */
+  readonly cursors: ReadonlyMap<string, Cursor>;
+  readonly open: readonly OpenFire[];
+}
+
+/** A range of the journal, both ends included. */
+export interface ReadRange {
+  /** A stream id or Unix milliseconds as text; `-` for the start. */
+  readonly from: string;
+  /** As `from`; `+` for the end. */
+  readonly to: string;
+}
+
+/** The only door out. Publishing without recording cannot be written. */
+export interface Journal {
+  /**
+   * Takes each step whole: row, cursor, message and open fire, or nothing of it. The outcomes line
+   * up with the steps. Sending the same steps again changes nothing.
+   *
+   * @param steps at most `BATCH_MAX`; steps of one task in order
+   * @param fence the leader's term, a count that only grows
+   * @throws {JournalUnavailableError} no answer or a refusal of the whole; safe to repeat
+   */
+  commit(steps: readonly Step[], fence: number): Promise<Committed>;
+
+  /**
+   * Records what became of open fires. As `commit`: each whole or not at all, harmless to repeat.
+   *
+   * @param settlements at most `BATCH_MAX`
+   * @throws {JournalUnavailableError}
+   */
+  settle(settlements: readonly Settlement[], fence: number): Promise<Settled>;
+
+  /**
+   * Cursors and open fires, all of them.
+   * @throws {JournalUnavailableError} also (`fatal`) when the journal was written by something else
+   */
+  load(): Promise<Loaded>;
+
+  /**
+   * Cursors and open fires of some tasks, read again after an outcome that was not expected.
+   * @param openIds keys of the open fires in question (`openKey`)
+   */
+  reload(tasks: readonly string[], openIds: readonly string[]): Promise<Loaded>;
+
+  /** Rows in the order they were recorded; entries that are not rows are passed to `onForeign`. */
+  read(range: ReadRange, onForeign?: (id: string, why: string) => void): AsyncIterable<JournalRow>;
+
+  /** As `read`, newest first. */
+  readBack(
+    range: ReadRange,
+    onForeign?: (id: string, why: string) => void,
+  ): AsyncIterable<JournalRow>;
+}
+
+export type Taken =
+  | {
+    readonly kind: "taken";
+    readonly fence: number;
+    /** The id of the history that this namespace holds. */
+    readonly epoch: string;
+    /** The namespace had no epoch, and got this one now. */
+    readonly isNewEpoch: boolean;
+    readonly serverMs: number;
+  }
+  | {
+    readonly kind: "held";
+    readonly owner: string;
+    readonly fence: number;
+    readonly leftMs: number;
+  };
+
+/** One leader at a time, for a bounded time. */
+export interface Lease {
+  /**
+   * @param request.owner unique to this process
+   * @param request.minFence the highest fence that this replica has seen; the new one is above it
+   * @param request.epoch the id to give to a namespace that has none
+   * @throws {JournalUnavailableError}
+   */
+  take(
+    request: { owner: string; ttlMs: number; minFence: number; epoch: string },
+  ): Promise<Taken>;
+  /** `serverMs`, or `null` when the lease is no longer ours. */
+  renew(request: { owner: string; fence: number; ttlMs: number }): Promise<number | null>;
+  /** Gives the lease up where it is still ours. */
+  release(request: { owner: string; fence: number }): Promise<void>;
+}
+
+/** A message in a queue, as far as Beat looks at it. */
+export interface QueuedMessage {
+  /** The Celery task id, or empty when the element is not a message. */
+  readonly taskId: string;
+  readonly deliveryTag: string;
+  /** From Beat's header; `null` for other people's messages. Unix milliseconds. */
+  readonly publishedMs: number | null;
+  readonly isRedelivered: boolean;
+  /** The element to the letter. */
+  readonly bytes: string;
+}
+
+/** A bounded look at the old end of a list. */
+export interface QueueSample {
+  readonly depth: number;
+  /** Oldest (next to be served) first. All of the queue when it is as long as `depth`. */
+  readonly oldest: readonly QueuedMessage[];
+}
+
+/** A result document of Celery, as far as Beat looks at it. */
+export interface TaskResult {
+  readonly status: "STARTED" | "SUCCESS" | "FAILURE" | "RETRY" | "REVOKED" | string;
+  /** `date_done` in Unix milliseconds; `null` while it is not final. */
+  readonly doneMs: number | null;
+  /** For REVOKED: `expired`, `revoked` or `terminated`. */
+  readonly revokedAs: string | null;
+  readonly worker: string | null;
+}
+
+/** Something heard over pub/sub: never needed, only faster. */
+export type Hint =
+  /** A result document of this id changed. */
+  | { readonly kind: "result"; readonly taskId: string }
+  | {
+    readonly kind: "event";
+    readonly taskId: string;
+    readonly type:
+      | "received"
+      | "started"
+      | "succeeded"
+      | "failed"
+      | "retried"
+      | "rejected"
+      | "revoked";
+    readonly worker: string;
+    /** The worker's clock. Unix milliseconds. */
+    readonly atMs: number;
+    readonly runtimeMs: number | null;
+    /** Of `revoked`: its `expires` had passed. */
+    readonly isExpired: boolean;
+  }
+  | { readonly kind: "worker"; readonly worker: string; readonly isOnline: boolean };
+
+/** The broker and the result backend, read only. */
+export interface Sensors {
+  /** @param limit the most messages of each list to read */
+  sampleQueues(lists: readonly string[], limit: number): Promise<QueueSample[]>;
+  /** Whether each delivery tag is reserved by a worker and not acknowledged. */
+  areReserved(deliveryTags: readonly string[]): Promise<boolean[]>;
+  /** @throws {JournalUnavailableError} also when only the result backend is away */
+  results(taskIds: readonly string[]): Promise<(TaskResult | null)[]>;
+  /** Calls `onHint` until `signal` is aborted; reconnects by itself, and says nothing of gaps. */
+  listen(onHint: (hint: Hint) => void, signal: AbortSignal): void;
+}
