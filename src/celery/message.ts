@@ -1,0 +1,166 @@
+/** A task message as Celery's workers take it from Redis (protocol 2 in Kombu's envelope), written and read. */
+
+import { MessageError } from "../errors.ts";
+import type { QueuedMessage } from "../ports.ts";
+import type { Transport } from "../settings.ts";
+import type { Task } from "../task.ts";
+import { celeryTaskId, deliveryTag } from "./ids.ts";
+import { checkMessage, checkTask } from "./check.ts";
+import { pythonRepr } from "./python_repr.ts";
+import { parseTimeText, timeText } from "./time_text.ts";
+
+/** What is different in each message of a task. Times are Unix milliseconds, whole. */
+export interface MessageParts {
+  /** From `celeryTaskId`. */
+  readonly taskId: string;
+  /** From `deliveryTag`; never used twice in one database. */
+  readonly deliveryTag: string;
+  /** `task@dueMs`, for people and for tools that read headers. */
+  readonly fireId: string;
+  readonly dueMs: number;
+  /** The message's `expires` is counted from here. */
+  readonly publishedMs: number;
+}
+
+/** A task's message, ready but for what differs each time. */
+export interface MessageTemplate {
+  /** One list element: JSON, to be pushed as it is. */
+  render(parts: MessageParts): string;
+}
+
+/**
+ * Prepares the messages of a task.
+ *
+ * @param origin who sends: `beat@host`
+ * @throws {MessageError} the message could not travel, or could kill a worker; names every problem
+ */
+export function messageOf(task: Task, origin: string): MessageTemplate {
+  const problems = checkTask(task);
+  if (problems.length > 0) {
+    throw new MessageError(`task ${task.name} has no message that works: ${problems.join("; ")}`);
+  }
+  const template = templateOf(task, origin);
+  checkMessage(template.render(sampleOf(task)));
+  return template;
+}
+
+/** Long before year 10000, which Python cannot write, whatever `expires` is allowed to be. */
+const SAMPLE_MS = Date.UTC(2026, 0, 1);
+
+function sampleOf(task: Task): MessageParts {
+  const fireId = `${task.name}@${SAMPLE_MS}`;
+  const taskId = celeryTaskId("sample", fireId);
+  return {
+    taskId,
+    deliveryTag: deliveryTag(taskId, 1),
+    fireId,
+    dueMs: SAMPLE_MS,
+    publishedMs: SAMPLE_MS,
+  };
+}
+
+/** Concatenation: building and encoding the whole object costs several times as much for each fire. */
+function templateOf(task: Task, origin: string): MessageTemplate {
+  const { expiresMs } = task;
+  const beforeId = `{"body":"${bodyOf(task.args, task.kwargs)}",` +
+    `"content-encoding":"utf-8","content-type":"application/json",` +
+    `"headers":{"lang":"js","task":${JSON.stringify(task.celeryTask)},"id":`;
+  const beforeExpires = `,"shadow":null,"eta":null,"expires":`;
+  const beforeRoot = `,"group":null,"group_index":null,"retries":0,` +
+    `"timelimit":${JSON.stringify([task.timeLimitS, task.softTimeLimitS])},"root_id":`;
+  const beforeFire = `,"parent_id":null,` + membersOf({
+    argsrepr: task.args.length === 0 ? "()" : pythonRepr(task.args),
+    kwargsrepr: pythonRepr(task.kwargs),
+    origin,
+    // Not needed to keep results out: a task that stores none says so itself, in the worker.
+    ignore_result: task.ignoreResult,
+    periodic_task_name: task.name,
+  }) + `,"x-beat-fire-id":`;
+  const own = membersOf(task.headers);
+  const beforeCorrelation = `${own === "" ? "" : ","}${own}},"properties":{"correlation_id":`;
+  const beforeTag = `,"reply_to":"","delivery_mode":2,` +
+    (expiresMs === null ? "" : `"expiration":"${expiresMs}",`) +
+    `"delivery_info":{"exchange":"","routing_key":${JSON.stringify(task.queue)}},` +
+    `"priority":${task.priority ?? 0},"body_encoding":"base64","delivery_tag":`;
+  return {
+    render({ taskId, deliveryTag, fireId, dueMs, publishedMs }) {
+      const id = JSON.stringify(taskId);
+      const expires = expiresMs === null ? "null" : `"${timeText(publishedMs + expiresMs)}"`;
+      return beforeId + id + beforeExpires + expires + beforeRoot + id + beforeFire +
+        JSON.stringify(fireId) + `,"x-beat-due":"` + timeText(dueMs) + `","x-beat-published":"` +
+        timeText(publishedMs) + `"` + beforeCorrelation + id + beforeTag +
+        JSON.stringify(deliveryTag) + "}}";
+    },
+  };
+}
+
+/** The members of an object's JSON, without its braces. */
+function membersOf(value: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(value).slice(1, -1);
+}
+
+/** Arguments as they travel: base64 of the UTF-8 JSON `[args, kwargs, embed]`. */
+export function bodyOf(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>) {
+  const embed = { callbacks: null, errbacks: null, chain: null, chord: null };
+  return new TextEncoder().encode(JSON.stringify([args, kwargs, embed])).toBase64();
+}
+
+/**
+ * The list that Celery's workers serve a queue's messages of this priority from, without the global
+ * key prefix: that of the greatest step not above `priority`, which is the queue itself for step 0.
+ *
+ * @param priority 0 to 9, 0 served first; `null` for Celery's default, 0
+ */
+export function listOf(
+  queue: string,
+  priority: number | null,
+  transport: Pick<Transport, "sep" | "prioritySteps">,
+): string {
+  const steps = transport.prioritySteps;
+  // Below every step, Kombu wraps around to the last; workers serve no list but those of the steps.
+  const step = steps.findLast((step) => step <= (priority ?? 0)) ?? steps.at(-1) ?? 0;
+  return step === 0 ? queue : `${queue}${transport.sep}${step}`;
+}
+
+/** A message read back from a list or from `unacked`. */
+export interface DecodedMessage extends QueuedMessage {
+  /** The message's own end; `null` when it has none, or none that can be read. Unix milliseconds. */
+  readonly expiresMs: number | null;
+}
+
+/** An element of a queue's list. Whatever is not a message has an empty `taskId`. */
+export function decodeMessage(text: string): DecodedMessage {
+  return fromEnvelope(parseJson(text), text);
+}
+
+/** A value of the hash `unacked`: `[envelope, exchange, routing_key]`. As {@link decodeMessage}. */
+export function decodeUnacked(text: string): DecodedMessage {
+  const entry = parseJson(text);
+  return fromEnvelope(Array.isArray(entry) ? entry[0] : null, text);
+}
+
+function fromEnvelope(envelope: unknown, bytes: string): DecodedMessage {
+  const { headers, properties } = objectOf(envelope);
+  const { id, expires, redelivered, "x-beat-published": published } = objectOf(headers);
+  const { delivery_tag: tag, delivery_info: info } = objectOf(properties);
+  return {
+    taskId: typeof id === "string" ? id : "",
+    deliveryTag: typeof tag === "string" ? tag : "",
+    publishedMs: parseTimeText(published),
+    expiresMs: parseTimeText(expires),
+    isRedelivered: redelivered === true || objectOf(info)["redelivered"] === true,
+    bytes,
+  };
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === "object" ? value as Record<string, unknown> : {};
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
