@@ -12,6 +12,11 @@ export interface Shell {
   readonly columns: number;
   /** All of standard input. */
   readStdin(): Promise<string>;
-  /** Aborted by SIGINT or SIGTERM; its reason is the signal's name. */
+  /**
+   * Aborted by SIGINT or SIGTERM; its reason is the signal's name. A command that never asks for it
+   * is ended by the signal itself.
+   */
   readonly signal: AbortSignal;
+  /** Calls `listener` on each SIGHUP, until the returned function is called. */
+  onHangup(listener: () => void): () => void;
 }
