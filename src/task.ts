@@ -59,10 +59,22 @@ export interface Task {
   readonly giveUpMs: number;
 }
 
-/** The revision of a task: a hash of what decides when it fires and what is published. */
+/**
+ * The revision of a task: two hashes with a dot between them, the first of when it is due, the second
+ * of all else that decides what is published. A change of the first starts the cursor anew.
+ */
 export function revisionOf(task: Task): string {
-  const { importance: _importance, ...deciding } = task;
-  return createHash("sha1").update(canonicalJson(deciding)).digest("hex").slice(0, 12);
+  const { trigger, ...rest } = task;
+  return `${shortHash(trigger)}.${shortHash(rest)}`;
+}
+
+/** Whether two revisions mean the same due times. */
+export function hasSameTrigger(one: string, other: string): boolean {
+  return one.split(".")[0] === other.split(".")[0];
+}
+
+function shortHash(value: unknown): string {
+  return createHash("sha1").update(canonicalJson(value)).digest("hex").slice(0, 8);
 }
 
 /** JSON with sorted keys, so that equal values have equal texts. */

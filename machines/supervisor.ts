@@ -1,0 +1,187 @@
+/**
+ * The one long-lived actor: who may tick, and when. It knows nothing of fires.
+ *
+ * standby → recovering → leading (waiting ⇄ ticking, reloading, backingOff) → draining → stopped
+ *
+ * The lease and the watch over published fires are invoked for all of `leading`. Losing the lease, or
+ * being fenced, is a way back to `standby` and no error. A tick is invoked on entry to `ticking`, so
+ * two of one leader cannot overlap.
+ */
+
+import { assign, fromCallback, fromPromise, setup } from "xstate";
+
+export type SupervisorEvent =
+  /** Stop in order: finish what is under way, hand over. */
+  | { readonly type: "STOP" }
+  /** The configuration was loaded anew. */
+  | { readonly type: "RELOAD" }
+  /** The lease is no longer ours, or may not be. */
+  | { readonly type: "LEASE_LOST" }
+  /** A script refused our fence. */
+  | { readonly type: "FENCED" };
+
+/** How a tick, a reload or a recovery ended. */
+export interface Passed {
+  readonly isFenced: boolean;
+}
+
+export interface SupervisorContext {
+  /** The fence of the present term; 0 before the first. */
+  readonly fence: number;
+  /** Failures in a row of what is being tried; for the back-off. */
+  readonly failures: number;
+  readonly isReloadWanted: boolean;
+  /** What ended the supervisor, where it was an error that no waiting mends. */
+  readonly error: unknown;
+}
+
+/** What each actor is given: the term that it works in. */
+export type TermInput = Pick<SupervisorContext, "fence" | "failures">;
+
+const unprovided = (): never => {
+  throw new Error("the host provides the supervisor's actors");
+};
+
+/** An event as the guards and actions below read it: XState's done and error events have more. */
+type Told = { readonly output?: unknown; readonly error?: unknown };
+
+/** A tick or a recovery that failed: mended by waiting, or the end. */
+const toBackingOff = [
+  { guard: "isPassing", target: "#supervisor.leading.backingOff", actions: "noteFailure" },
+  { target: "#supervisor.draining", actions: "noteError" },
+] as const;
+
+export const supervisorMachine = setup({
+  types: {
+    context: {} as SupervisorContext,
+    events: {} as SupervisorEvent,
+    output: {} as { error: unknown },
+  },
+  actors: {
+    /** Resolves with the fence once this replica leads; waits for as long as Redis is away. */
+    acquire: fromPromise<number, TermInput>(unprovided),
+    /** Loads the world and brings the schedule up to date. */
+    recover: fromPromise<Passed, TermInput>(unprovided),
+    /** Renews the lease; sends LEASE_LOST. */
+    holdLease: fromCallback<SupervisorEvent, TermInput>(unprovided),
+    /** Follows published fires to their end; sends FENCED. */
+    follow: fromCallback<SupervisorEvent, TermInput>(unprovided),
+    /** Resolves when something is due. */
+    untilDue: fromPromise<void, TermInput>(unprovided),
+    tick: fromPromise<Passed, TermInput>(unprovided),
+    /** Brings the schedule up to date with the configuration loaded anew. */
+    reload: fromPromise<Passed, TermInput>(unprovided),
+    /** Resolves when it is time to try again. */
+    backOff: fromPromise<void, TermInput>(unprovided),
+    /** Lets what is under way end, and hands the lease over. Never rejects. */
+    drain: fromPromise<void, TermInput>(unprovided),
+  },
+  guards: {
+    isFenced: ({ event }) => ((event as Told).output as Passed).isFenced,
+    isPassing: ({ event }) => isPassing((event as Told).error),
+    isReloadWanted: ({ context }) => context.isReloadWanted,
+  },
+  actions: {
+    noteFence: assign({ fence: ({ event }) => (event as Told).output as number }),
+    noteFailure: assign({ failures: ({ context }) => context.failures + 1 }),
+    noteError: assign({ error: ({ event }) => (event as Told).error }),
+    forgetFailures: assign({ failures: 0 }),
+    noteReload: assign({ isReloadWanted: true }),
+    forgetReload: assign({ isReloadWanted: false }),
+  },
+}).createMachine({
+  id: "supervisor",
+  context: { fence: 0, failures: 0, isReloadWanted: false, error: null },
+  output: ({ context }) => ({ error: context.error }),
+  initial: "standby",
+  states: {
+    standby: {
+      invoke: {
+        src: "acquire",
+        input: ({ context }) => context,
+        onDone: { target: "recovering", actions: "noteFence" },
+        onError: { target: "stopped", actions: "noteError" },
+      },
+      on: { STOP: "stopped" },
+    },
+    recovering: {
+      entry: "forgetReload",
+      invoke: {
+        src: "recover",
+        input: ({ context }) => context,
+        onDone: [
+          { guard: "isFenced", target: "standby" },
+          { target: "leading", actions: "forgetFailures" },
+        ],
+        onError: [
+          { guard: "isPassing", target: "standby", actions: "noteFailure" },
+          { target: "draining", actions: "noteError" },
+        ],
+      },
+      on: { STOP: "draining", RELOAD: { actions: "noteReload" } },
+    },
+    leading: {
+      invoke: [
+        { src: "holdLease", input: ({ context }) => context },
+        { src: "follow", input: ({ context }) => context },
+      ],
+      on: {
+        STOP: "draining",
+        LEASE_LOST: "standby",
+        FENCED: "standby",
+        RELOAD: { actions: "noteReload" },
+      },
+      initial: "waiting",
+      states: {
+        waiting: {
+          always: { guard: "isReloadWanted", target: "reloading" },
+          invoke: {
+            src: "untilDue",
+            input: ({ context }) => context,
+            onDone: "ticking",
+          },
+        },
+        ticking: {
+          invoke: {
+            src: "tick",
+            input: ({ context }) => context,
+            onDone: [
+              { guard: "isFenced", target: "#supervisor.standby" },
+              { target: "waiting", actions: "forgetFailures" },
+            ],
+            onError: toBackingOff,
+          },
+        },
+        reloading: {
+          entry: "forgetReload",
+          invoke: {
+            src: "reload",
+            input: ({ context }) => context,
+            onDone: [
+              { guard: "isFenced", target: "#supervisor.standby" },
+              { target: "waiting", actions: "forgetFailures" },
+            ],
+            onError: toBackingOff,
+          },
+        },
+        backingOff: {
+          invoke: { src: "backOff", input: ({ context }) => context, onDone: "ticking" },
+        },
+      },
+    },
+    draining: {
+      invoke: {
+        src: "drain",
+        input: ({ context }) => context,
+        onDone: "stopped",
+      },
+    },
+    stopped: { type: "final" },
+  },
+});
+
+/** An error with a `retry` kind is the world's; waiting mends all of them but the fatal ones. */
+function isPassing(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "retry" in error &&
+    error.retry !== "fatal";
+}

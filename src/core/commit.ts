@@ -1,0 +1,147 @@
+/**
+ * Commits steps and keeps the world in step with what became of them. Two batches are in flight at
+ * most; a call whose reply was lost is kept, and sent again to the letter before anything new.
+ */
+
+import { openKey } from "../cursor.ts";
+import { JournalUnavailableError } from "../errors.ts";
+import type { Clock, Journal, Step } from "../ports.ts";
+import type { ServerClock } from "../clock.ts";
+import type { World } from "./world.ts";
+import { applyReload, applyStep } from "./world.ts";
+
+const IN_FLIGHT_MAX = 2;
+
+/** What the steps of some commits came to. */
+export interface Tally {
+  isFenced: boolean;
+  committed: number;
+  /** Committed steps that carried a message. */
+  published: number;
+  /** How far the furthest step was before its time by the server's clock. Milliseconds. */
+  earlyByMs: number;
+  /** Tasks whose list is of another type; their steps were refused. */
+  readonly wrongType: Set<string>;
+  /** Tasks under another revision than ours: the schedule must be reconciled. */
+  readonly otherRevision: Set<string>;
+  /** Tasks whose cursor was another than expected; it has been read again. */
+  readonly reread: Set<string>;
+}
+
+export interface Committer {
+  /**
+   * Sends each batch as it comes; `batches` is asked for the next while one is under way.
+   *
+   * @throws {JournalUnavailableError} what was sent and not answered is kept for the next call
+   */
+  commitAll(batches: Iterable<readonly Step[]>, fence: number): Promise<Tally>;
+}
+
+export function committer(
+  ports: { journal: Journal; clock: Clock; server: ServerClock },
+  world: World,
+): Committer {
+  /** Calls whose outcome is not known. */
+  let inDoubt: (readonly Step[])[] = [];
+
+  async function commitOne(steps: readonly Step[], fence: number, tally: Tally): Promise<void> {
+    const sentMs = ports.clock.monotonicMs();
+    const reply = await ports.journal.commit(steps, fence);
+    if (reply.kind === "fenced") {
+      tally.isFenced = true;
+      return;
+    }
+    ports.server.observe(sentMs, reply.serverMs);
+    const lost: Step[] = [];
+    reply.outcomes.forEach((outcome, index) => {
+      const step = steps[index]!;
+      switch (outcome.kind) {
+        case "committed":
+          applyStep(world, step);
+          tally.committed++;
+          if (step.publish !== null) tally.published++;
+          return;
+        case "duplicate":
+        case "gap":
+          lost.push(step);
+          return;
+        case "early":
+          tally.earlyByMs = Math.max(tally.earlyByMs, step.notBeforeMs - reply.serverMs);
+          return;
+        case "revision":
+          tally.otherRevision.add(step.task);
+          return;
+        case "wrongtype":
+          tally.wrongType.add(step.task);
+          return;
+      }
+    });
+    if (lost.length > 0) await reread(lost, tally);
+  }
+
+  /** Nothing lost can look like a duplicate: what Redis holds is read, not guessed. */
+  async function reread(steps: readonly Step[], tally: Tally): Promise<void> {
+    const tasks = [...new Set(steps.map((step) => step.task))];
+    const openIds = steps.flatMap(({ publish }) => publish === null ? [] : [openKey(publish.open)]);
+    applyReload(world, { tasks, openIds }, await ports.journal.reload(tasks, openIds));
+    for (const task of tasks) tally.reread.add(task);
+  }
+
+  async function send(steps: readonly Step[], fence: number, tally: Tally): Promise<void> {
+    try {
+      await commitOne(steps, fence, tally);
+    } catch (error) {
+      if (error instanceof JournalUnavailableError) inDoubt.push(steps);
+      throw error;
+    }
+  }
+
+  async function resend(fence: number, tally: Tally): Promise<void> {
+    const again = inDoubt;
+    inDoubt = [];
+    for (const [index, steps] of again.entries()) {
+      try {
+        await send(steps, fence, tally);
+      } catch (error) {
+        inDoubt.push(...again.slice(index + 1));
+        throw error;
+      }
+      if (tally.isFenced) return;
+    }
+  }
+
+  return {
+    async commitAll(batches, fence) {
+      const tally = emptyTally();
+      await resend(fence, tally);
+      const inFlight: Promise<unknown>[] = [];
+      try {
+        for (const steps of batches) {
+          const sent = send(steps, fence, tally);
+          sent.catch(() => {}); // It is awaited below; until then it must not count as unhandled.
+          inFlight.push(sent);
+          if (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
+          if (tally.isFenced) break;
+        }
+      } finally {
+        const rest = await Promise.allSettled(inFlight);
+        const failed = rest.find((each) => each.status === "rejected");
+        // deno-lint-ignore no-unsafe-finally -- The first failure is thrown; the rest is in doubt.
+        if (failed !== undefined) throw failed.reason;
+      }
+      return tally;
+    },
+  };
+}
+
+function emptyTally(): Tally {
+  return {
+    isFenced: false,
+    committed: 0,
+    published: 0,
+    earlyByMs: 0,
+    wrongType: new Set(),
+    otherRevision: new Set(),
+    reread: new Set(),
+  };
+}
