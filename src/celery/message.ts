@@ -4,8 +4,11 @@ import { MessageError } from "../errors.ts";
 import type { QueuedMessage } from "../ports.ts";
 import type { Transport } from "../settings.ts";
 import type { Task } from "../task.ts";
+import { bodyOf } from "./body.ts";
+import { checkMessage } from "./check_message.ts";
+import { checkTask } from "./check_task.ts";
 import { celeryTaskId, deliveryTag } from "./ids.ts";
-import { checkMessage, checkTask } from "./check.ts";
+import { membersOf, parseJson } from "./json.ts";
 import { pythonRepr } from "./python_repr.ts";
 import { parseTimeText, timeText } from "./time_text.ts";
 
@@ -68,15 +71,16 @@ function templateOf(task: Task, origin: string): MessageTemplate {
   const beforeExpires = `,"shadow":null,"eta":null,"expires":`;
   const beforeRoot = `,"group":null,"group_index":null,"retries":0,` +
     `"timelimit":${JSON.stringify([task.timeLimitS, task.softTimeLimitS])},"root_id":`;
-  const beforeFire = `,"parent_id":null,` + membersOf({
+  const beforeFire = `,"parent_id":null,` + jsonMembers({
     argsrepr: task.args.length === 0 ? "()" : pythonRepr(task.args),
     kwargsrepr: pythonRepr(task.kwargs),
     origin,
-    // Not needed to keep results out: a task that stores none says so itself, in the worker.
+    // A trap where it is true: workers with `task_track_started` then store STARTED, and after a
+    // success nothing more. A task declared with ignore_result in the worker needs no header.
     ignore_result: task.ignoreResult,
     periodic_task_name: task.name,
   }) + `,"x-beat-fire-id":`;
-  const own = membersOf(task.headers);
+  const own = jsonMembers(task.headers);
   const beforeCorrelation = `${own === "" ? "" : ","}${own}},"properties":{"correlation_id":`;
   const beforeTag = `,"reply_to":"","delivery_mode":2,` +
     (expiresMs === null ? "" : `"expiration":"${expiresMs}",`) +
@@ -95,14 +99,8 @@ function templateOf(task: Task, origin: string): MessageTemplate {
 }
 
 /** The members of an object's JSON, without its braces. */
-function membersOf(value: Readonly<Record<string, unknown>>): string {
+function jsonMembers(value: Readonly<Record<string, unknown>>): string {
   return JSON.stringify(value).slice(1, -1);
-}
-
-/** Arguments as they travel: base64 of the UTF-8 JSON `[args, kwargs, embed]`. */
-export function bodyOf(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>) {
-  const embed = { callbacks: null, errbacks: null, chain: null, chord: null };
-  return new TextEncoder().encode(JSON.stringify([args, kwargs, embed])).toBase64();
 }
 
 /**
@@ -140,27 +138,15 @@ export function decodeUnacked(text: string): DecodedMessage {
 }
 
 function fromEnvelope(envelope: unknown, bytes: string): DecodedMessage {
-  const { headers, properties } = objectOf(envelope);
-  const { id, expires, redelivered, "x-beat-published": published } = objectOf(headers);
-  const { delivery_tag: tag, delivery_info: info } = objectOf(properties);
+  const { headers, properties } = membersOf(envelope);
+  const { id, expires, redelivered, "x-beat-published": published } = membersOf(headers);
+  const { delivery_tag: tag, delivery_info: info } = membersOf(properties);
   return {
     taskId: typeof id === "string" ? id : "",
     deliveryTag: typeof tag === "string" ? tag : "",
     publishedMs: parseTimeText(published),
     expiresMs: parseTimeText(expires),
-    isRedelivered: redelivered === true || objectOf(info)["redelivered"] === true,
+    isRedelivered: redelivered === true || membersOf(info)["redelivered"] === true,
     bytes,
   };
-}
-
-function objectOf(value: unknown): Readonly<Record<string, unknown>> {
-  return value !== null && typeof value === "object" ? value as Record<string, unknown> : {};
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -1,0 +1,33 @@
+/** Result documents (`celery-task-meta-…`), as far as Beat looks at them. */
+
+import type { TaskResult } from "../ports.ts";
+import { isObject, membersOf, parseJson } from "./json.ts";
+import { parseTimeText } from "./time_text.ts";
+
+/** After these nothing more comes, but for the same once again. RETRY and a task's own states go on. */
+const FINAL = new Set(["SUCCESS", "FAILURE", "REVOKED"]);
+
+/** `null` when `text` is no result document. */
+export function decodeResult(text: string): TaskResult | null {
+  const document = parseJson(text);
+  if (!isObject(document)) return null;
+  const { status, result, date_done: done, worker } = document;
+  if (typeof status !== "string" || status === "") return null;
+  return {
+    status,
+    doneMs: FINAL.has(status) ? parseTimeText(done) : null,
+    revokedAs: status === "REVOKED" ? reasonOf(result) : null,
+    worker: nameOf(worker) ?? (status === "STARTED" ? nameOf(membersOf(result)["hostname"]) : null),
+  };
+}
+
+/** `exc_message` is the exception's arguments, or in some versions the first of them. */
+function reasonOf(result: unknown): string | null {
+  const message = membersOf(result)["exc_message"];
+  return nameOf(Array.isArray(message) ? message[0] : message);
+}
+
+/** `worker` only stands in documents of an app with `result_extended`. */
+function nameOf(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
