@@ -1,0 +1,152 @@
+/**
+ * The journal in memory, for dry runs, replays and tests. It answers as `redis/commit.lua` and
+ * `redis/settle.lua` do; the conformance suite and the differential test hold them together.
+ */
+
+import type { OpenFire } from "../cursor.ts";
+import { decodeCursor, decodeOpen, encodeOpen, lookMsOf, openKey } from "../cursor.ts";
+import type { JournalRow } from "../event.ts";
+import { decodeRow } from "../event.ts";
+import type { Journal, Loaded, Outcome, ReadRange, Settlement, Step } from "../ports.ts";
+import type { SettleOutcome } from "../ports.ts";
+import { checkSettlements, checkSteps } from "../steps.ts";
+import type { Entry, MemoryStore } from "./store.ts";
+import { appendRow, memoryStore, pushMessage, removeMessage, splitId } from "./store.ts";
+
+/** A journal whose insides tests and previews may look at, and seed. */
+export interface MemoryJournal extends Journal {
+  readonly store: MemoryStore;
+}
+
+/**
+ * @param options.serverMs the server's time; Unix milliseconds, whole
+ * @param options.fence the term in office; `null` for none yet, see `memoryLease`
+ * @default options.fence null
+ */
+export function memoryJournal(
+  options: { readonly serverMs: () => number; readonly fence?: number | null },
+): MemoryJournal {
+  const store = memoryStore(options.serverMs, options.fence ?? null);
+  return {
+    store,
+    // Arguments are judged inside the promise, so that a broken caller sees a rejection as with Redis.
+    // deno-lint-ignore require-await
+    async commit(steps, fence) {
+      checkSteps(steps, fence);
+      if (store.fence !== fence) return { kind: "fenced" };
+      const serverMs = store.serverMs();
+      const outcomes = steps.map((step) => commitStep(store, step, { serverMs, fence }));
+      return { kind: "done", serverMs, outcomes };
+    },
+    // deno-lint-ignore require-await
+    async settle(settlements, fence) {
+      checkSettlements(settlements, fence);
+      if (store.fence !== fence) return { kind: "fenced" };
+      const serverMs = store.serverMs();
+      const outcomes = settlements.map((each) => settleOne(store, each, { serverMs, fence }));
+      return { kind: "done", serverMs, outcomes };
+    },
+    load: () => Promise.resolve(snapshot(store, store.cursors.keys(), store.open.keys())),
+    reload: (tasks, openIds) => Promise.resolve(snapshot(store, tasks, openIds)),
+    read: (range, onForeign) => rowsOf(inRange(store, range), onForeign),
+    readBack: (range, onForeign) => rowsOf(inRange(store, range).reverse(), onForeign),
+  };
+}
+
+interface Term {
+  readonly serverMs: number;
+  readonly fence: number;
+}
+
+function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Term): Outcome {
+  const stored = store.cursors.get(step.task) ?? "";
+  if (stored !== step.expect) return { kind: judgeOther(stored, step) };
+  if (serverMs < step.notBeforeMs) return { kind: "early" };
+  const { publish } = step;
+  if (publish !== null && store.foreignLists.has(publish.open.list)) return { kind: "wrongtype" };
+
+  if (publish !== null) {
+    pushMessage(store, publish.open.list, publish.message);
+    putOpen(store, publish.open);
+  }
+  appendRow(store, serverMs, step.row, fence);
+  if (step.next === "") store.cursors.delete(step.task);
+  else store.cursors.set(step.task, step.next);
+  return { kind: "committed" };
+}
+
+/** Why a step does not fit a cursor that is another than it expects. */
+function judgeOther(stored: string, { expect, next }: Step): "duplicate" | "gap" | "revision" {
+  if (stored === next) return "duplicate";
+  const at = partsOf(stored);
+  if (at === null) return "gap";
+  const from = partsOf(expect);
+  const to = partsOf(next);
+  if (at.revision !== from?.revision && at.revision !== to?.revision) return "revision";
+  return to !== null && at.dueMs >= to.dueMs ? "duplicate" : "gap";
+}
+
+/** Loose, unlike `decodeCursor`: what stands there may not be ours. */
+function partsOf(text: string): { dueMs: number; revision: string } | null {
+  const match = /^(-?\d+) (.+)$/s.exec(text);
+  return match === null ? null : { dueMs: Number(match[1]), revision: match[2]! };
+}
+
+function settleOne(store: MemoryStore, settlement: Settlement, term: Term): SettleOutcome {
+  const { open, next, rows, remove } = settlement;
+  const key = openKey(open);
+  if (store.open.get(key) !== encodeOpen(open)) return "duplicate";
+  if (remove !== null) {
+    if (store.foreignLists.has(remove.list)) return "wrongtype";
+    if (!removeMessage(store, remove.list, remove.bytes)) return "raced";
+  }
+  for (const row of rows) appendRow(store, term.serverMs, row, term.fence);
+  if (next === null) {
+    store.open.delete(key);
+    store.lookMs.delete(key);
+  } else putOpen(store, next);
+  return "settled";
+}
+
+function putOpen(store: MemoryStore, open: OpenFire): void {
+  const key = openKey(open);
+  store.open.set(key, encodeOpen(open));
+  store.lookMs.set(key, lookMsOf(open));
+}
+
+function snapshot(store: MemoryStore, tasks: Iterable<string>, openIds: Iterable<string>): Loaded {
+  const cursors = new Map();
+  for (const task of tasks) {
+    const text = store.cursors.get(task);
+    if (text !== undefined) cursors.set(task, decodeCursor(text));
+  }
+  const open: OpenFire[] = [];
+  for (const key of openIds) {
+    const text = store.open.get(key);
+    if (text !== undefined) open.push(decodeOpen(key, text));
+  }
+  return { serverMs: store.serverMs(), cursors, open };
+}
+
+function inRange(store: MemoryStore, { from, to }: ReadRange): Entry[] {
+  const [fromMs, fromSequence] = from === "-" ? [0, 0] : splitId(from);
+  const [toMs, toSequence] = to === "+" ? [Infinity, Infinity] : splitId(to);
+  // Without a sequence, an end takes in all of its millisecond.
+  const lastSequence = to.includes("-") ? toSequence : Infinity;
+  return store.entries.filter(({ id }) => {
+    const [ms, sequence] = splitId(id);
+    const isAfterFrom = ms > fromMs || (ms === fromMs && sequence >= fromSequence);
+    return isAfterFrom && (ms < toMs || (ms === toMs && sequence <= lastSequence));
+  });
+}
+
+async function* rowsOf(
+  entries: readonly Entry[],
+  onForeign?: (id: string, why: string) => void,
+): AsyncGenerator<JournalRow> {
+  for (const { id, fields } of entries) {
+    const row = decodeRow(id, fields);
+    if (typeof row === "string") onForeign?.(id, row);
+    else yield row;
+  }
+}

@@ -1,0 +1,48 @@
+/** The lease in memory, over the same store as the journal that it fences. */
+
+import type { Lease } from "../ports.ts";
+import type { MemoryJournal } from "./journal.ts";
+import type { MemoryStore } from "./store.ts";
+
+/** @param journal the journal whose fence this lease hands out */
+export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
+  return {
+    take(request) {
+      const nowMs = store.serverMs();
+      const held = current(store, nowMs);
+      const isOurs = held?.owner === request.owner;
+      if (held !== null && !isOurs) {
+        const { owner, fence, endsMs } = held;
+        return Promise.resolve({ kind: "held", owner, fence, leftMs: endsMs - nowMs });
+      }
+      // Our own lease above every fence that we have seen: the reply that granted it was lost.
+      const isRepeated = isOurs && held.fence > request.minFence;
+      const fence = isRepeated ? held.fence : Math.max(store.fence ?? 0, request.minFence) + 1;
+      const isNewEpoch = store.epoch === null || (isRepeated && store.epoch === request.epoch);
+      store.fence = fence;
+      store.epoch ??= request.epoch;
+      store.lease = { owner: request.owner, fence, endsMs: nowMs + request.ttlMs };
+      const { epoch } = store;
+      return Promise.resolve({ kind: "taken", fence, epoch, isNewEpoch, serverMs: nowMs });
+    },
+    renew({ owner, fence, ttlMs }) {
+      const nowMs = store.serverMs();
+      const held = current(store, nowMs);
+      if (held === null || held.owner !== owner || held.fence !== fence) {
+        return Promise.resolve(null);
+      }
+      store.lease = { owner, fence, endsMs: nowMs + ttlMs };
+      return Promise.resolve(nowMs);
+    },
+    release({ owner, fence }) {
+      const held = current(store, store.serverMs());
+      if (held?.owner === owner && held.fence === fence) store.lease = null;
+      return Promise.resolve();
+    },
+  };
+}
+
+function current(store: MemoryStore, nowMs: number): MemoryStore["lease"] {
+  const { lease } = store;
+  return lease !== null && lease.endsMs > nowMs ? lease : null;
+}

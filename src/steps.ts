@@ -1,0 +1,54 @@
+/** What every journal holds its caller to, before anything is sent or written. */
+
+import type { OpenFire } from "./cursor.ts";
+import { lookMsOf, openKey } from "./cursor.ts";
+import { invariant } from "./errors.ts";
+import type { Row } from "./event.ts";
+import type { Settlement, Step } from "./ports.ts";
+import { BATCH_MAX } from "./ports.ts";
+
+/** A number that Redis would refuse in the middle of a script must not reach it. */
+export function checkSteps(steps: readonly Step[], fence: number): void {
+  checkCall(steps.length, fence);
+  for (const { task, expect, next, notBeforeMs, row, publish } of steps) {
+    invariant(expect !== next, `expected the step of ${task} to move its cursor from "${expect}"`);
+    invariant(
+      Number.isSafeInteger(notBeforeMs),
+      `expected notBeforeMs of ${task} to be whole milliseconds, got ${notBeforeMs}`,
+    );
+    checkRow(row);
+    if (publish !== null) checkOpen(publish.open);
+  }
+}
+
+export function checkSettlements(settlements: readonly Settlement[], fence: number): void {
+  checkCall(settlements.length, fence);
+  for (const { open, next, rows } of settlements) {
+    const key = openKey(open);
+    invariant(rows.length > 0, `expected the settlement of ${key} to have a row`);
+    rows.forEach(checkRow);
+    if (next === null) continue;
+    checkOpen(next);
+    invariant(openKey(next) === key, `expected ${key} to stay the same, got ${openKey(next)}`);
+  }
+}
+
+function checkCall(count: number, fence: number): void {
+  invariant(count <= BATCH_MAX, `expected at most ${BATCH_MAX} in one call, got ${count}`);
+  invariant(Number.isSafeInteger(fence), `expected the fence to be a whole number, got ${fence}`);
+}
+
+function checkRow({ type, task, dueMs, decidedMs }: Row): void {
+  invariant(
+    Number.isSafeInteger(decidedMs) && (dueMs === null || Number.isSafeInteger(dueMs)),
+    `expected whole milliseconds in ${type} of "${task}", got due ${dueMs}, decided ${decidedMs}`,
+  );
+}
+
+function checkOpen(open: OpenFire): void {
+  const lookMs = lookMsOf(open);
+  invariant(
+    Number.isSafeInteger(lookMs),
+    `expected whole milliseconds in the deadlines of ${openKey(open)}, got ${lookMs}`,
+  );
+}
