@@ -1,0 +1,261 @@
+/** From arguments to one command. Alone in reading `Deno.args`, catching signals and exiting. */
+
+import { Command, CommanderError, Option } from "commander";
+import project from "../deno.json" with { type: "json" };
+import type { Shell } from "./commands/shell.ts";
+import { BeatError, EXIT } from "./errors.ts";
+
+/** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
+type Work = (shell: Shell) => Promise<number>;
+
+/** Options of every command that are variables of the environment, too. The option wins. */
+const VARIABLE_OF = {
+  config: "BEAT_CONFIG",
+  broker: "CELERY_BROKER_URL",
+  redisUrl: "CELERY_BROKER_URL",
+  loglevel: "BEAT_LOG_LEVEL",
+  namespace: "BEAT_NAMESPACE",
+} as const;
+
+/** Exit codes after a clean stop: 128 and the signal's number. */
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const { work, options } = parse(args);
+    if (work === null) return EXIT.ok;
+    const env = overlay(Deno.env.toObject(), options);
+    const { shell, endedBy } = processShell(env);
+    const code = await work(shell);
+    const signal = endedBy();
+    return code === EXIT.ok && signal !== null ? SIGNAL_EXIT[signal] : code;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** The exit code of a failure, after saying what it was. */
+function report(error: unknown): number {
+  if (error instanceof ClosedPipe) return EXIT.ok;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof BeatError) {
+    err(`error: ${error.message}\n`);
+    return error.exitCode;
+  }
+  err(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+  return EXIT.failure;
+}
+
+/** What the arguments ask for; `work` is null when that was help or the version, and is done. */
+function parse(
+  args: readonly string[],
+): { work: Work | null; options: Readonly<Record<string, unknown>> } {
+  let work: Work | null = null;
+  const program = commandLine((chosen) => work = chosen);
+  const isHelp = args.some((arg) => arg === "-h" || arg === "--help");
+  const isBare = !isHelp && program.parseOptions([...args]).operands.length === 0;
+  program.parse(isBare ? [BARE_VERB, ...args] : args, { from: "user" });
+  return { work, options: program.opts() };
+}
+
+const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
+  "69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
+
+/** What `beat` alone stands for. */
+const BARE_VERB = "dev";
+
+function commandLine(choose: (work: Work) => void): Command {
+  const program = new Command("beat")
+    .description("Publishes tasks to Celery workers when they are due, and can prove it.")
+    .exitOverride()
+    .configureOutput({ writeOut: out, writeErr: err })
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError("(beat --help shows what there is)")
+    .version(project.version, "-V, --version")
+    .option("-c, --config <file>", "declared tasks and policies (BEAT_CONFIG)")
+    .option("-b, --broker <url>", "Redis of the Celery broker (CELERY_BROKER_URL)")
+    .addOption(new Option("--redis-url <url>", "the same as --broker").hideHelp())
+    .option("-l, --loglevel <level>", "debug, info, warn, error (BEAT_LOG_LEVEL)", logLevel)
+    .option("--namespace <name>", "first part of Beat's keys (BEAT_NAMESPACE)")
+    .option("--no-color", "no colours (NO_COLOR)")
+    .helpCommand("help [verb]", "what a verb does")
+    .addHelpText("after", `\nWithout a verb: ${BARE_VERB}. Exit codes: ${EXIT_WORDS}.`);
+  addRunning(program, choose);
+  addChecking(program, choose);
+  addLooking(program, choose);
+  return program;
+}
+
+function addRunning(program: Command, choose: (work: Work) => void): void {
+  const verbs = [
+    [BARE_VERB, "run, with a Redis of its own where none is configured", true],
+    ["run", "publish what is due, or stand by for the one that does", false],
+  ] as const;
+  for (const [verb, description, isEmbeddingAllowed] of verbs) {
+    program.command(verb)
+      .description(description)
+      .option("--wait", "wait for Redis at start (default)")
+      .option("--no-wait", "end with code 69 when Redis cannot be reached at start")
+      .action((options: { wait?: boolean }) =>
+        choose(async (shell) => {
+          const { run } = await import("./commands/run.ts");
+          return run({ isEmbeddingAllowed, isWaiting: options.wait ?? true }, shell);
+        })
+      );
+  }
+}
+
+function addChecking(program: Command, choose: (work: Work) => void): void {
+  program.command("validate [file]")
+    .description("check the configuration and print what it amounts to")
+    .option("--json", "as JSON")
+    .action((file, options) =>
+      choose(async (shell) => {
+        const { validate } = await import("./commands/validate.ts");
+        return validate({ ...options, ...given("file", file) }, shell);
+      })
+    );
+  program.command("next [expression]")
+    .description("print when a cron expression is due")
+    .option("--tz <zone>", "IANA zone in which it is read")
+    .option("--from <time>", "first instant to look after; RFC 3339")
+    .option("-n, --count <number>", "how many")
+    .option("--dialect <name>", "cron or celery")
+    .option("--stdin", "answer a JSON array of questions on standard input")
+    .option("--json", "as JSON")
+    .action((expression, options) =>
+      choose(async (shell) => {
+        const { next } = await import("./commands/next.ts");
+        return next({ ...options, ...given("expression", expression) }, shell);
+      })
+    );
+}
+
+function addLooking(program: Command, choose: (work: Work) => void): void {
+  program.command("tasks")
+    .description("list the tasks: on or off, last and next fire")
+    .option("--json", "as JSON")
+    .action((options) =>
+      choose(async (shell) => (await import("./commands/tasks.ts")).tasks(options, shell))
+    );
+  program.command("journal")
+    .description("print what was recorded, newest last")
+    .option("--task <name>", "rows of this task; may be repeated", collect)
+    .option("--type <prefix>", "rows of this type, as fire or fire.acked; may be repeated", collect)
+    .option("--since <time>", "from here on; RFC 3339 or a duration back, as 24h or 7d")
+    .option("--until <time>", "up to here; as --since")
+    .option("-n, --count <number>", "the newest so many (100 when there is no --since)")
+    .option("-f, --follow", "go on with new rows until interrupted")
+    .option("--json", "one JSON object a line")
+    .action((options) =>
+      choose(async (shell) => (await import("./commands/journal.ts")).journal(options, shell))
+    );
+}
+
+function collect(value: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, value];
+}
+
+function given(name: string, value: string | undefined): Record<string, string> {
+  return value === undefined ? {} : { [name]: value };
+}
+
+/** Celery's spellings are understood: `INFO`, `WARNING`, `CRITICAL`. */
+function logLevel(text: string): string {
+  const level = text.toLowerCase();
+  return level === "warning" ? "warn" : level === "critical" ? "fatal" : level;
+}
+
+function overlay(
+  env: Record<string, string>,
+  options: Readonly<Record<string, unknown>>,
+): Record<string, string> {
+  const given: Record<string, string> = options.color === false ? { NO_COLOR: "1" } : {};
+  for (const [option, variable] of Object.entries(VARIABLE_OF)) {
+    const value = options[option];
+    if (typeof value === "string") given[variable] = value;
+  }
+  return { ...env, ...given };
+}
+
+type StopSignal = keyof typeof SIGNAL_EXIT;
+
+function processShell(
+  env: Readonly<Record<string, string>>,
+): { shell: Shell; endedBy: () => StopSignal | null } {
+  let stopping: AbortController | null = null;
+  let endedBy: StopSignal | null = null;
+  const stop = (name: StopSignal) => {
+    // The second SIGINT is from somebody who has waited for the first.
+    if (endedBy !== null && name === "SIGINT") Deno.exit(SIGNAL_EXIT.SIGINT);
+    endedBy ??= name;
+    stopping?.abort(name);
+  };
+  const listen = () => {
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(name, () => stop(name));
+    }
+    return new AbortController();
+  };
+  const shell: Shell = {
+    env,
+    out,
+    err,
+    isOutTerminal: Deno.stdout.isTerminal(),
+    isErrTerminal: Deno.stderr.isTerminal(),
+    columns: columns(),
+    readStdin: () => new Response(Deno.stdin.readable).text(),
+    get signal() {
+      return (stopping ??= listen()).signal;
+    },
+    onHangup(listener) {
+      Deno.addSignalListener("SIGHUP", listener);
+      return () => Deno.removeSignalListener("SIGHUP", listener);
+    },
+  };
+  return { shell, endedBy: () => endedBy };
+}
+
+function columns(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80;
+}
+
+/** Nobody reads standard output any more: the reader had enough, which is no failure. */
+class ClosedPipe extends Error {}
+
+function out(text: string): void {
+  try {
+    writeAll(Deno.stdout, text);
+  } catch (error) {
+    throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : error;
+  }
+}
+
+/** Nobody to tell is no reason to stop. */
+function err(text: string): void {
+  try {
+    writeAll(Deno.stderr, text);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** How long to wait for a reader that is behind, when the pipe does not wait by itself. */
+const PIPE_WAIT_MS = 5;
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(stream.writeSync(bytes));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_WAIT_MS);
+    }
+  }
+}
+
+// Last, because the constants above must be there.
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,92 @@
+import { describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { beat, spawnBeat } from "./support/beat.ts";
+
+describe("beat", () => {
+  it("--help shows the verbs on standard output and ends with 0", async () => {
+    const { code, out, err } = await beat(["--help"]);
+    assert.equal(code, 0);
+    assert.equal(err, "");
+    for (const verb of ["run", "validate", "next", "tasks", "journal"]) {
+      assert.match(out, new RegExp(`^ {2}${verb}\\b`, "m"));
+    }
+  });
+
+  it("VERB --help shows its options and the common ones", async () => {
+    const { code, out } = await beat(["journal", "--help"]);
+    assert.equal(code, 0);
+    assert.match(out, /--follow/);
+    assert.match(out, /--broker/);
+  });
+
+  it("--version prints a version alone", async () => {
+    assert.match((await beat(["--version"])).out, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  const wrong = [
+    { args: ["jurnal"], says: /unknown command 'jurnal'\n\(Did you mean journal\?\)/ },
+    { args: ["journal", "--folow"], says: /unknown option '--folow'\n\(Did you mean --follow\?\)/ },
+    { args: ["--borker", "x"], says: /unknown option '--borker'\n\(Did you mean --broker\?\)/ },
+    { args: ["tasks", "report"], says: /too many arguments for 'tasks'/ },
+    { args: ["journal", "--task"], says: /argument missing/ },
+  ];
+  for (const { args, says } of wrong) {
+    it(`${args.join(" ")} ends with 2 and says what is known`, async () => {
+      const { code, out, err } = await beat(args);
+      assert.equal(code, 2);
+      assert.equal(out, "");
+      assert.match(err, says);
+    });
+  }
+
+  it("reports what it foresaw without a stack", async () => {
+    const { code, err } = await beat(["journal", "--since", "yesterday"]);
+    assert.equal(code, 2);
+    assert.match(err, /^error: expected `--since` to be .* got "yesterday"\n$/);
+  });
+
+  it("ends quietly when nobody reads its output", async () => {
+    const child = spawnBeat(["--help"]);
+    await child.stdout.cancel();
+    const err = await new Response(child.stderr).text();
+    assert.equal((await child.status).code, 0);
+    assert.equal(err, "");
+  });
+
+  it("loads nothing but its arguments before it knows the verb", async () => {
+    const loaded = await loadedBy("src/main.ts");
+    assert.deepEqual(loaded, ["deno.json", "npm:commander", "src/errors.ts", "src/main.ts"]);
+  });
+});
+
+/** What a module loads at once: its imports and theirs, without those asked for later. */
+async function loadedBy(root: string): Promise<string[]> {
+  const project = new URL("../", import.meta.url);
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", root],
+    cwd: project,
+  }).output();
+  const { modules }: { modules: GraphModule[] } = JSON.parse(new TextDecoder().decode(stdout));
+  const bySpecifier = new Map(modules.map((module) => [module.specifier, module]));
+  const seen = new Set<string>();
+  const waiting = [new URL(root, project).href];
+  for (let specifier = waiting.pop(); specifier !== undefined; specifier = waiting.pop()) {
+    if (seen.has(specifier)) continue;
+    seen.add(specifier);
+    for (const { isDynamic, code } of bySpecifier.get(specifier)?.dependencies ?? []) {
+      if (!isDynamic && code !== undefined) waiting.push(code.specifier);
+    }
+  }
+  return [...seen].map((specifier) =>
+    specifier.replace(project.href, "").replace(/^npm:\/?([^@]+)@.*$/, "npm:$1")
+  ).sort();
+}
+
+/** A module in the output of `deno info`; `code` is absent where only types are taken. */
+interface GraphModule {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly isDynamic?: boolean;
+    readonly code?: { readonly specifier: string };
+  }[];
+}
