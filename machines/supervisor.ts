@@ -1,7 +1,7 @@
 /**
  * The one long-lived actor: who may tick, and when. It knows nothing of fires.
  *
- * standby → recovering → leading (waiting ⇄ ticking, reloading, backingOff) → draining → stopped
+ * standby → recovering → leading (waiting ⇄ ticking, backingOff) → draining → stopped
  *
  * The lease and the watch over published fires are invoked for all of `leading`. Losing the lease, or
  * being fenced, is a way back to `standby` and no error. A tick is invoked on entry to `ticking`, so
@@ -13,14 +13,14 @@ import { assign, fromCallback, fromPromise, setup } from "xstate";
 export type SupervisorEvent =
   /** Stop in order: finish what is under way, hand over. */
   | { readonly type: "STOP" }
-  /** The configuration was loaded anew. */
+  /** The configuration was loaded anew: the next tick takes it up, at once. */
   | { readonly type: "RELOAD" }
   /** The lease is no longer ours, or may not be. */
   | { readonly type: "LEASE_LOST" }
   /** A script refused our fence. */
   | { readonly type: "FENCED" };
 
-/** How a tick, a reload or a recovery ended. */
+/** How a tick or a recovery ended. */
 export interface Passed {
   readonly isFenced: boolean;
 }
@@ -30,7 +30,6 @@ export interface SupervisorContext {
   readonly fence: number;
   /** Failures in a row of what is being tried; for the back-off. */
   readonly failures: number;
-  readonly isReloadWanted: boolean;
   /** What ended the supervisor, where it was an error that no waiting mends. */
   readonly error: unknown;
 }
@@ -69,8 +68,6 @@ export const supervisorMachine = setup({
     /** Resolves when something is due. */
     untilDue: fromPromise<void, TermInput>(unprovided),
     tick: fromPromise<Passed, TermInput>(unprovided),
-    /** Brings the schedule up to date with the configuration loaded anew. */
-    reload: fromPromise<Passed, TermInput>(unprovided),
     /** Resolves when it is time to try again. */
     backOff: fromPromise<void, TermInput>(unprovided),
     /** Lets what is under way end, and hands the lease over. Never rejects. */
@@ -79,19 +76,16 @@ export const supervisorMachine = setup({
   guards: {
     isFenced: ({ event }) => ((event as Told).output as Passed).isFenced,
     isPassing: ({ event }) => isPassing((event as Told).error),
-    isReloadWanted: ({ context }) => context.isReloadWanted,
   },
   actions: {
     noteFence: assign({ fence: ({ event }) => (event as Told).output as number }),
     noteFailure: assign({ failures: ({ context }) => context.failures + 1 }),
     noteError: assign({ error: ({ event }) => (event as Told).error }),
     forgetFailures: assign({ failures: 0 }),
-    noteReload: assign({ isReloadWanted: true }),
-    forgetReload: assign({ isReloadWanted: false }),
   },
 }).createMachine({
   id: "supervisor",
-  context: { fence: 0, failures: 0, isReloadWanted: false, error: null },
+  context: { fence: 0, failures: 0, error: null },
   output: ({ context }) => ({ error: context.error }),
   initial: "standby",
   states: {
@@ -105,7 +99,6 @@ export const supervisorMachine = setup({
       on: { STOP: "stopped" },
     },
     recovering: {
-      entry: "forgetReload",
       invoke: {
         src: "recover",
         input: ({ context }) => context,
@@ -118,44 +111,23 @@ export const supervisorMachine = setup({
           { target: "draining", actions: "noteError" },
         ],
       },
-      on: { STOP: "draining", RELOAD: { actions: "noteReload" } },
+      on: { STOP: "draining" },
     },
     leading: {
       invoke: [
         { src: "holdLease", input: ({ context }) => context },
         { src: "follow", input: ({ context }) => context },
       ],
-      on: {
-        STOP: "draining",
-        LEASE_LOST: "standby",
-        FENCED: "standby",
-        RELOAD: { actions: "noteReload" },
-      },
+      on: { STOP: "draining", LEASE_LOST: "standby", FENCED: "standby" },
       initial: "waiting",
       states: {
         waiting: {
-          always: { guard: "isReloadWanted", target: "reloading" },
-          invoke: {
-            src: "untilDue",
-            input: ({ context }) => context,
-            onDone: "ticking",
-          },
+          invoke: { src: "untilDue", input: ({ context }) => context, onDone: "ticking" },
+          on: { RELOAD: "ticking" },
         },
         ticking: {
           invoke: {
             src: "tick",
-            input: ({ context }) => context,
-            onDone: [
-              { guard: "isFenced", target: "#supervisor.standby" },
-              { target: "waiting", actions: "forgetFailures" },
-            ],
-            onError: toBackingOff,
-          },
-        },
-        reloading: {
-          entry: "forgetReload",
-          invoke: {
-            src: "reload",
             input: ({ context }) => context,
             onDone: [
               { guard: "isFenced", target: "#supervisor.standby" },

@@ -3,6 +3,7 @@
  * most; a call whose reply was lost is kept, and sent again to the letter before anything new.
  */
 
+import type { OpenFire } from "../cursor.ts";
 import { openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
@@ -11,6 +12,7 @@ import type { World } from "./world.ts";
 import { applyReload, applyStep } from "./world.ts";
 
 const IN_FLIGHT_MAX = 2;
+const SPOKEN_MAX = 8;
 
 /** What the steps of some commits came to. */
 export interface Tally {
@@ -18,6 +20,8 @@ export interface Tally {
   committed: number;
   /** Committed steps that carried a message. */
   published: number;
+  /** The first few of the published ones, to be spoken of. */
+  readonly spoken: OpenFire[];
   /** How far the furthest step was before its time by the server's clock. Milliseconds. */
   earlyByMs: number;
   /** Tasks whose list is of another type; their steps were refused. */
@@ -59,7 +63,7 @@ export function committer(
         case "committed":
           applyStep(world, step);
           tally.committed++;
-          if (step.publish !== null) tally.published++;
+          if (step.publish !== null) notePublished(step.publish.open, tally);
           return;
         case "duplicate":
         case "gap":
@@ -134,11 +138,17 @@ export function committer(
   };
 }
 
+function notePublished(open: OpenFire, tally: Tally): void {
+  tally.published++;
+  if (tally.spoken.length < SPOKEN_MAX) tally.spoken.push(open);
+}
+
 function emptyTally(): Tally {
   return {
     isFenced: false,
     committed: 0,
     published: 0,
+    spoken: [],
     earlyByMs: 0,
     wrongType: new Set(),
     otherRevision: new Set(),

@@ -1,0 +1,63 @@
+/** Gives the supervisor its actors, and starts it. */
+
+import type { ActorRefFrom } from "xstate";
+import { createActor, fromCallback, fromPromise } from "xstate";
+import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
+import { supervisorMachine } from "../../machines/supervisor.ts";
+import { acquire, backOffMs, holdLease } from "../core/lease.ts";
+import type { Office, OfficeParts } from "../core/office.ts";
+import * as work from "../core/office.ts";
+
+export interface Supervisor {
+  /** Takes STOP and RELOAD. */
+  readonly actor: ActorRefFrom<typeof supervisorMachine>;
+  /** Resolves once it has stopped; `error` is what ended it, or `null`. */
+  readonly done: Promise<{ error: unknown }>;
+}
+
+export function supervise(parts: OfficeParts): Supervisor {
+  const office = work.openOffice(parts);
+  const actor = createActor(supervisorMachine.provide({ actors: actorsOf(office) }));
+  const done = new Promise<{ error: unknown }>((resolve) => {
+    actor.subscribe({
+      complete: () => resolve(actor.getSnapshot().output ?? { error: null }),
+      error: (error) => resolve({ error }),
+    });
+  });
+  actor.start();
+  return { actor, done };
+}
+
+function actorsOf(office: Office) {
+  const { parts, seen } = office;
+  return {
+    acquire: fromPromise<number, TermInput>(({ signal }) => acquire(parts, seen, signal)),
+    recover: fromPromise<Passed, TermInput>(({ input }) => work.recover(office, input)),
+    holdLease: fromCallback<SupervisorEvent, TermInput>(({ sendBack }) =>
+      whileInvoked((signal) =>
+        holdLease(parts, seen, signal, (reason) => {
+          parts.log.warn("lease lost", { reason });
+          sendBack({ type: "LEASE_LOST" });
+        })
+      )
+    ),
+    follow: fromCallback<SupervisorEvent, TermInput>(({ input, sendBack }) =>
+      whileInvoked((signal) =>
+        work.followOpen(office, input, signal, () => sendBack({ type: "FENCED" }))
+      )
+    ),
+    untilDue: fromPromise<void, TermInput>(({ signal }) => work.untilDue(office, signal)),
+    tick: fromPromise<Passed, TermInput>(({ input }) => work.passTick(office, input)),
+    backOff: fromPromise<void, TermInput>(({ input, signal }) =>
+      work.waitFor(parts.clock, backOffMs(input.failures - 1), signal)
+    ),
+    drain: fromPromise<void, TermInput>(({ input }) => work.handOver(office, input)),
+  };
+}
+
+/** Runs `work` until XState ends the actor. */
+function whileInvoked(work: (signal: AbortSignal) => Promise<void>): () => void {
+  const invoked = new AbortController();
+  work(invoked.signal);
+  return () => invoked.abort();
+}

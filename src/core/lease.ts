@@ -1,0 +1,179 @@
+/**
+ * Taking the lease and keeping it.
+ *
+ * The lease is trusted from when the attempt *started*, minus a margin, on the monotonic clock. Trust
+ * only decides when to stop trying: what keeps two leaders apart is the fence, which every script
+ * checks. So a leader that was paused and does not know it yet publishes nothing.
+ */
+
+import type { ServerClock } from "../clock.ts";
+import { JournalUnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Clock, Lease, Taken } from "../ports.ts";
+
+/** How often a standby asks: a clean handover is taken up within this. Milliseconds. */
+const STANDBY_POLL_MS = 200;
+const BACKOFF_MAX_MS = 2_000;
+/** A standing trouble is logged again after this. Milliseconds. */
+const REMIND_MS = 30_000;
+/** A difference of the clocks that deserves a warning. Milliseconds. */
+const CLOCK_DIFFERENCE_MS = 1_000;
+
+export interface LeaseParts {
+  readonly lease: Lease;
+  readonly clock: Clock;
+  readonly server: ServerClock;
+  readonly log: Log;
+  /** Unique to this process. */
+  readonly owner: string;
+  readonly ttlMs: number;
+  /** The epoch for a namespace that has none. */
+  readonly newEpoch: string;
+  /** Whether to wait for a Redis that is away; else the first failure is thrown. */
+  readonly isPatient: boolean;
+}
+
+/** What this replica remembers over its terms. A lower fence than it has seen is never accepted. */
+export interface Seen {
+  fence: number;
+  /** `null` before the first term. */
+  epoch: string | null;
+  /** The history that was seen is gone: a new epoch stands where another was known. */
+  isHistoryLost: boolean;
+  /** Monotonic time at which the attempt that took the lease started. */
+  takenMs: number;
+}
+
+/**
+ * Waits until this replica leads; resolves with its fence.
+ *
+ * @throws {JournalUnavailableError} `fatal`, or any kind where `isPatient` is false
+ * @throws the signal's reason once it is aborted
+ */
+export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal): Promise<number> {
+  const { lease, clock, server, owner, ttlMs, newEpoch } = parts;
+  const trouble = reminder(parts);
+  let failures = 0;
+  for (;;) {
+    const sentMs = clock.monotonicMs();
+    let waitMs: number;
+    try {
+      const reply = await lease.take({ owner, ttlMs, minFence: seen.fence, epoch: newEpoch });
+      failures = 0;
+      if (reply.kind === "taken") {
+        server.observe(sentMs, reply.serverMs);
+        note(seen, reply, sentMs);
+        return reply.fence;
+      }
+      seen.fence = Math.max(seen.fence, reply.fence);
+      trouble.say("info", `standing by: ${reply.owner} leads`, { fence: reply.fence });
+      waitMs = Math.min(Math.max(reply.leftMs, 1), STANDBY_POLL_MS);
+    } catch (error) {
+      if (!(error instanceof JournalUnavailableError)) throw error;
+      if (error.retry === "fatal" || !parts.isPatient) throw error;
+      trouble.say("warn", "waiting for Redis", { err: error });
+      waitMs = backOffMs(failures++);
+    }
+    await clock.sleep(waitMs, signal);
+    signal.throwIfAborted();
+  }
+}
+
+/** Doubles from 200 ms to 2 s. */
+export function backOffMs(failures: number): number {
+  return Math.min(BACKOFF_MAX_MS, STANDBY_POLL_MS * 2 ** Math.min(failures, 10));
+}
+
+/**
+ * Renews the lease every third of its time until `signal` is aborted or the lease is lost; then, in
+ * the latter case, calls `onLost` with the reason.
+ */
+export async function holdLease(
+  parts: LeaseParts,
+  seen: Seen,
+  signal: AbortSignal,
+  onLost: (reason: string) => void,
+): Promise<void> {
+  const { lease, clock, server, owner, ttlMs } = parts;
+  const marginMs = Math.max(100, ttlMs / 10);
+  const watch = clockWatch(parts);
+  const fence = seen.fence;
+  let trustedUntilMs = seen.takenMs + ttlMs - marginMs;
+  let pauseMs = ttlMs / 3;
+  for (;;) {
+    await sleepWhole(clock, pauseMs, signal);
+    if (signal.aborted) return;
+    const sentMs = clock.monotonicMs();
+    try {
+      const serverMs = await lease.renew({ owner, fence, ttlMs });
+      if (signal.aborted) return;
+      if (serverMs === null) return onLost("another replica leads, or the lease was deleted");
+      server.observe(sentMs, serverMs);
+      trustedUntilMs = sentMs + ttlMs - marginMs;
+      pauseMs = ttlMs / 3;
+      watch();
+    } catch (error) {
+      if (!(error instanceof JournalUnavailableError)) throw error;
+      if (signal.aborted) return;
+      pauseMs = Math.min(500, ttlMs / 10);
+    }
+    if (clock.monotonicMs() >= trustedUntilMs) {
+      return onLost("it could not be renewed in time");
+    }
+  }
+}
+
+/** `sleep` looks at the clock at least once a second and may return early. */
+async function sleepWhole(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
+  const untilMs = clock.monotonicMs() + durationMs;
+  for (let leftMs = durationMs; leftMs > 0 && !signal.aborted;) {
+    await clock.sleep(leftMs, signal);
+    leftMs = untilMs - clock.monotonicMs();
+  }
+}
+
+function note(seen: Seen, taken: Extract<Taken, { kind: "taken" }>, sentMs: number): void {
+  seen.isHistoryLost = seen.epoch !== null && seen.epoch !== taken.epoch;
+  seen.fence = taken.fence;
+  seen.epoch = taken.epoch;
+  seen.takenMs = sentMs;
+}
+
+/** Says a thing when it changes, and again after a while as long as it lasts. */
+function reminder({ clock, log }: LeaseParts) {
+  let last = "";
+  let lastMs = 0;
+  return {
+    say(level: "info" | "warn", message: string, fields: Record<string, unknown>): void {
+      const nowMs = clock.monotonicMs();
+      if (message === last && nowMs - lastMs < REMIND_MS) return;
+      last = message;
+      lastMs = nowMs;
+      log[level](message, fields);
+    },
+  };
+}
+
+/** Warns when the machine's clock jumps against the monotonic one, or differs from the server's. */
+function clockWatch({ clock, server, log }: LeaseParts): () => void {
+  let baseMs = clock.wallMs() - clock.monotonicMs();
+  let isWarned = false;
+  return () => {
+    const nowBaseMs = clock.wallMs() - clock.monotonicMs();
+    const stepMs = Math.round(nowBaseMs - baseMs);
+    baseMs = nowBaseMs;
+    if (Math.abs(stepMs) > CLOCK_DIFFERENCE_MS) {
+      log.warn("the machine's clock stepped, or the machine slept; Redis' clock decides", {
+        stepMs,
+      });
+    }
+    const differenceMs = Math.round(server.differenceMs() ?? 0);
+    const isFar = Math.abs(differenceMs) > CLOCK_DIFFERENCE_MS;
+    if (isFar && !isWarned) {
+      log.warn("the machine's clock differs from Redis' clock; Redis' clock decides", {
+        differenceMs,
+      });
+    }
+    isWarned = isFar;
+  };
+}

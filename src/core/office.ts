@@ -1,0 +1,211 @@
+/**
+ * What one replica does in office: recover, tick, follow, hand over. The supervisor says when; this
+ * says what. One piece of work at a time: a tick that was overtaken by the loss of its lease ends
+ * before the next term begins.
+ */
+
+import type { Passed, TermInput } from "../../machines/supervisor.ts";
+import { SLEEP_MAX_MS } from "../clock.ts";
+import type { Row } from "../event.ts";
+import { JournalUnavailableError } from "../errors.ts";
+import type { Clock, Journal, Sensors } from "../ports.ts";
+import type { Tally } from "./commit.ts";
+import type { Term } from "./decide.ts";
+import { follower } from "./follow.ts";
+import type { LeaseParts, Seen } from "./lease.ts";
+import type { Roster } from "./roster.ts";
+import { closeTerm, declare, openTerm } from "./term.ts";
+import type { Tick } from "./tick.ts";
+import { tick } from "./tick.ts";
+
+/** How long an orderly stop may wait for Redis. Milliseconds. */
+const DRAIN_MAX_MS = 2_000;
+/** How often open fires are looked at. Milliseconds. */
+const SAMPLE_MS = 1_000;
+
+/** The schedule as loaded last. The host replaces the roster and adds rows; the next tick takes both. */
+export interface Declared {
+  roster: Roster;
+  /** `control.*` rows to record. */
+  readonly rows: Row[];
+}
+
+export interface OfficeParts extends LeaseParts {
+  readonly journal: Journal;
+  readonly sensors: Sensors;
+  readonly namespace: string;
+  readonly build: string;
+  readonly declared: Declared;
+}
+
+export interface Office {
+  readonly parts: OfficeParts;
+  readonly seen: Seen;
+  /** What the present term ticks with; `null` outside of one. */
+  now: Tick | null;
+  /** The work under way. */
+  underWay: Promise<unknown>;
+  /** Aborted when this replica stops. */
+  readonly stopped: AbortController;
+}
+
+export function openOffice(parts: OfficeParts): Office {
+  return {
+    parts,
+    seen: { fence: 0, epoch: null, isHistoryLost: false, takenMs: 0 },
+    now: null,
+    underWay: Promise.resolve(),
+    stopped: new AbortController(),
+  };
+}
+
+/** Loads the world and brings the schedule up to date. @throws {JournalUnavailableError} */
+export function recover(office: Office, input: TermInput): Promise<Passed> {
+  return alone(office, async () => {
+    const { parts, seen } = office;
+    office.now = await openTerm(parts, parts.declared.roster, termOf(office, input), {
+      owner: parts.owner,
+      epoch: seen.epoch ?? parts.newEpoch,
+      build: parts.build,
+      isHistoryLost: seen.isHistoryLost,
+    });
+    if (office.now === null) return { isFenced: true };
+    parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
+    if (seen.isHistoryLost) {
+      parts.log.error("Beat's keys were gone from Redis: firing starts from now, the past is lost");
+    }
+    return { isFenced: false };
+  });
+}
+
+/** Publishes what is due, on the schedule as loaded last. @throws {JournalUnavailableError} */
+export async function passTick(office: Office, input: TermInput): Promise<Passed> {
+  try {
+    return await alone(office, () => publishDue(office, input));
+  } catch (error) {
+    const isNew = error instanceof JournalUnavailableError && input.failures === 0;
+    if (isNew) office.parts.log.error("Redis does not take what is due; trying on", { err: error });
+    throw error;
+  }
+}
+
+async function publishDue(office: Office, input: TermInput): Promise<Passed> {
+  const term = termOf(office, input);
+  await takeUpDeclared(office, term);
+  if (office.now === null) return { isFenced: true };
+  const tally = await tick(office.now, term, office.stopped.signal);
+  speakOf(office, tally);
+  if (tally.isFenced) return tally;
+  const isBehind = tally.otherRevision.size + tally.reread.size > 0;
+  if (isBehind) office.now = await declare(office.parts, office.now, term);
+  return { isFenced: office.now === null };
+}
+
+/** Resolves when something is due, or the schedule was loaded anew. */
+export async function untilDue(office: Office, signal: AbortSignal): Promise<void> {
+  const { clock, server } = office.parts;
+  while (!signal.aborted && office.now !== null && !hasNewSchedule(office)) {
+    const waitMs = (office.now.agenda.nextMs() ?? Infinity) - server.nowMs();
+    if (waitMs <= 0) return;
+    await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);
+  }
+}
+
+/** Follows open fires to their end until `signal` is aborted. */
+export async function followOpen(
+  office: Office,
+  input: TermInput,
+  signal: AbortSignal,
+  onFenced: () => void,
+): Promise<void> {
+  const { parts, now } = office;
+  if (now === null) return;
+  const eye = follower({
+    ...parts,
+    world: now.world,
+    fence: input.fence,
+    task: (name) => office.now?.roster.get(name)?.task ?? null,
+  });
+  parts.sensors.listen((hint) => eye.hint(hint), signal);
+  for (let isTold = false; !signal.aborted;) {
+    try {
+      const { isFenced } = await eye.sample();
+      if (isFenced) return onFenced();
+      isTold = false;
+    } catch (error) {
+      if (!(error instanceof JournalUnavailableError)) throw error;
+      if (!isTold) parts.log.warn("open fires cannot be followed for now", { err: error });
+      isTold = true;
+    }
+    await parts.clock.sleep(SAMPLE_MS, signal);
+  }
+}
+
+/** Lets what is under way end, records the end of the term and gives the lease up. Never rejects. */
+export async function handOver(office: Office, input: TermInput): Promise<void> {
+  const { parts } = office;
+  office.stopped.abort();
+  const handing = async () => {
+    await office.underWay;
+    const end = { owner: parts.owner, reason: "stopped" };
+    if (office.now !== null) await closeTerm(office.now, termOf(office, input), end);
+    await parts.lease.release({ owner: parts.owner, fence: input.fence });
+  };
+  const late = new AbortController();
+  await Promise.race([
+    handing().catch((error) => parts.log.warn("stopped without a word to Redis", { err: error })),
+    waitFor(parts.clock, DRAIN_MAX_MS, late.signal),
+  ]);
+  late.abort();
+}
+
+/** Sleeps for all of `durationMs`, or until `signal` is aborted. */
+export async function waitFor(
+  clock: Clock,
+  durationMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const untilMs = clock.monotonicMs() + durationMs;
+  while (!signal.aborted && clock.monotonicMs() < untilMs) {
+    await clock.sleep(untilMs - clock.monotonicMs(), signal);
+  }
+}
+
+function alone<T>(office: Office, work: () => Promise<T>): Promise<T> {
+  const mine = office.underWay.then(work);
+  office.underWay = mine.catch(() => {});
+  return mine;
+}
+
+function termOf({ parts }: Office, { fence }: TermInput): Term {
+  return { namespace: parts.namespace, fence };
+}
+
+function hasNewSchedule({ parts, now }: Office): boolean {
+  return now?.roster !== parts.declared.roster || parts.declared.rows.length > 0;
+}
+
+async function takeUpDeclared(office: Office, term: Term): Promise<void> {
+  if (office.now === null || !hasNewSchedule(office)) return;
+  const { declared } = office.parts;
+  const rows = declared.rows.splice(0);
+  office.now = await declare(
+    office.parts,
+    { ...office.now, roster: declared.roster },
+    term,
+    rows,
+  );
+}
+
+function speakOf({ parts: { log }, now }: Office, tally: Tally): void {
+  for (const { task, dueMs, list, publishedMs } of tally.spoken) {
+    log.info("published", { task, queue: list, dueMs, latenessMs: publishedMs - dueMs });
+  }
+  const rest = tally.published - tally.spoken.length;
+  if (rest > 0) log.info("published more", { count: rest });
+  for (const task of tally.wrongType) {
+    const queue = now?.roster.get(task)?.list ?? "";
+    log.error("not published: the key of its queue is not a list; move that key", { task, queue });
+  }
+  for (const task of tally.reread) log.warn("the journal had moved on; read it again", { task });
+}

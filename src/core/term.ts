@@ -1,0 +1,145 @@
+/** One leader's time in office: from loading the world to handing over. */
+
+import type { ServerClock } from "../clock.ts";
+import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
+import type { Row } from "../event.ts";
+import type { Clock, Journal, Step } from "../ports.ts";
+import { BATCH_MAX } from "../ports.ts";
+import { agendaOf } from "./agenda.ts";
+import type { Committer } from "./commit.ts";
+import { committer } from "./commit.ts";
+import type { Term } from "./decide.ts";
+import { openFires } from "./open_fires.ts";
+import { reconcile } from "./reconcile.ts";
+import type { Roster } from "./roster.ts";
+import type { Tick } from "./tick.ts";
+import type { World } from "./world.ts";
+import { cursorText } from "./world.ts";
+
+/** A schedule that does not settle in so many passes is being changed by somebody else. */
+const RECONCILE_PASSES_MAX = 5;
+
+export interface TermParts {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly server: ServerClock;
+}
+
+/** What a term starts with saying. */
+export interface Opening {
+  readonly owner: string;
+  readonly epoch: string;
+  readonly build: string;
+  readonly isHistoryLost: boolean;
+}
+
+/**
+ * Loads the world and brings the schedule in it up to date.
+ *
+ * @returns what a tick needs, or `null` when somebody newer leads
+ * @throws {JournalUnavailableError}
+ */
+export async function openTerm(
+  parts: TermParts,
+  roster: Roster,
+  term: Term,
+  opening: Opening,
+): Promise<Tick | null> {
+  const loaded = await parts.journal.load();
+  const open = openFires();
+  for (const each of loaded.open) open.add(each);
+  const world: World = { cursors: new Map(loaded.cursors), open };
+  const sender = committer(parts, world);
+  const started = openingRows(parts, opening).map((row, index) =>
+    logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
+  );
+  const tally = await sender.commitAll([inChain(started)], term.fence);
+  if (tally.isFenced) return null;
+  return await declare(parts, { roster, world, committer: sender }, term);
+}
+
+/**
+ * Commits the difference between the roster and the world, and makes the agenda anew.
+ *
+ * @param rows `control.*` rows to record with it
+ * @returns `null` when somebody newer leads
+ * @throws {JournalUnavailableError}
+ */
+export async function declare(
+  parts: TermParts,
+  { roster, world, committer: sender }: { roster: Roster; world: World; committer: Committer },
+  term: Term,
+  rows: readonly Row[] = [],
+): Promise<Tick | null> {
+  const control = controlSteps(world, rows);
+  if (control.length > 0 && (await sender.commitAll([control], term.fence)).isFenced) return null;
+  for (let pass = 0; pass < RECONCILE_PASSES_MAX; pass++) {
+    const steps = reconcile(roster, world, parts.server.nowMs());
+    if (steps.length === 0) break;
+    const tally = await sender.commitAll(inBatches(steps), term.fence);
+    if (tally.isFenced) return null;
+  }
+  const cursorMs = (task: string) => world.cursors.get(task)?.dueMs ?? parts.server.nowMs();
+  return { ...parts, roster, world, committer: sender, agenda: agendaOf(roster, cursorMs) };
+}
+
+/** Records the end of a term. @throws {JournalUnavailableError} */
+export async function closeTerm(
+  { world, committer: sender, server }: Tick,
+  term: Term,
+  { owner, reason }: { owner: string; reason: string },
+): Promise<void> {
+  const row: Row = {
+    type: "term.ended",
+    task: "",
+    dueMs: null,
+    decidedMs: server.nowMs(),
+    detail: { owner, reason },
+  };
+  const step = logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: "ended" }, row);
+  await sender.commitAll([[step]], term.fence);
+}
+
+function openingRows({ server }: TermParts, opening: Opening): Row[] {
+  const { owner, epoch, build, isHistoryLost } = opening;
+  const head = { task: "", dueMs: null, decidedMs: server.nowMs() };
+  const rows: Row[] = [{ ...head, type: "term.started", detail: { owner, epoch, build } }];
+  if (isHistoryLost) {
+    const reason = "Beat's keys were gone: firing starts from now, the past is not fired";
+    rows.push({ ...head, type: "term.history_lost", detail: { owner, reason } });
+  }
+  return rows;
+}
+
+/** Numbered, so that sending them again changes nothing. */
+function controlSteps(world: World, rows: readonly Row[]): Step[] {
+  const last = world.cursors.get(LOG_CURSOR.control)?.dueMs ?? 0;
+  return inChain(
+    rows.map((row, index) =>
+      logStep(world, LOG_CURSOR.control, { dueMs: last + index + 1, revision: "row" }, row)
+    ),
+  );
+}
+
+function logStep(
+  world: World,
+  cursor: string,
+  next: { dueMs: number; revision: string },
+  row: Row,
+): Step {
+  const expect = cursorText(world, cursor);
+  return { task: cursor, expect, next: encodeCursor(next), notBeforeMs: 0, row, publish: null };
+}
+
+/** One batch in which each step expects what the one before it left. */
+function inChain(steps: readonly Step[]): Step[][] {
+  return [
+    steps.map((step, index) => index === 0 ? step : { ...step, expect: steps[index - 1]!.next }),
+  ];
+}
+
+function* inBatches(steps: readonly Step[]): Generator<readonly Step[]> {
+  for (let start = 0; start < steps.length; start += BATCH_MAX) {
+    yield steps.slice(start, start + BATCH_MAX);
+  }
+}
