@@ -16,7 +16,8 @@ export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
         return Promise.resolve({ kind: "held", owner, fence, leftMs: endsMs - nowMs });
       }
       // Our own lease above every fence that we have seen: the reply that granted it was lost.
-      const isRepeated = isOurs && held.fence > request.minFence;
+      const isRepeated = isOurs && held.fence > request.minFence &&
+        held.fence >= (store.fence ?? 0);
       const fence = isRepeated ? held.fence : Math.max(store.fence ?? 0, request.minFence) + 1;
       const isNewEpoch = store.epoch === null || (isRepeated && store.epoch === request.epoch);
       store.fence = fence;

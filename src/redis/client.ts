@@ -1,0 +1,180 @@
+/**
+ * The connection to Redis. It comes back by itself, but repeats nothing: a command either has its
+ * answer or fails, and who asked decides. No command waits for a connection.
+ */
+
+import { readFileSync } from "node:fs";
+import type { RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
+import { ConfigError } from "../errors.ts";
+import type { RedisEndpoint } from "../settings.ts";
+import { describeEndpoint } from "../settings.ts";
+import { isForAnotherServer, isTimeout, unavailable } from "./errors.ts";
+
+/** As much of a pino logger as a connection needs. */
+export interface ConnectionLog {
+  warn(fields: Record<string, unknown>, message: string): void;
+  info(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface ConnectOptions {
+  /** A command without an answer for so long has failed. Keep it below half the lease. */
+  readonly commandTimeoutMs: number;
+  /** Shown by CLIENT LIST; no spaces. */
+  readonly name: string;
+  readonly log?: ConnectionLog;
+  /** Subscribe again after a lost connection. @default false */
+  readonly isResubscribing?: boolean;
+}
+
+/** At most five tries a second, then slower. */
+const RECONNECT_MIN_MS = 200;
+const RECONNECT_MAX_MS = 2_000;
+/** How long a dead connection may take to say goodbye before it is cut. */
+const GOODBYE_MS = 100;
+const KEEP_ALIVE_MS = 10_000;
+
+interface Line {
+  readonly where: string;
+  /** Why the connection is down; `null` while it is up or was never tried. */
+  lastError: Error | null;
+}
+const lines = new WeakMap<Redis, Line>();
+
+/**
+ * Starts connecting and returns at once; {@link untilReady} waits for the first success.
+ * @throws {ConfigError} when a certificate cannot be read
+ */
+export function connect(endpoint: RedisEndpoint, options: ConnectOptions): Redis {
+  const client = new Redis(redisOptions(endpoint, options));
+  watch(client, { where: describeEndpoint(endpoint), lastError: null }, options.log);
+  return client;
+}
+
+/**
+ * Resolves once commands can be sent.
+ * @throws {JournalUnavailableError} when `signal` is aborted before; it says why the connection failed
+ */
+export function untilReady(client: Redis, signal: AbortSignal): Promise<void> {
+  if (client.status === "ready") return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const finish = () => {
+      client.off("ready", finish);
+      client.off("end", finish);
+      signal.removeEventListener("abort", finish);
+      if (client.status === "ready") resolve();
+      else reject(unavailable(new Error("not connected"), whereOf(client), lastErrorOf(client)));
+    };
+    client.on("ready", finish);
+    client.on("end", finish);
+    signal.addEventListener("abort", finish);
+    if (signal.aborted || client.status === "end") finish();
+  });
+}
+
+/**
+ * Puts one question to Redis.
+ * @throws {JournalUnavailableError} for whatever goes wrong
+ */
+export async function ask<T>(client: Redis, question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    // A connection that does not answer is not trusted with the next question either.
+    if (isTimeout(error) && client.status === "ready") client.disconnect(true);
+    throw unavailable(error, whereOf(client), lastErrorOf(client));
+  }
+}
+
+/** Where `client` is connected to, for people; without a password. */
+export function whereOf(client: Redis): string {
+  const { host, port, path } = client.options;
+  return lines.get(client)?.where ?? path ?? `${host}:${port}`;
+}
+
+function lastErrorOf(client: Redis): Error | null {
+  return lines.get(client)?.lastError ?? null;
+}
+
+function redisOptions(endpoint: RedisEndpoint, options: ConnectOptions): RedisOptions {
+  const { commandTimeoutMs, name, isResubscribing = false } = options;
+  const retryStrategy = (attempt: number) =>
+    Math.min(RECONNECT_MIN_MS * 2 ** Math.min(attempt - 1, 10), RECONNECT_MAX_MS);
+  return {
+    ...addressOf(endpoint, retryStrategy),
+    db: endpoint.database,
+    ...(endpoint.username === null ? {} : { username: endpoint.username }),
+    ...(endpoint.password === null ? {} : { password: endpoint.password }),
+    ...(endpoint.tls === null ? {} : { tls: tlsOf(endpoint.tls) }),
+    connectionName: name,
+    disableClientInfo: true,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: commandTimeoutMs,
+    disconnectTimeout: GOODBYE_MS,
+    keepAlive: KEEP_ALIVE_MS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    maxLoadingRetryTime: RECONNECT_MIN_MS,
+    autoResubscribe: isResubscribing,
+    reconnectOnError: isForAnotherServer,
+    retryStrategy,
+  };
+}
+
+function addressOf(
+  endpoint: RedisEndpoint,
+  retryStrategy: (attempt: number) => number,
+): RedisOptions {
+  if (endpoint.socketPath !== null) return { path: endpoint.socketPath };
+  if (endpoint.sentinelMaster === null) return { ...endpoint.hosts[0] };
+  return {
+    sentinels: endpoint.hosts.map(({ host, port }) => ({ host, port })),
+    name: endpoint.sentinelMaster,
+    ...(endpoint.sentinelPassword === null ? {} : { sentinelPassword: endpoint.sentinelPassword }),
+    role: "master",
+    sentinelRetryStrategy: retryStrategy,
+    // Hears of a failover at once, instead of from the first command that the old master refuses.
+    failoverDetector: true,
+    // As Celery does: TLS is for the master; the sentinels are asked in the clear.
+    enableTLSForSentinelMode: endpoint.tls !== null,
+  };
+}
+
+function tlsOf(tls: NonNullable<RedisEndpoint["tls"]>): NonNullable<RedisOptions["tls"]> {
+  return {
+    ...(tls.caFile === null ? {} : { ca: certificate("ssl_ca_certs", tls.caFile) }),
+    ...(tls.certFile === null ? {} : { cert: certificate("ssl_certfile", tls.certFile) }),
+    ...(tls.keyFile === null ? {} : { key: certificate("ssl_keyfile", tls.keyFile) }),
+    rejectUnauthorized: tls.isVerified,
+  };
+}
+
+function certificate(parameter: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const got = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([{
+      where: parameter,
+      message: `expected a readable PEM file, got ${path}: ${got}`,
+    }]);
+  }
+}
+
+/** Says once that a connection is down, and once that it is back; keeps the reason in between. */
+function watch(client: Redis, line: Line, log: ConnectionLog | undefined): void {
+  lines.set(client, line);
+  client.on("error", (error: Error & { command?: { name: string } }) => {
+    if (line.lastError?.message !== error.message) {
+      log?.warn({ redis: line.where, err: error }, "Redis connection failed");
+    }
+    line.lastError = error;
+    // Without its SELECT, the connection would go on in database 0: somebody else's.
+    if (error.command?.name === "select") client.stream.destroy();
+  });
+  client.on("ready", () => {
+    if (line.lastError !== null) log?.info({ redis: line.where }, "Redis connection is back");
+    line.lastError = null;
+  });
+}

@@ -1,0 +1,79 @@
+-- Takes a batch of steps: each whole (message, row, cursor, open fire) or nothing of it.
+-- All checks come before the first write: a script that fails half way is not undone.
+--
+-- KEYS  1 fence (string)  2 journal (stream)  3 cursors (hash)  4 open (sorted set)
+--       5 open fires (hash)  6... the distinct lists of the batch
+-- ARGV  1 the caller's fence  2 version of the rows  3 count of names  4 count of steps
+--       5... names: tasks of cursors and of rows, each once; then for each step:
+--       cursor and row (places in names), expected cursor, next cursor (empty: none),
+--       not before (Unix ms), the row's type, due, decided, payload, list (its place, 0: none),
+--       and where there is a list: message, open key, open text, when to look (Unix ms)
+--
+-- Returns {0, now (Unix ms), one letter a step}, {1} fenced, {2, key, type} a foreign key, {3, key}
+--       a stream near its last id; letters: c committed, d duplicate, g gap, e early, r revision,
+--       w wrong type of list
+local call, keys, argv = redis.call, KEYS, ARGV
+local types, isList = {'string', 'stream', 'hash', 'zset', 'hash'}, {}
+for i = 1, #keys do
+  local kind = call('TYPE', keys[i]).ok
+  local fits = kind == 'none' or kind == (types[i] or 'list')
+  if types[i] and not fits then return {2, keys[i], kind} end -- foreign key
+  if i == 2 and kind == 'stream' then
+    local info = call('XINFO', 'STREAM', keys[2])
+    for k = 1, #info, 2 do -- An id beyond any clock: XADD might refuse in the middle.
+      if info[k] == 'last-generated-id' and info[k + 1]:find('^%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d') then
+        return {3, keys[2]} -- near its last id
+      end
+    end
+  end
+  isList[i - 5] = fits
+end
+if call('GET', keys[1]) ~= argv[1] then return {1} end -- fenced
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local names = {unpack(argv, 5, 4 + argv[3])}
+local cursors = #names > 0 and call('HMGET', keys[3], unpack(names)) or {}
+local function judge(stored, expect, next)
+  if stored == next then return 'd' end
+  local due, revision = stored:match('^(%-?%d+) (.+)$')
+  local nextDue, nextRevision = next:match('^(%-?%d+) (.+)$')
+  if not due then return 'g' end
+  if revision ~= expect:match('^%-?%d+ (.+)$') and revision ~= nextRevision then return 'r' end
+  return nextDue and tonumber(due) >= tonumber(nextDue) and 'd' or 'g'
+end
+
+local answers, rows, moved, pushes, looks, opens = {}, {}, {}, {}, {}, {}
+local at = 5 + #names
+for i = 1, tonumber(argv[4]) do
+  local name, list = tonumber(argv[at]), tonumber(argv[at + 9])
+  local stored, expect, answer = cursors[name] or '', argv[at + 2], 'c'
+  if stored ~= expect then answer = judge(stored, expect, argv[at + 3])
+  elseif now < tonumber(argv[at + 4]) then answer = 'e'
+  elseif list > 0 and not isList[list] then answer = 'w'
+  else
+    cursors[name], moved[name], rows[#rows + 1] = argv[at + 3], true, at
+    if list > 0 then
+      local messages = pushes[list] or {}
+      pushes[list], messages[#messages + 1] = messages, argv[at + 10]
+      looks[#looks + 1], looks[#looks + 2] = argv[at + 13], argv[at + 11]
+      opens[#opens + 1], opens[#opens + 2] = argv[at + 11], argv[at + 12]
+    end
+  end
+  answers[i], at = answer, at + (list > 0 and 14 or 10)
+end
+
+-- Whichever write is first needs memory, so that all of it is refused when there is none left.
+for list, messages in pairs(pushes) do call('LPUSH', keys[5 + list], unpack(messages)) end
+for _, r in ipairs(rows) do
+  call('XADD', keys[2], '*', 'v', argv[2], 't', argv[r + 5], 'k', names[tonumber(argv[r + 1])],
+    'd', argv[r + 6], 'm', argv[r + 7], 'f', argv[1], 'p', argv[r + 8])
+end
+local kept, gone = {}, {}
+for name in pairs(moved) do
+  if cursors[name] == '' then gone[#gone + 1] = names[name]
+  else kept[#kept + 1], kept[#kept + 2] = names[name], cursors[name] end
+end
+if #kept > 0 then call('HSET', keys[3], unpack(kept)) end
+if #gone > 0 then call('HDEL', keys[3], unpack(gone)) end
+if #opens > 0 then call('ZADD', keys[4], unpack(looks)) call('HSET', keys[5], unpack(opens)) end
+return {0, now, table.concat(answers)}

@@ -1,0 +1,130 @@
+/** What a refusal of Redis means: how to go on, and what a person can do about it. */
+
+import type { RetryKind } from "../errors.ts";
+import { JournalUnavailableError } from "../errors.ts";
+
+interface Meaning {
+  readonly retry: RetryKind;
+  readonly advice: string;
+}
+
+/** By the first word of the reply. */
+const REPLIES: Readonly<Record<string, Meaning>> = {
+  LOADING: { retry: "backoff", advice: "it is loading its data after a start; wait" },
+  MASTERDOWN: { retry: "backoff", advice: "this replica has lost its master; wait for a failover" },
+  BUSY: { retry: "backoff", advice: "a script of somebody blocks it; see SLOWLOG, or SCRIPT KILL" },
+  TRYAGAIN: { retry: "backoff", advice: "keys are being moved; wait" },
+  READONLY: { retry: "reconnect", advice: "this server is a replica; point the URL at the master" },
+  UNBLOCKED: { retry: "reconnect", advice: "this server has become a replica" },
+  OOM: { retry: "alarm", advice: "it is out of memory; raise maxmemory or free some" },
+  MISCONF: { retry: "alarm", advice: "it cannot save to its disk; make room or mend the disk" },
+  NOREPLICAS: { retry: "alarm", advice: "too few replicas follow it (min-replicas-to-write)" },
+  NOAUTH: { retry: "fatal", advice: "it asks for a password; put one into the URL" },
+  WRONGPASS: { retry: "fatal", advice: "it refused the name or password of the URL" },
+  NOPERM: {
+    retry: "fatal",
+    advice: "its ACL keeps something from this user; the README lists what",
+  },
+  WRONGTYPE: {
+    retry: "fatal",
+    advice: "one of Beat's keys is somebody else's; see BEAT_NAMESPACE",
+  },
+  MOVED: { retry: "fatal", advice: "it is a Redis Cluster, which Celery cannot use as a broker" },
+  CROSSSLOT: {
+    retry: "fatal",
+    advice: "it is a Redis Cluster, which Celery cannot use as a broker",
+  },
+  CLUSTERDOWN: { retry: "fatal", advice: "it is a Redis Cluster, which Celery cannot use" },
+};
+
+/** Without a code of its own, found by its text. */
+const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
+  [/max number of clients/, { retry: "backoff", advice: "it has no connection left (maxclients)" }],
+  [/DB index is out of range|invalid DB index/, {
+    retry: "fatal",
+    advice: "it has no such database; the number stands at the end of the URL",
+  }],
+  [/unknown command/i, {
+    retry: "fatal",
+    advice: "it lacks a command that Beat needs; use Redis 6.2+",
+  }],
+];
+
+const UNKNOWN_REPLY: Meaning = { retry: "alarm", advice: "Beat does not know this reply" };
+const NO_ANSWER: Meaning = {
+  retry: "backoff",
+  advice: "whether it did it is not known; ask again",
+};
+const NO_CONNECTION: Meaning = {
+  retry: "backoff",
+  advice: "is it running, and reachable from here?",
+};
+
+/**
+ * The error code of a reply, `ERR` where it has none, or `null` when Redis did not answer at all.
+ * Redis before 7 wraps what a command in a script said: `ERR Error running script … -OOM …`.
+ */
+export function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  const { message } = error;
+  const wrapped = /^(?:ERR Error running script|Ready check failed).*?[:\s]-?([A-Z]{3,}) /.exec(
+    message,
+  );
+  if (wrapped !== null) return wrapped[1]!;
+  const code = /^-?([A-Z]{2,}) /.exec(message)?.[1] ?? null;
+  return error.name === "ReplyError" ? code ?? "ERR" : null;
+}
+
+/** Whether another connection may find a server that can write. */
+export function isForAnotherServer(error: unknown): boolean {
+  return meaningOf(error).retry === "reconnect";
+}
+
+/** No reply in time: the connection may be dead without knowing it. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Command timed out";
+}
+
+/**
+ * @param where the server, for people
+ * @param lastError why the connection is down; `null` when it is not known to be
+ */
+export function unavailable(
+  error: unknown,
+  where: string,
+  lastError: Error | null,
+): JournalUnavailableError {
+  if (error instanceof JournalUnavailableError) return error;
+  const isUnanswered = codeOf(error) === null;
+  const cause = isUnanswered && !isTimeout(error) ? lastError ?? error : error;
+  const { retry, advice } = meaningOf(cause);
+  return new JournalUnavailableError(`Redis at ${where}: ${saidBy(cause)} (${advice})`, retry, {
+    cause,
+  });
+}
+
+/** What came, without the hash and line of a script, and in words where the client has only its own. */
+function saidBy(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/enableOfflineQueue|max retries per request|Connection is closed/.test(message)) {
+    return "no connection";
+  }
+  return message.replace(/\.? script: [0-9a-f]{40}.*$/s, "");
+}
+
+function meaningOf(error: unknown): Meaning {
+  const message = error instanceof Error ? error.message : "";
+  const code = codeOf(error);
+  if (code === null) return isTimeout(error) ? NO_ANSWER : NO_CONNECTION;
+  const text = TEXTS.find(([pattern]) => pattern.test(message));
+  return REPLIES[code] ?? text?.[1] ?? UNKNOWN_REPLY;
+}
+
+/** Beat's keys hold what Beat did not write. @param what a clause that names the key */
+export function refuseForeign(what: string): JournalUnavailableError {
+  return new JournalUnavailableError(
+    `expected Beat's keys to hold what Beat wrote, but ${what}. Another program uses this ` +
+      "namespace: choose another one (BEAT_NAMESPACE) or another database, or remove that key",
+    "fatal",
+  );
+}

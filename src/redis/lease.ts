@@ -1,0 +1,65 @@
+/**
+ * The lease over Redis.
+ *
+ *     absent ── take ──► ours (fence n) ── renew, in time ──► ours (fence n)
+ *       ▲                  │        │
+ *       └──── release ─────┘        └── not renewed in time ──► absent, and the next fence is above n
+ *
+ * Redis ends a lease by its own clock. Who holds one trusts it for less: from the start of the
+ * attempt that was granted, on the monotonic clock. What is sent after that carries an old fence and
+ * is refused, because every script compares the fence before it writes.
+ */
+
+import type { Redis } from "ioredis";
+import { JournalUnavailableError } from "../errors.ts";
+import type { Lease, Taken } from "../ports.ts";
+import { ask } from "./client.ts";
+import { refuseForeign } from "./errors.ts";
+import type { Keys } from "./keys.ts";
+import leaseText from "./lease.lua" with { type: "text" };
+import { runScript, scriptOf } from "./script.ts";
+
+const LEASE = scriptOf(leaseText);
+
+/** First element of an answer of lease.lua. */
+const REPLY = { done: 0, notOurs: 1, foreignKey: 2 } as const;
+
+/** @param client a connection of its own, so that a long commit cannot delay a renewal here */
+export function redisLease(client: Redis, keys: Keys): Lease {
+  const run = async (...args: (string | number)[]): Promise<[code: number, ...rest: unknown[]]> => {
+    const own = [keys.lease, keys.fence, keys.epoch];
+    const reply = await ask(client, () => runScript(client, LEASE, own, args)) as [
+      code: number,
+      ...rest: unknown[],
+    ];
+    if (reply[0] === REPLY.foreignKey) throw refuseForeign(`\`${reply[1]}\` is a ${reply[2]}`);
+    return reply;
+  };
+  return {
+    async take({ owner, ttlMs, minFence, epoch }) {
+      return takenOf(await run("take", owner, ttlMs, minFence, epoch));
+    },
+    async renew({ owner, fence, ttlMs }) {
+      const [code, serverMs] = await run("renew", owner, ttlMs, fence, "");
+      return code === REPLY.done ? serverMs as number : null;
+    },
+    async release({ owner, fence }) {
+      await run("release", owner, 0, fence, "");
+    },
+  };
+}
+
+function takenOf(reply: readonly unknown[]): Taken {
+  switch (reply[0]) {
+    case REPLY.done: {
+      const [, serverMs, fence, epoch, isNew] = reply as [0, number, number, string, number];
+      return { kind: "taken", fence, epoch, isNewEpoch: isNew === 1, serverMs };
+    }
+    case REPLY.notOurs: {
+      const [, owner, fence, leftMs] = reply as [1, string, number, number];
+      return { kind: "held", owner, fence, leftMs };
+    }
+    default:
+      throw new JournalUnavailableError(`expected an answer of lease.lua, got ${reply}`, "fatal");
+  }
+}

@@ -1,0 +1,130 @@
+/** What a new leader starts from: cursors and open fires, read in one piece and checked. */
+
+import type { Redis } from "ioredis";
+import type { Cursor, OpenFire } from "../cursor.ts";
+import { decodeCursor, decodeOpen } from "../cursor.ts";
+import { BeatError, JournalUnavailableError } from "../errors.ts";
+import { decodeRow } from "../event.ts";
+import type { Loaded } from "../ports.ts";
+import { ask } from "./client.ts";
+import { codeOf, refuseForeign } from "./errors.ts";
+import type { Keys } from "./keys.ts";
+import probeText from "./probe.lua" with { type: "text" };
+import { runScript, scriptOf } from "./script.ts";
+
+const PROBE = scriptOf(probeText);
+
+/** @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write */
+export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
+  await checkPermissions(client, keys);
+  const [time, cursors, open, last] = await transaction(client, [
+    ["TIME"],
+    ["HGETALL", keys.cursors],
+    ["HGETALL", keys.openFires],
+    ["XREVRANGE", keys.journal, "+", "-", "COUNT", "1"],
+    ["ZCARD", keys.open],
+  ]);
+  checkLastEntry(keys.journal, last as [id: string, fields: string[]][]);
+  return {
+    serverMs: millisecondsOf(time as [string, string]),
+    cursors: cursorsOf(keys, pairsOf(cursors as string[])),
+    open: openOf(keys, pairsOf(open as string[])),
+  };
+}
+
+export async function loadSome(
+  client: Redis,
+  keys: Keys,
+  tasks: readonly string[],
+  openIds: readonly string[],
+): Promise<Loaded> {
+  const [time, cursors, open] = await transaction(client, [
+    ["TIME"],
+    // One more than asked for, because none at all is an error.
+    ["HMGET", keys.cursors, ...tasks, ""],
+    ["HMGET", keys.openFires, ...openIds, ""],
+  ]);
+  return {
+    serverMs: millisecondsOf(time as [string, string]),
+    cursors: cursorsOf(keys, zip(tasks, cursors as (string | null)[])),
+    open: openOf(keys, zip(openIds, open as (string | null)[])),
+  };
+}
+
+/** The replies of commands that see one and the same state. */
+async function transaction(client: Redis, commands: readonly string[][]): Promise<unknown[]> {
+  const replies = await ask(client, async () => {
+    const multi = client.multi();
+    for (const [name, ...args] of commands) multi.call(name!, ...args);
+    return await multi.exec();
+  });
+  if (replies === null) throw new JournalUnavailableError("Redis dropped a transaction", "backoff");
+  return await Promise.all(replies.map(([error, reply], index) => {
+    if (error === null) return reply;
+    if (codeOf(error) === "WRONGTYPE") {
+      throw refuseForeign(`\`${commands[index]![1]}\` is of another type`);
+    }
+    return ask(client, () => Promise.reject(error));
+  }));
+}
+
+async function checkPermissions(client: Redis, keys: Keys): Promise<void> {
+  const refused = await ask(client, () => runScript(client, PROBE, [keys.fence], []));
+  if (refused === "") return;
+  throw new JournalUnavailableError(
+    `expected the Redis user to be allowed to call ${refused}; extend its ACL, the README lists what`,
+    "fatal",
+  );
+}
+
+function checkLastEntry(key: string, entries: readonly [id: string, fields: string[]][]): void {
+  for (const [id, fields] of entries) {
+    const row = decodeRow(id, fields);
+    if (typeof row === "string") throw refuseForeign(`entry ${id} of \`${key}\` is no row: ${row}`);
+  }
+}
+
+function cursorsOf(keys: Keys, pairs: Iterable<[string, string]>): Map<string, Cursor> {
+  const cursors = new Map<string, Cursor>();
+  for (const [task, text] of pairs) {
+    cursors.set(task, decoded(keys.cursors, task, () => decodeCursor(text)));
+  }
+  return cursors;
+}
+
+function openOf(keys: Keys, pairs: Iterable<[string, string]>): OpenFire[] {
+  const open: OpenFire[] = [];
+  for (const [key, text] of pairs) {
+    open.push(decoded(keys.openFires, key, () => decodeOpen(key, text)));
+  }
+  return open;
+}
+
+/** What cannot be decoded was not written by Beat. */
+function decoded<T>(key: string, field: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof BeatError)) throw error;
+    throw refuseForeign(`field "${field}" of \`${key}\` cannot be read: ${error.message}`);
+  }
+}
+
+function* pairsOf(flat: readonly string[]): Iterable<[string, string]> {
+  for (let index = 0; index + 1 < flat.length; index += 2) yield [flat[index]!, flat[index + 1]!];
+}
+
+function* zip(
+  names: readonly string[],
+  values: readonly (string | null)[],
+): Iterable<[string, string]> {
+  for (const [index, name] of names.entries()) {
+    const value = values[index] ?? null;
+    if (value !== null) yield [name, value];
+  }
+}
+
+/** The reply of TIME in whole Unix milliseconds. */
+function millisecondsOf([seconds, microseconds]: readonly [string, string]): number {
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+}

@@ -1,0 +1,45 @@
+/** Rows out of the stream, a page at a time; the next page is on its way while one is being used. */
+
+import type { Redis } from "ioredis";
+import type { JournalRow } from "../event.ts";
+import { decodeRow } from "../event.ts";
+import type { ReadRange } from "../ports.ts";
+import { ask } from "./client.ts";
+import type { Keys } from "./keys.ts";
+
+const PAGE_ROWS = 1_000;
+
+export interface ReadOptions {
+  readonly isBackwards: boolean;
+  /** Told of entries that are not rows; they are passed over. */
+  readonly onForeign: ((id: string, why: string) => void) | undefined;
+}
+
+/** @throws {JournalUnavailableError} in the middle, too */
+export async function* readRows(
+  client: Redis,
+  { journal }: Keys,
+  { from, to }: ReadRange,
+  { isBackwards, onForeign }: ReadOptions,
+): AsyncGenerator<JournalRow> {
+  const command = isBackwards ? "XREVRANGE" : "XRANGE";
+  const end = isBackwards ? from : to;
+  const pageFrom = (start: string) => {
+    const page = ask(
+      client,
+      () => client.call(command, journal, start, end, "COUNT", PAGE_ROWS),
+    ) as Promise<[id: string, fields: string[]][]>;
+    page.catch(() => {}); // It is awaited later, or never when the reader has seen enough.
+    return page;
+  };
+  let coming: ReturnType<typeof pageFrom> | null = pageFrom(isBackwards ? to : from);
+  while (coming !== null) {
+    const page: [id: string, fields: string[]][] = await coming;
+    coming = page.length < PAGE_ROWS ? null : pageFrom(`(${page.at(-1)![0]}`);
+    for (const [id, fields] of page) {
+      const row = decodeRow(id, fields);
+      if (typeof row === "string") onForeign?.(id, row);
+      else yield row;
+    }
+  }
+}
