@@ -75,7 +75,12 @@ const TIME_WORDS = "null or a time such as 2026-11-24T18:51:45.971398+00:00";
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d$/;
 
 function isTime(value: unknown): boolean {
-  return typeof value === "string" && TIME.test(value) && !Number.isNaN(Date.parse(value));
+  if (typeof value !== "string" || !TIME.test(value) || Number.isNaN(Date.parse(value))) {
+    return false;
+  }
+  // JavaScript takes 30 February for 2 March, and 24:00 for the next day; Python takes neither.
+  const local = value.slice(0, "2026-11-24T18:51:45".length);
+  return new Date(`${local}Z`).toISOString().startsWith(local);
 }
 
 function isLimits(value: unknown): boolean {
