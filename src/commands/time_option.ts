@@ -1,0 +1,39 @@
+/** Times on the command line: RFC 3339, a date, or a duration back from now. */
+
+import { parseDuration } from "../config/duration.ts";
+import { UsageError } from "../errors.ts";
+
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)$/;
+const DATE = /^\d{4}-\d\d-\d\d$/;
+const NUMBER = /^[\d.]+$/;
+
+/**
+ * The instant that an option means, in whole Unix milliseconds.
+ *
+ * @param option as it was written, for the message
+ * @param nowMs what a duration is counted back from
+ * @throws {UsageError}
+ */
+export function parseTimeOption(option: string, text: string, nowMs: number): number {
+  // A number alone could be seconds, milliseconds or a year.
+  const durationMs = NUMBER.test(text) ? null : parseDuration(text);
+  if (durationMs !== null) return Math.round(nowMs - durationMs);
+  const instantMs = DATE.test(text)
+    ? instantMsOf(`${text}T00:00Z`)
+    : RFC_3339.test(text)
+    ? instantMsOf(text)
+    : null;
+  if (instantMs !== null) return instantMs;
+  throw new UsageError(
+    `expected \`${option}\` to be a time with its offset (2026-01-31T08:00:00Z), a date (UTC), ` +
+      `or a duration back from now (90s, 24h, 7d), got "${text}"`,
+  );
+}
+
+function instantMsOf(text: string): number | null {
+  try {
+    return Temporal.Instant.from(text).epochMilliseconds;
+  } catch {
+    return null;
+  }
+}
