@@ -1,0 +1,87 @@
+/** A journal between caller and journal that loses requests and replies when told to. */
+
+import { JournalUnavailableError } from "../../src/errors.ts";
+import type { RetryKind } from "../../src/errors.ts";
+import type { Committed, Journal, Step } from "../../src/ports.ts";
+
+/** What happens to one commit. */
+export type Fault =
+  /** Nothing. */
+  | "none"
+  /** It never arrives. */
+  | "request"
+  /** It is carried out, and the caller does not hear of it. */
+  | "reply"
+  /** Carried out when the test says so ({@link FlakyJournal.letGo}). */
+  | "held";
+
+export interface FlakyJournal extends Journal {
+  /** The faults of the commits to come, in order; `none` after the last. */
+  readonly faults: Fault[];
+  /** The kind of error that a fault throws. */
+  retry: RetryKind;
+  /** The steps of every commit that was asked for. */
+  readonly asked: (readonly Step[])[];
+  /** Commits asked for and not yet answered. */
+  readonly inFlight: ReadonlySet<readonly Step[]>;
+  /** The most that were in flight at once. */
+  readonly inFlightMax: number;
+  /** Tasks that stood in two commits in flight: never any. */
+  readonly overlaps: readonly string[];
+  readonly reloads: (readonly string[])[];
+  /** Lets the longest held commit go on. */
+  letGo(): void;
+}
+
+export function flakyJournal(inner: Journal): FlakyJournal {
+  const held: (() => void)[] = [];
+  const inFlight = new Set<readonly Step[]>();
+  const overlaps: string[] = [];
+  let inFlightMax = 0;
+
+  async function carryOut(steps: readonly Step[], fence: number): Promise<Committed> {
+    const fault = flaky.faults.shift() ?? "none";
+    if (fault === "held") await new Promise<void>((resolve) => held.push(resolve));
+    else await Promise.resolve();
+    if (fault === "request") throw new JournalUnavailableError("request lost", flaky.retry);
+    const reply = await inner.commit(steps, fence);
+    if (fault === "reply") throw new JournalUnavailableError("reply lost", flaky.retry);
+    return reply;
+  }
+
+  const flaky: FlakyJournal = {
+    faults: [],
+    retry: "backoff",
+    asked: [],
+    reloads: [],
+    inFlight,
+    overlaps,
+    get inFlightMax() {
+      return inFlightMax;
+    },
+    letGo: () => held.shift()?.(),
+    async commit(steps, fence) {
+      flaky.asked.push(steps);
+      const tasks = new Set(steps.map(({ task }) => task));
+      for (const other of inFlight) {
+        overlaps.push(...new Set(other.map(({ task }) => task).filter((task) => tasks.has(task))));
+      }
+      inFlight.add(steps);
+      inFlightMax = Math.max(inFlightMax, inFlight.size);
+      try {
+        return await carryOut(steps, fence);
+      } finally {
+        inFlight.delete(steps);
+      }
+    },
+    settle: (settlements, fence) => inner.settle(settlements, fence),
+    load: () => inner.load(),
+    reload(tasks, openIds) {
+      flaky.reloads.push(tasks);
+      return inner.reload(tasks, openIds);
+    },
+    read: (range, onForeign) => inner.read(range, onForeign),
+    readBack: (range, onForeign) => inner.readBack(range, onForeign),
+  };
+  return flaky;
+}
