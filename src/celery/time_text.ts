@@ -6,7 +6,26 @@
  * @param timeMs Unix milliseconds, whole
  */
 export function timeText(timeMs: number): string {
-  return new Date(timeMs).toISOString().slice(0, -1) + "000+00:00";
+  const day = Math.floor(timeMs / DAY_MS);
+  if (day !== lastDay) {
+    lastDayText = new Date(day * DAY_MS).toISOString().slice(0, "2026-11-24T".length);
+    lastDay = day;
+  }
+  const ms = timeMs - day * DAY_MS;
+  const second = Math.floor(ms / 1000);
+  return lastDayText + twoDigits(Math.floor(second / 3600)) + ":" +
+    twoDigits(Math.floor(second / 60) % 60) + ":" + twoDigits(second % 60) + "." +
+    String(1000 + Math.floor(ms % 1000)).slice(1) + "000+00:00";
+}
+
+const DAY_MS = 86_400_000;
+
+/** Nearly all times of a batch are of one day, and a date costs more than all the rest of a message. */
+let lastDay = NaN;
+let lastDayText = "";
+
+function twoDigits(value: number): string {
+  return value < 10 ? `0${value}` : String(value);
 }
 
 /**

@@ -58,7 +58,7 @@ export interface CeleryWorker {
   readonly ended: Promise<number>;
   /** SIGTERM: finishes the running task, gives back the reserved ones. Safe to call twice. */
   stop(): Promise<void>;
-  /** SIGKILL to it and to its pool processes, at once. */
+  /** SIGKILL to it and to its pool processes; resolves when none holds its output open. Safe twice. */
   kill(): Promise<void>;
 }
 
@@ -82,35 +82,42 @@ export async function startCelery(options: CeleryWorkerOptions): Promise<CeleryW
     stderr: "piped",
   }).spawn();
   const output = follow(child);
-  const ended = child.status.then(({ code }) => code);
-  const kill = async () => {
-    for (const pid of [child.pid, ...await childrenOf(child.pid)]) signalTo(pid, "SIGKILL");
-    await ended;
+  let isEnded = false;
+  let lastRuns: Run[] | null = null;
+  const ended = child.status.then(async ({ code }) => {
+    isEnded = true;
     await output.drained;
+    return code;
+  });
+  const end = async (signal: () => Promise<void> | void) => {
+    if (!isEnded) await signal();
+    await ended;
+    lastRuns ??= await readRuns(recordFile);
+    if (ownRecord !== null) await Deno.remove(ownRecord).catch(() => {});
+  };
+  const killAll = async () => {
+    for (const pid of [child.pid, ...await childrenOf(child.pid)]) signalTo(pid, "SIGKILL");
   };
   try {
     await within(READY_MS, "the worker to be ready", output, output.until(/ ready\.$/m), ended);
   } catch (error) {
-    await kill();
+    await end(killAll);
     throw error;
   }
   return {
     pid: child.pid,
     node: / (\S+@\S+) ready\.$/m.exec(output.text())?.[1] ?? "",
     recordFile,
-    runs: () => readRuns(recordFile),
+    runs: async () => lastRuns ?? await readRuns(recordFile),
     waitFor: (isEnough, timeoutMs = 20_000) => waitForRuns(recordFile, isEnough, timeoutMs, output),
     log: output.text,
     ended,
     async stop() {
-      signalTo(child.pid, "SIGTERM");
-      const late = setTimeout(kill, STOP_MS);
-      await ended;
-      await output.drained;
+      const late = setTimeout(killAll, STOP_MS);
+      await end(() => signalTo(child.pid, "SIGTERM"));
       clearTimeout(late);
-      if (ownRecord !== null) await Deno.remove(ownRecord).catch(() => {});
     },
-    kill,
+    kill: () => end(killAll),
   };
 }
 
@@ -121,8 +128,8 @@ export function hasCelery(): boolean {
 
 let python: string | null | undefined;
 
-/** The first Python that has what a worker needs: distributions put it beside others. */
-function findPython(): string | null {
+/** The first Python that has what a worker needs (distributions put it beside others), or `null`. */
+export function findPython(): string | null {
   python ??= ["python3", "/usr/bin/python3"].find((program) => {
     const code = "import sys, importlib.util as u; sys.exit(not (u.find_spec('celery') and " +
       "u.find_spec('redis')))";
