@@ -1,0 +1,167 @@
+/** A configuration from variables, env files and `beat.yaml`: whole and checked, or every problem at once. */
+
+import type { Problem } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
+import type { Config, Settings, Transport } from "../settings.ts";
+import { revisionOf } from "../task.ts";
+import { declare } from "./declare.ts";
+import { endpointsOf } from "./endpoints.ts";
+import type { Environment } from "./env_files.ts";
+import { inDirectory, readEnvironment, readText } from "./env_files.ts";
+import { slipHints } from "./hints.ts";
+import { problemsOf } from "./issues.ts";
+import type { Values } from "./variables.ts";
+import { SECRET_VARIABLES, VARIABLES } from "./variables.ts";
+import type { YamlFile } from "./yaml_file.ts";
+import { absentYaml, readYaml } from "./yaml_file.ts";
+
+export interface LoadOptions {
+  /** What relative paths start from. @default the working directory */
+  readonly directory?: string;
+  /** Goes before BEAT_CONFIG. */
+  readonly file?: string;
+}
+
+/**
+ * Reads and checks everything; connects to nothing.
+ *
+ * @param env the process's environment
+ * @throws {ConfigError} with every problem
+ */
+export async function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  { directory = ".", file }: LoadOptions = {},
+): Promise<Config> {
+  const problems: Problem[] = [];
+  const hints: string[] = [];
+  const environment = await readEnvironment({ env, directory }, problems);
+  const whereOf = (name: string) => environment.variables.get(name)?.from ?? name;
+  const values = valuesOf(environment, { whereOf, problems });
+  const yaml = await beatYaml(
+    {
+      path: inDirectory(file ?? values.BEAT_CONFIG, directory),
+      isExplicit: file !== undefined || environment.variables.has("BEAT_CONFIG"),
+      by: file === undefined ? whereOf("BEAT_CONFIG") : "the command line",
+    },
+    problems,
+  );
+  const { broker } = yaml.data;
+  const endpoints = endpointsOf(values, {
+    masterName: broker.master_name ?? null,
+    sentinelPassword: values.BEAT_SENTINEL_PASSWORD ?? broker.sentinel_password ?? null,
+    hasRedisUrl: environment.variables.has("REDIS_URL"),
+    ...{ problems, hints, whereOf },
+  });
+  const { tasks, off } = declare({
+    ...{ values, yaml, problems, hints },
+    switchText(name) {
+      const { value, from } = environment.variables.get(name) ?? { value: "false", from: null };
+      return `${name}=${value.trim()} (${from ?? "environment"})`;
+    },
+  });
+  hints.push(...slipHints(environment.variables.keys()));
+  if (problems.length > 0) throw new ConfigError(inOrder(problems, yaml.path));
+  const settings: Settings = {
+    profile: environment.profile,
+    ...endpoints,
+    ...behaviourOf(values, yaml),
+    transport: transportOf(yaml),
+    timezone: values.CELERY_TIMEZONE,
+  };
+  const files = [...environment.files, ...(yaml.isRead ? [yaml.path] : [])];
+  return frozen({ settings, tasks, off, hints, files });
+}
+
+/**
+ * What a new configuration changes: entry names. Compared by revision, so a change of importance alone is
+ * none. What {@link Settings} say is read once at start and not compared here.
+ */
+export function difference(
+  before: Config,
+  after: Config,
+): { added: string[]; changed: string[]; retired: string[] } {
+  const old = new Map(before.tasks.map((task) => [task.name, revisionOf(task)]));
+  const names = new Set(after.tasks.map(({ name }) => name));
+  return {
+    added: after.tasks.filter(({ name }) => !old.has(name)).map(({ name }) => name),
+    changed: after.tasks.filter((task) =>
+      (old.get(task.name) ?? revisionOf(task)) !== revisionOf(task)
+    )
+      .map(({ name }) => name),
+    retired: [...old.keys()].filter((name) => !names.has(name)),
+  };
+}
+
+/** Those of `beat.yaml` last, from its top to its end. */
+function inOrder(problems: readonly Problem[], file: string): Problem[] {
+  const lineOf = ({ where }: Problem) =>
+    where.startsWith(`${file}:`) ? Number(where.slice(file.length + 1)) : 0;
+  return problems.toSorted((a, b) => lineOf(a) - lineOf(b));
+}
+
+/** Where some are wrong, the others are read all the same, so that their problems are told too. */
+function valuesOf(
+  { variables }: Environment,
+  { whereOf, problems }: { whereOf(name: string): string; problems: Problem[] },
+): Values {
+  const raw = Object.fromEntries([...variables].map(([name, { value }]) => [name, value]));
+  const result = VARIABLES.safeParse(raw);
+  if (result.success) return result.data;
+  problems.push(...problemsOf(result.error, {
+    schema: VARIABLES,
+    value: raw,
+    whereOf: ([name]) => whereOf(String(name)),
+    isSecret: ([name]) => SECRET_VARIABLES.has(String(name)),
+    adviceOn: () => null,
+  }));
+  for (const { path: [name] } of result.error.issues) delete raw[String(name)];
+  return VARIABLES.parse(raw);
+}
+
+async function beatYaml(
+  { path, isExplicit, by }: { path: string; isExplicit: boolean; by: string },
+  problems: Problem[],
+): Promise<YamlFile & { path: string; isRead: boolean }> {
+  const text = await readText(path);
+  if (text.kind === "read") return { ...readYaml(path, text.text, problems), path, isRead: true };
+  if (isExplicit || text.kind === "refused") {
+    const message = `expected \`BEAT_CONFIG\` to be a file that can be read, got ${path}: `;
+    problems.push({ where: by, message: message + text.message });
+  }
+  return { ...absentYaml(path), path, isRead: false };
+}
+
+function behaviourOf(
+  values: Values,
+  { data: { beat } }: YamlFile,
+): Pick<Settings, "namespace" | "leaseMs" | "logLevel" | "logFormat"> {
+  const leaseS = values.BEAT_LEASE_SECONDS;
+  return {
+    namespace: values.BEAT_NAMESPACE ?? beat.namespace,
+    leaseMs: leaseS === undefined ? beat.lease : Math.round(leaseS * 1000),
+    logLevel: values.BEAT_LOG_LEVEL ?? beat.log_level,
+    logFormat: values.BEAT_LOG_FORMAT ?? beat.log_format,
+  };
+}
+
+function transportOf({ data: { broker, result_backend } }: YamlFile): Transport {
+  const prefix = result_backend.global_keyprefix;
+  return {
+    globalKeyPrefix: broker.global_keyprefix,
+    sep: broker.sep,
+    prioritySteps: broker.priority_steps,
+    visibilityTimeoutMs: broker.visibility_timeout,
+    unackedKey: broker.unacked_key,
+    unackedIndexKey: broker.unacked_index_key,
+    // Celery puts an underscore behind a prefix of results that does not end in a separator.
+    resultKeyPrefix: prefix === "" || /[:_.-]$/.test(prefix) ? prefix : `${prefix}_`,
+  };
+}
+
+function frozen<T>(value: T): T {
+  if (value !== null && typeof value === "object" && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) frozen(inner);
+  }
+  return value;
+}

@@ -1,0 +1,72 @@
+/** What an entry's policies are, from what it says, `defaults`, and the rules for what nobody said. */
+
+import type { Importance, Task } from "../task.ts";
+import type { Trigger } from "../triggers/mod.ts";
+import type { PoliciesYaml } from "./schema.ts";
+
+const MINUTE_MS = 60_000;
+const GIVE_UP_MS = 7 * 86_400_000;
+const CAP = 100;
+
+/** Stands for the period of a task that is due once. */
+const ONCE_PERIOD_MS = 3_600_000;
+
+export type Policies = Pick<
+  Task,
+  | "catchUp"
+  | "takeByMs"
+  | "giveUpMs"
+  | "importance"
+  | "priority"
+  | "timeLimitS"
+  | "softTimeLimitS"
+  | "ignoreResult"
+>;
+
+/**
+ * @param entry what the entry says; goes before `defaults`
+ * @param options.periodMs from {@link periodOf}
+ * @param options.importance the built-in one, or `null` for an entry of `beat.yaml`
+ */
+export function policiesOf(
+  entry: PoliciesYaml,
+  defaults: PoliciesYaml,
+  { periodMs, importance }: { periodMs: number; importance: Importance | null },
+): Policies {
+  const said = { ...defaults, ...entry };
+  const catchUp: { policy?: "skip" | "latest" | "all"; window?: number; cap?: number } = {
+    ...withoutUndefined(defaults.catchup),
+    ...withoutUndefined(entry.catchup),
+  };
+  const atLeastMs = Math.ceil(Math.max(periodMs, MINUTE_MS));
+  return {
+    catchUp: {
+      policy: catchUp.policy ?? "latest",
+      windowMs: catchUp.window ?? atLeastMs,
+      cap: catchUp.cap ?? CAP,
+    },
+    takeByMs: said.take_by ?? atLeastMs,
+    giveUpMs: said.give_up ?? GIVE_UP_MS,
+    importance: entry.importance ?? importance ?? defaults.importance ?? "critical",
+    priority: said.priority ?? null,
+    timeLimitS: said.time_limit === undefined ? null : said.time_limit / 1000,
+    softTimeLimitS: said.soft_time_limit === undefined ? null : said.soft_time_limit / 1000,
+    ignoreResult: said.ignore_result ?? false,
+  };
+}
+
+function withoutUndefined(value: object | undefined): object {
+  return Object.fromEntries(
+    Object.entries(value ?? {}).filter(([, each]) => each !== undefined),
+  );
+}
+
+/** 2026-01-01T00:00:00Z: the same period on every start. */
+const PERIOD_FROM_MS = 1_767_225_600_000;
+
+/** The time between two due times, as far as one number can say it. Milliseconds. */
+export function periodOf(trigger: Trigger): number {
+  const firstMs = trigger.next(PERIOD_FROM_MS);
+  const secondMs = firstMs === null ? null : trigger.next(firstMs);
+  return firstMs === null || secondMs === null ? ONCE_PERIOD_MS : secondMs - firstMs;
+}

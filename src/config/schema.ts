@@ -1,0 +1,165 @@
+/** What `beat.yaml` may say, and its defaults. The messages say what was expected (see `issues.ts`). */
+
+import { z } from "zod";
+
+import { TASK_NAME } from "../fire.ts";
+import { DURATION, formatDuration, parseDuration } from "./duration.ts";
+import { LEASE_S, LOG_FORMATS, LOG_LEVELS, NAMESPACE } from "./variables.ts";
+import { isZone, zoneWanted } from "./zone.ts";
+
+/** The longest of most durations: a year. Milliseconds. */
+const YEAR_MS = 366 * 86_400_000;
+const A_DURATION = "a duration such as 15m, 1h30m or 500ms, or a number of seconds";
+
+/** A duration, as whole milliseconds unless `isFractional`. */
+function duration(
+  { minMs, maxMs = YEAR_MS, isFractional = false }: {
+    minMs: number;
+    maxMs?: number;
+    isFractional?: boolean;
+  },
+) {
+  const written = z.union([z.number(), z.string().regex(DURATION, { error: A_DURATION })], {
+    error: A_DURATION,
+  });
+  return written.transform((value, context) => {
+    const readMs = parseDuration(value);
+    const durationMs = readMs === null || isFractional ? readMs : Math.round(readMs);
+    if (durationMs !== null && durationMs >= minMs && durationMs <= maxMs) return durationMs;
+    const range = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+    context.addIssue({ code: "custom", message: `a duration from ${range}` });
+    return z.NEVER;
+  });
+}
+
+function words<const T extends readonly string[]>(list: T) {
+  return z.enum(list, { error: list.join(", ") });
+}
+
+const line = z.string({ error: "text" }).min(1, { error: "text that is not empty" })
+  .max(255, { error: "text of at most 255 characters" });
+const flag = z.boolean({ error: "true or false" });
+const map = { error: "a map" };
+const zone = line.refine(isZone, { error: ({ input }) => zoneWanted(input) });
+const json = z.unknown();
+
+function wholeNumber({ min, max }: { min: number; max: number }) {
+  return z.int({ error: `a whole number from ${min} to ${max}` })
+    .min(min, { error: `a whole number from ${min} to ${max}` })
+    .max(max, { error: `a whole number from ${min} to ${max}` });
+}
+
+const catchUpPolicy = words(["skip", "latest", "all"]);
+
+/** Fields that are not written come from `defaults`, then from the rules in `policies.ts`. */
+const catchUp = z.union([
+  catchUpPolicy.transform((policy) => ({ policy })),
+  z.strictObject({
+    policy: catchUpPolicy.optional(),
+    window: duration({ minMs: 1_000 }).optional(),
+    cap: wholeNumber({ min: 1, max: 100_000 }).optional(),
+  }, map),
+], { error: "skip, latest, all, or a map of policy, window and cap" });
+
+/** What every entry may say, the built-in ones and `defaults` included. */
+const policies = {
+  catchup: catchUp.optional(),
+  take_by: duration({ minMs: 1_000 }).optional(),
+  give_up: duration({ minMs: 1_000 }).optional(),
+  importance: words(["critical", "normal", "deferrable"]).optional(),
+  priority: wholeNumber({ min: 0, max: 9 }).optional(),
+  time_limit: duration({ minMs: 1 }).optional(),
+  soft_time_limit: duration({ minMs: 1 }).optional(),
+  ignore_result: flag.optional(),
+};
+
+/** What the entries of the built-in schedule may say too. */
+const own = {
+  enabled: flag.optional(),
+  headers: z.record(z.string(), json, map).optional(),
+  phase: z.union([
+    z.literal("auto"),
+    duration({ minMs: 0 }),
+  ], { error: `auto, or ${A_DURATION}` }).optional(),
+};
+
+const field = z.union([z.string(), z.int()], { error: "a field of crontab, as text or a number" })
+  .transform(String).default("*");
+
+const crontab = z.union([
+  line,
+  z.strictObject({
+    minute: field,
+    hour: field,
+    day_of_week: field,
+    day_of_month: field,
+    month_of_year: field,
+  }, map),
+], { error: "a map of minute, hour, day_of_week, day_of_month, month_of_year, or five fields" });
+
+const task = z.strictObject({
+  task: line.optional(),
+  queue: line.optional(),
+  every: duration({ minMs: 10, isFractional: true }).optional(),
+  cron: line.optional(),
+  crontab: crontab.optional(),
+  at: line.optional(),
+  tz: zone.optional(),
+  args: z.array(json, { error: "a list" }).optional(),
+  kwargs: z.record(z.string(), json, map).optional(),
+  expires: duration({ minMs: 1 }).optional(),
+  ...own,
+  ...policies,
+}, map);
+
+/** A part that may be left out, or left empty because all of it is commented out. */
+function section<T extends z.ZodObject>(shape: T) {
+  return shape.nullable().optional().transform((value) =>
+    (value ?? shape.parse({})) as z.output<T>
+  );
+}
+
+const SEPARATOR = "\u0006\u0016";
+const prefix = z.string({ error: "text" }).max(255, { error: "text of at most 255 characters" });
+
+const steps = z.array(wholeNumber({ min: 0, max: 255 }), { error: "a list of whole numbers" })
+  .min(1, { error: "a list that is not empty" })
+  .refine((list) => list[0] === 0 && list.every((step, at) => at === 0 || step > list[at - 1]!), {
+    error: "steps that start at 0 and grow",
+  });
+
+export const BEAT_YAML = z.strictObject({
+  version: z.literal(1, { error: "1" }),
+  broker: section(z.strictObject({
+    global_keyprefix: prefix.default(""),
+    sep: line.default(SEPARATOR),
+    priority_steps: steps.default([0, 3, 6, 9]),
+    visibility_timeout: duration({ minMs: 1_000 }).default(3_600_000),
+    unacked_key: line.default("unacked"),
+    unacked_index_key: line.default("unacked_index"),
+    master_name: line.optional(),
+    sentinel_password: line.optional(),
+  }, map)),
+  result_backend: section(z.strictObject({ global_keyprefix: prefix.default("") }, map)),
+  beat: section(z.strictObject({
+    namespace: NAMESPACE.default("beat"),
+    lease: duration({ minMs: LEASE_S.min * 1000, maxMs: LEASE_S.max * 1000 }).default(5_000),
+    log_level: words(LOG_LEVELS).default("info"),
+    log_format: words(LOG_FORMATS).default("auto"),
+  }, map)),
+  defaults: section(z.strictObject(policies, map)),
+  tasks: z.record(
+    z.string().regex(TASK_NAME, { error: "letters, digits, `_`, `.`, `:` and `-` only" })
+      .max(200, { error: "at most 200 characters" }),
+    task,
+    map,
+  ).nullable().optional().transform((value) => value ?? {}),
+}, { error: "a map with version: 1" });
+
+/** A checked `beat.yaml`; durations in milliseconds. */
+export type BeatYaml = z.output<typeof BEAT_YAML>;
+export type TaskYaml = z.output<typeof task>;
+export type PoliciesYaml = BeatYaml["defaults"];
+
+/** The keys that an entry of the built-in schedule may have. */
+export const BUILT_IN_KEYS: readonly string[] = [...Object.keys(own), ...Object.keys(policies)];

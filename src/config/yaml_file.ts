@@ -1,0 +1,205 @@
+/** `beat.yaml` as checked data, every problem with its file and line. */
+
+import type { Document, Node } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { z } from "zod";
+
+import type { Problem } from "../errors.ts";
+import type { Path } from "./issues.ts";
+import { nameOf, problemsOf } from "./issues.ts";
+import type { BeatYaml } from "./schema.ts";
+import { BEAT_YAML } from "./schema.ts";
+
+/** Data that passed, and the entries of which something did not. */
+interface Checked {
+  readonly data: BeatYaml;
+  readonly damaged: ReadonlySet<string>;
+}
+
+export interface YamlFile extends Checked {
+  /** `file:line` of what stands at `path`, or of the nearest thing around it. */
+  whereOf(path: Path): string;
+}
+
+/** The meaning of no file at all. */
+export function absentYaml(file: string): YamlFile {
+  return { data: BEAT_YAML.parse({ version: 1 }), damaged: new Set(), whereOf: () => file };
+}
+
+/** Reads the text of `file`. What is wrong is added to `problems`; then defaults stand for the rest. */
+export function readYaml(file: string, text: string, problems: Problem[]): YamlFile {
+  const lines = new LineCounter();
+  // Whole numbers arrive as bigint: as numbers, those beyond 2^53 would lose digits in silence.
+  // Plain messages: the pretty ones quote the line, which may hold a password.
+  const document = parseDocument(text, {
+    intAsBigInt: true,
+    lineCounter: lines,
+    prettyErrors: false,
+    version: "1.2",
+  });
+  const whereOf = (path: Path) => `${file}:${lines.linePos(offsetOf(document, path)).line}`;
+  const isReadable = syntaxIsFine(document, { file, lines, problems });
+  const raw = isReadable ? plain(document, { whereOf, problems }) : null;
+  if (raw === null) return { ...absentYaml(file), whereOf };
+  return { ...checked(raw, { whereOf, problems }), whereOf };
+}
+
+/** A repeated key leaves the rest readable, so the rest is checked as well. */
+function syntaxIsFine(
+  document: Document.Parsed,
+  { file, lines, problems }: { file: string; lines: LineCounter; problems: Problem[] },
+): boolean {
+  const faults = [...document.errors, ...document.warnings];
+  for (const { code, message, pos } of faults) {
+    problems.push({
+      where: `${file}:${lines.linePos(pos[0]).line}`,
+      message: RETOLD[code] ?? `expected valid YAML: ${message.split("\n")[0]}`,
+    });
+  }
+  return faults.every(({ code }) => code === "DUPLICATE_KEY");
+}
+
+/** Errors whose own sentence says little, or quotes a text that may be secret. */
+const RETOLD: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: "expected each key once, got it a second time",
+  UNEXPECTED_TOKEN: "expected valid YAML, got something out of place; check indentation and quotes",
+  BAD_DQ_ESCAPE: 'expected valid YAML, got an unknown escape in "…"; use single quotes',
+  TAG_RESOLVE_FAILED: "expected plain YAML, got a tag that Beat does not know; remove it",
+  BAD_ALIAS: "expected an alias of something above it, got one that names nothing",
+};
+
+interface Telling {
+  whereOf(path: Path): string;
+  readonly problems: Problem[];
+}
+
+/** The document as JSON values; `null` when there is none. An empty file says nothing, so is fine. */
+function plain(document: Document.Parsed, telling: Telling): unknown {
+  if (document.contents === null) return { version: 1 };
+  try {
+    return jsonOf(document.toJS() as unknown, [], telling);
+  } catch (error) {
+    // Aliases that unfold without end, or that name nothing.
+    const message = error instanceof Error ? error.message : String(error);
+    telling.problems.push({
+      where: telling.whereOf([]),
+      message: `expected valid YAML: ${message}`,
+    });
+    return null;
+  }
+}
+
+function jsonOf(value: unknown, path: Path, telling: Telling): unknown {
+  if (typeof value === "bigint") return numberOf(value, path, telling);
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map((item, at) => jsonOf(item, [...path, at], telling));
+  if (Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, jsonOf(item, [...path, key], telling)]),
+    );
+  }
+  const message = `expected \`${nameOf(path)}\` to be a value that JSON has, got a YAML tag`;
+  telling.problems.push({ where: telling.whereOf(path), message });
+  return null;
+}
+
+function numberOf(value: bigint, path: Path, telling: Telling): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  const message = `expected \`${nameOf(path)}\` to be a whole number within 2^53, got ${value}, ` +
+    `which would lose digits; write it as text`;
+  telling.problems.push({ where: telling.whereOf(path), message });
+  return 0;
+}
+
+function checked(raw: unknown, { whereOf, problems }: Telling): Checked {
+  const result = BEAT_YAML.safeParse(raw);
+  if (result.success) return { data: result.data, damaged: new Set() };
+  problems.push(...problemsOf(result.error, {
+    schema: BEAT_YAML,
+    value: raw,
+    whereOf,
+    isSecret: (path) => path.at(-1) === "sentinel_password",
+    adviceOn: (key, path) =>
+      (path[0] === "tasks" && path.length === 2 ? ADVICE[key] : null) ?? null,
+  }));
+  return healthyPart(raw, result.error.issues);
+}
+
+/** The file without what was refused, so that the rest is checked in the same go. */
+function healthyPart(raw: unknown, issues: readonly z.core.$ZodIssue[]): Checked {
+  const healthy = new Map(Object.entries(structuredClone(membersOf(raw))));
+  const damaged = new Set<string>();
+  for (const issue of issues) {
+    const keys = issue.code === "unrecognized_keys" ? issue.keys : [];
+    const [section, entry] = issue.path.map(String);
+    if (section === undefined) { for (const key of keys) healthy.delete(key); }
+    else if (section !== "tasks" || entry === undefined) healthy.delete(section);
+    else {
+      damaged.add(entry);
+      withoutKeys(membersOf(healthy.get("tasks")), issue.path.slice(1).map(String), keys);
+    }
+  }
+  const result = BEAT_YAML.safeParse({ ...Object.fromEntries(healthy), version: 1 });
+  return { data: result.success ? result.data : BEAT_YAML.parse({ version: 1 }), damaged };
+}
+
+/** Takes out `keys` of an entry or, where none are given, the key that the path leads to or through. */
+function withoutKeys(
+  tasks: Record<string, unknown>,
+  [entry = "", key]: readonly string[],
+  keys: readonly string[],
+): void {
+  const members = membersOf(tasks[entry]);
+  if (key !== undefined) delete members[key];
+  else if (keys.length === 0) delete tasks[entry];
+  for (const each of keys) delete members[each];
+}
+
+function membersOf(value: unknown): Record<string, unknown> {
+  const isMap = value !== null && typeof value === "object" && !Array.isArray(value);
+  return isMap ? value as Record<string, unknown> : {};
+}
+
+const CANVAS = "a task that starts others is written in Python: wrap them in a task of your own, " +
+  "and name that task here";
+const WHEN_DUE = "Beat publishes a task when it is due; use `at`, `every`, `cron` or `crontab`";
+const QUEUE_ONLY =
+  "Beat publishes to the list of a queue, which workers on Redis read; use `queue`";
+
+/** Keys that Celery's users may look for. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ...{ chain: CANVAS, group: CANVAS, chord: CANVAS, link: CANVAS, link_error: CANVAS },
+  ...{ callbacks: CANVAS, errbacks: CANVAS, chunks: CANVAS, map: CANVAS, starmap: CANVAS },
+  ...{ eta: WHEN_DUE, countdown: WHEN_DUE },
+  schedule: "write `every: 15m`, `cron:`, `crontab:` or `at:`",
+  options: "write queue, priority, expires and headers beside `task`",
+  ...{ exchange: QUEUE_ONLY, routing_key: QUEUE_ONLY },
+  ...{
+    serializer: "Beat writes JSON, which every worker reads",
+    compression: "Beat does not compress",
+  },
+  ...{
+    retry: "Beat itself sends again until Redis has it",
+    retry_policy: "see the README on retries",
+  },
+};
+
+/** Where the last part of `path` is written: a key of a map, an item of a list. */
+function offsetOf(document: Document.Parsed, path: Path): number {
+  let node: Node | null = document.contents;
+  let offset = node?.range?.[0] ?? 0;
+  for (const step of path) {
+    if (isAlias(node)) node = node.resolve(document) ?? null;
+    if (isMap(node)) {
+      const pair = node.items.findLast(({ key }) => isScalar(key) && String(key.value) === step);
+      if (pair === undefined) return offset;
+      offset = (pair.key as Node).range?.[0] ?? offset;
+      node = pair.value as Node | null;
+    } else if (isSeq(node)) {
+      node = (node.items[Number(step)] ?? null) as Node | null;
+      offset = node?.range?.[0] ?? offset;
+    } else return offset;
+  }
+  return offset;
+}

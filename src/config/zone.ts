@@ -1,0 +1,20 @@
+/** Time zones as users name them. */
+
+import { nearestWord } from "./nearest.ts";
+
+/** Whether `text` is an IANA zone that this build knows; an offset such as `+02:00` is none. */
+export function isZone(text: string): boolean {
+  if (!/^[A-Za-z]/.test(text)) return false;
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: text }) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** What was expected where `text` is no zone: with the nearest one as the example. */
+export function zoneWanted(text: unknown): string {
+  const zones = Intl.supportedValuesOf("timeZone");
+  const example = typeof text === "string" ? nearestWord(text, zones) : null;
+  return `an IANA time zone such as ${example ?? "Europe/Paris"}`;
+}
