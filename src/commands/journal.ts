@@ -1,0 +1,41 @@
+/** `beat journal`: what was recorded, as lines or as one JSON object a line, newest last. */
+
+import { systemClock } from "../clock.ts";
+import { EXIT, UsageError } from "../errors.ts";
+import type { JournalRow } from "../event.ts";
+import type { QueryOptions } from "./journal_query.ts";
+import { parseQuery, unknownTypes } from "./journal_query.ts";
+import { follow, foreignCounter, printRows } from "./journal_rows.ts";
+import { openJournal } from "./open_journal.ts";
+import { rowLine, rowObject } from "./row_words.ts";
+import type { Shell } from "./shell.ts";
+import { paintFor } from "./table.ts";
+
+export interface JournalOptions extends QueryOptions {
+  readonly follow?: boolean;
+  readonly json?: boolean;
+}
+
+/** @throws {UsageError | JournalUnavailableError | ConfigError} */
+export async function journal(options: JournalOptions, shell: Shell): Promise<number> {
+  const query = parseQuery(options, systemClock.wallMs());
+  if (options.follow && query.untilMs !== null) {
+    throw new UsageError("expected `--follow` without `--until`, got both; leave one out");
+  }
+  for (const note of unknownTypes(query)) shell.err(`${note}\n`);
+  const { journal, config, close } = await openJournal(shell.env);
+  const { namespace } = config.settings;
+  const paint = paintFor(shell);
+  const text = (row: JournalRow) =>
+    options.json ? JSON.stringify(rowObject(row, namespace)) : rowLine(row, paint);
+  const print = (row: JournalRow) => shell.out(`${text(row)}\n`);
+  const foreign = foreignCounter();
+  try {
+    const lastId = await printRows(journal, query, { print, foreign, signal: shell.signal });
+    foreign.tell(shell);
+    if (options.follow) await follow(journal, query, lastId, { print, foreign, shell });
+  } finally {
+    close();
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,70 @@
+/** Which rows of the journal are asked for. */
+
+import { nearest } from "../config/nearest.ts";
+import { UsageError } from "../errors.ts";
+import type { JournalRow } from "../event.ts";
+import { DETAIL } from "../event.ts";
+import { parseTimeOption } from "./time_option.ts";
+
+export interface QueryOptions {
+  readonly task?: readonly string[];
+  /** Prefixes: `fire`, `fire.acked`. */
+  readonly type?: readonly string[];
+  /** RFC 3339, or a duration back from now; so `until`. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly count?: string;
+}
+
+/** Rows printed when neither a beginning nor a number is asked for. */
+const COUNT_DEFAULT = 100;
+
+/** What to print of the journal. */
+export interface Query {
+  readonly tasks: readonly string[];
+  readonly types: readonly string[];
+  /** Unix milliseconds; null for the start. */
+  readonly sinceMs: number | null;
+  /** Unix milliseconds; null for the end. */
+  readonly untilMs: number | null;
+  /** The newest so many; null for all. */
+  readonly count: number | null;
+}
+
+/** @throws {UsageError} */
+export function parseQuery(options: QueryOptions, nowMs: number): Query {
+  const sinceMs = options.since === undefined
+    ? null
+    : parseTimeOption("--since", options.since, nowMs);
+  const untilMs = options.until === undefined
+    ? null
+    : parseTimeOption("--until", options.until, nowMs);
+  if (sinceMs !== null && untilMs !== null && sinceMs > untilMs) {
+    throw new UsageError(
+      `expected \`--since\` to be before \`--until\`, got ${options.since} and ${options.until}`,
+    );
+  }
+  const countDefault = sinceMs === null ? COUNT_DEFAULT : null;
+  const count = options.count === undefined ? countDefault : Number(options.count);
+  if (count !== null && !(Number.isSafeInteger(count) && count > 0)) {
+    throw new UsageError(
+      `expected \`--count\` to be a whole number from 1, got "${options.count}"`,
+    );
+  }
+  return { tasks: options.task ?? [], types: options.type ?? [], sinceMs, untilMs, count };
+}
+
+/** Whether a row fits; its time is left to the range that is read. */
+export function isWanted(row: JournalRow, { tasks, types }: Query): boolean {
+  return (tasks.length === 0 || tasks.includes(row.task)) &&
+    (types.length === 0 || types.some((prefix) => row.type.startsWith(prefix)));
+}
+
+/** A word on each type that this build does not know. A newer one may have written it: no error. */
+export function unknownTypes({ types }: Query): string[] {
+  const known = Object.keys(DETAIL);
+  const words = [...known, ...new Set(known.map((type) => type.split(".")[0]!))];
+  return types
+    .filter((prefix) => !known.some((type) => type.startsWith(prefix)))
+    .map((prefix) => `no known type starts with "${prefix}"${nearest(prefix, words)}`);
+}
