@@ -216,8 +216,11 @@ function processShell(
   return { shell, endedBy: () => endedBy };
 }
 
+const COLUMNS_DEFAULT = 80;
+
 function columns(): number {
-  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80;
+  // A pseudo terminal that nobody has sized says 0.
+  return (Deno.stdout.isTerminal() && Deno.consoleSize().columns) || COLUMNS_DEFAULT;
 }
 
 /** Nobody reads standard output any more: the reader had enough, which is no failure. */

@@ -2,21 +2,32 @@
 
 export interface BeatOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** Of Deno itself, before the program. */
-  readonly flags?: readonly string[];
   readonly stdin?: string;
+  /** Where it runs; env files and `beat.yaml` are looked for there. @default the project */
+  readonly cwd?: string;
 }
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+const PROJECT = new URL("../../deno.json", import.meta.url).pathname;
 
 /** As narrow as looking needs. */
 const PERMISSIONS = ["--no-prompt", "--allow-env", "--allow-read", "--allow-net"];
 
+/** Program and arguments of a Beat. */
+export function beatCommand(args: readonly string[]): { command: string; args: string[] } {
+  return {
+    command: Deno.execPath(),
+    args: ["run", "--config", PROJECT, ...PERMISSIONS, MAIN, ...args],
+  };
+}
+
 /** Starts Beat with an environment of its own. The caller ends it. */
 export function spawnBeat(args: readonly string[], options: BeatOptions = {}): Deno.ChildProcess {
   const env: Record<string, string> = { ...inherited(), ...options.env };
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", ...PERMISSIONS, ...options.flags ?? [], MAIN, ...args],
+  const { command, args: all } = beatCommand(args);
+  return new Deno.Command(command, {
+    args: all,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env,
     clearEnv: true,
     stdin: options.stdin === undefined ? "null" : "piped",

@@ -1,0 +1,85 @@
+/** `beat tasks`: each entry of the configuration, what became of its last due time, and the next. */
+
+import { EXIT } from "../errors.ts";
+import { lastFires } from "./last_fires.ts";
+import { openJournal } from "./open_journal.ts";
+import type { Shell } from "./shell.ts";
+import type { Cell, Colour } from "./table.ts";
+import { paintFor, tableLines } from "./table.ts";
+import type { TaskView } from "./task_views.ts";
+import { taskObject, viewsOf, worriesOf } from "./task_views.ts";
+import { dueText, spanText } from "./time_text.ts";
+import { triggerText } from "./trigger_text.ts";
+
+export interface TasksOptions {
+  readonly json?: boolean;
+}
+
+/** @throws {JournalUnavailableError | ConfigError} */
+export async function tasks(options: TasksOptions, shell: Shell): Promise<number> {
+  const { journal, config, close } = await openJournal(shell.env);
+  try {
+    const loaded = await journal.load();
+    const last = await lastFires(journal, config.tasks.map(({ name }) => name), loaded);
+    const views = viewsOf(config, loaded, last);
+    if (options.json) shell.out(`${JSON.stringify(views.map(taskObject), null, 2)}\n`);
+    else printTable(views, loaded.serverMs, shell);
+    const worries = worriesOf(views);
+    if (worries !== null) shell.err(`${worries}\n`);
+  } finally {
+    close();
+  }
+  return EXIT.ok;
+}
+
+const HEADINGS = ["TASK", "STATUS", "QUEUE", "TRIGGER", "LAST DUE", "STATE", "LATE", "NEXT DUE"];
+
+function printTable(views: readonly TaskView[], nowMs: number, shell: Shell): void {
+  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const rows = views.map((view) => cellsOf(view, nowMs));
+  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width })) {
+    shell.out(`${line}\n`);
+  }
+}
+
+function cellsOf({ name, task, state, offBy, last, nextMs }: TaskView, nowMs: number): Cell[] {
+  if (task === null) {
+    const why = offBy === null ? "not in this configuration" : `by ${offBy}`;
+    return [name, state, "-", why].map((text) => ({ text, colour: "dim" }));
+  }
+  const isQuiet = last === null || last.state === "none";
+  const lateMs = last?.latenessMs ?? null;
+  return [
+    { text: name },
+    { text: state, ...(state === "new" ? { colour: "yellow" } : {}) },
+    { text: task.queue },
+    { text: triggerText(task.trigger) },
+    { text: isQuiet ? "-" : clockText(last.dueMs, nowMs) },
+    isQuiet ? { text: "-" } : endCell(last.state),
+    { text: lateMs === null ? "-" : spanText(lateMs) },
+    { text: nextMs === null ? "never" : clockText(nextMs, nowMs) },
+  ];
+}
+
+const END_COLOUR: Readonly<Record<string, Colour>> = {
+  acked: "green",
+  success: "green",
+  failure: "red",
+  lost: "red",
+  expired: "red",
+  overdue: "red",
+  dropped: "yellow",
+  skipped: "yellow",
+  redelivered: "yellow",
+};
+
+function endCell(state: string): Cell {
+  const colour = END_COLOUR[state];
+  return colour === undefined ? { text: state } : { text: state, colour };
+}
+
+/** Without the date where that is today's in UTC. */
+function clockText(ms: number, nowMs: number): string {
+  const [text, today] = [dueText(ms), dueText(nowMs).slice(0, 11)];
+  return text.startsWith(today) ? text.slice(today.length) : text;
+}
