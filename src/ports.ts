@@ -228,16 +228,32 @@ export type Hint =
     /** Of `revoked`: its `expires` had passed. */
     readonly isExpired: boolean;
   }
-  | { readonly kind: "worker"; readonly worker: string; readonly isOnline: boolean };
+  | {
+    readonly kind: "worker";
+    readonly worker: string;
+    readonly isOnline: boolean;
+    /** Where it says them: a changed process, or a count that went back, is a worker started anew. */
+    readonly processId?: number;
+    readonly processed?: number;
+  }
+  /** Workers can be heard from now on, or no longer: silence says something only in between. */
+  | { readonly kind: "line"; readonly isUp: boolean };
+
+/** Who holds a message: nobody, a worker, or a worker after it was given back at least once. */
+export type Reservation = "none" | "first" | "again";
 
 /** The broker and the result backend, read only. */
 export interface Sensors {
+  /** Stands between a queue and its priority step in the names of lists. */
+  readonly sep: string;
+  /** Whether results are stored where Beat can read them. */
+  readonly hasResults: boolean;
   /** @param limit the most messages of each list to read */
   sampleQueues(lists: readonly string[], limit: number): Promise<QueueSample[]>;
-  /** Whether each delivery tag is reserved by a worker and not acknowledged. */
-  areReserved(deliveryTags: readonly string[]): Promise<boolean[]>;
+  /** Whether the message of each delivery tag is reserved by a worker and not acknowledged. */
+  reservations(deliveryTags: readonly string[]): Promise<Reservation[]>;
   /** @throws {JournalUnavailableError} also when only the result backend is away */
   results(taskIds: readonly string[]): Promise<(TaskResult | null)[]>;
-  /** Calls `onHint` until `signal` is aborted; reconnects by itself, and says nothing of gaps. */
+  /** Calls `onHint` until `signal` is aborted; reconnects by itself; what was sent meanwhile is lost. */
   listen(onHint: (hint: Hint) => void, signal: AbortSignal): void;
 }

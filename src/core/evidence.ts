@@ -1,0 +1,159 @@
+/** What can be known of a published fire: what a look finds, and what the leader noticed before. */
+
+import type { OpenFire } from "../cursor.ts";
+import type { Hint, QueuedMessage, Reservation, TaskResult } from "../ports.ts";
+
+/**
+ * How far the clocks of workers and of earlier leaders may be behind the server's: what is dated so
+ * much before the publish still belongs to it. Milliseconds.
+ */
+export const CLOCK_MARGIN_MS = 1_000;
+
+/** Two looks that found a message nowhere count as one fact when they are so far apart. Milliseconds. */
+export const GONE_AFTER_MS = 1_000;
+
+/** The first pause between two looks at a fire, and the longest. Milliseconds. */
+export const PACE_MIN_MS = 1_000;
+export const PACE_MAX_MS = 60_000;
+
+/** Where the message of a fire is, as far as one sample of the queues tells. */
+export type Position =
+  /** In the sample, under the tag of this publish. */
+  | { readonly kind: "queued"; readonly list: string; readonly message: QueuedMessage }
+  /** In its list for sure, and deeper than the sample. */
+  | { readonly kind: "behind" }
+  /** Another message of the same id waits: a retry, or the copy of another leader. */
+  | { readonly kind: "copy" }
+  /** In no list. */
+  | { readonly kind: "left" }
+  /** The sample does not reach far enough, or none was taken. */
+  | { readonly kind: "unknown" };
+
+/** One look at one fire. */
+export interface Evidence {
+  readonly position: Position;
+  /** `null` when it was not asked. */
+  readonly reserved: Reservation | null;
+  /** `unread` when it was not asked, or the result backend is away. */
+  readonly result: TaskResult | null | "unread";
+  /** The worker that had it has been silent, or has stopped, for long enough. */
+  readonly isWorkerGone: boolean;
+}
+
+/** Nothing was looked at: only what the notes hold counts. */
+export const UNREAD: Evidence = {
+  position: { kind: "unknown" },
+  reserved: null,
+  result: "unread",
+  isWorkerGone: false,
+};
+
+/** How a worker's event ended a fire. */
+export interface EventEnd {
+  readonly outcome: "success" | "failure" | "revoked";
+  readonly isExpired: boolean;
+  readonly runtimeMs: number | null;
+}
+
+/**
+ * What a leader has noticed of an open fire beyond its text. Not kept over a change of leaders: the
+ * next one finds it again. Times are the server's, Unix milliseconds.
+ */
+export interface Notes {
+  /** Not looked at before, but for a hint. */
+  lookMs: number;
+  paceMs: number;
+  /** Since when every look found it in no list, not reserved and without a result; `null`: not so. */
+  goneMs: number | null;
+  /** As `goneMs`, where the samples did not reach far enough to say that it left its list. */
+  unseenMs: number | null;
+  /** Since when its finish is awaited; `null` where it is not. */
+  ackedMs: number | null;
+  /** Too many of its task are awaited: the next look is the last. */
+  isSurplus: boolean;
+  /** The worker that its events came from. */
+  worker: string | null;
+  /** How often workers said that they received it, and that they will retry it. */
+  receipts: number;
+  retries: number;
+  /** Since when there are receipts that neither a delivery nor a retry explains. */
+  extraReceiptMs: number | null;
+  isStarted: boolean;
+  /** A worker rejected it: it may wait at the new end of its list. */
+  isRejected: boolean;
+  end: EventEnd | null;
+}
+
+export function newNotes(): Notes {
+  return {
+    lookMs: 0,
+    paceMs: 0,
+    goneMs: null,
+    unseenMs: null,
+    ackedMs: null,
+    isSurplus: false,
+    worker: null,
+    receipts: 0,
+    retries: 0,
+    extraReceiptMs: null,
+    isStarted: false,
+    isRejected: false,
+    end: null,
+  };
+}
+
+/**
+ * Takes a worker's event into the notes. Events come late, twice, out of order or not at all.
+ *
+ * @returns false when it belongs to an earlier message of the same id
+ */
+export function noteEvent(
+  notes: Notes,
+  open: OpenFire,
+  hint: Extract<Hint, { kind: "event" }>,
+  nowMs: number,
+): boolean {
+  if (hint.atMs < open.publishedMs - CLOCK_MARGIN_MS) return false;
+  notes.worker = hint.worker;
+  switch (hint.type) {
+    case "received":
+      notes.receipts++;
+      break;
+    case "started":
+      notes.isStarted = true;
+      if (notes.receipts === 0) notes.receipts = 1;
+      break;
+    case "retried":
+      notes.retries++;
+      break;
+    case "rejected":
+      notes.isRejected = true;
+      break;
+    case "succeeded":
+      notes.end = { outcome: "success", isExpired: false, runtimeMs: hint.runtimeMs };
+      break;
+    case "failed":
+      notes.end = { outcome: "failure", isExpired: false, runtimeMs: hint.runtimeMs };
+      break;
+    case "revoked":
+      notes.end = { outcome: "revoked", isExpired: hint.isExpired, runtimeMs: null };
+      break;
+  }
+  // The order of a retry and of the receipt that follows it is not sure: see whether it lasts.
+  const hasExtra = deliveriesOf(notes) > open.redeliveries + 1;
+  notes.extraReceiptMs = hasExtra ? notes.extraReceiptMs ?? nowMs : null;
+  return true;
+}
+
+/** Deliveries of this very message that workers told of. */
+export function deliveriesOf(notes: Notes): number {
+  return notes.receipts - notes.retries;
+}
+
+/** A final result counts only when it is dated after the publish: copies of a fire share one id. */
+export function isFinal(result: Evidence["result"], publishedMs: number): result is TaskResult {
+  if (result === null || result === "unread" || result.doneMs === null) return false;
+  const { status, doneMs } = result;
+  return (status === "SUCCESS" || status === "FAILURE" || status === "REVOKED") &&
+    doneMs >= publishedMs - CLOCK_MARGIN_MS;
+}
