@@ -1,0 +1,210 @@
+/**
+ * Follows published fires to their end: one sample of queues, reservations and results a second, at a
+ * bounded cost. What is heard over pub/sub only makes it sooner.
+ *
+ * A sample looks at the old end of each list with open fires, picks the fires that may have moved,
+ * reads the evidence on them, judges each (`verdict.ts`), and settles what is new. Then messages that
+ * expired in their lists are taken out, deeper with each round.
+ */
+
+import { openKey } from "../cursor.ts";
+import type { Hint, Journal, Settlement } from "../ports.ts";
+import { BATCH_MAX } from "../ports.ts";
+import type { LateAcks } from "./late.ts";
+import { lateAcks } from "./late.ts";
+import type { Looker, LookerParts } from "./look.ts";
+import { looker } from "./look.ts";
+import type { Tracked } from "./open_fires.ts";
+import { deeperLists, pickMoved, pickSampled } from "./pick.ts";
+import type { Views } from "./position.ts";
+import type { Watch } from "./watch.ts";
+import { watchOver } from "./watch.ts";
+import type { World } from "./world.ts";
+import { applyReload } from "./world.ts";
+
+/** Messages of each list that a sample reads, and that the rounds after it read. */
+const SAMPLE_MAX = 100;
+const DEEP_SAMPLE_MAX = 1_000;
+
+/** Rounds of a sample: a worker that is away leaves no avalanche of dead messages. */
+const ROUNDS_MAX = 10;
+
+/** Fires looked at in one sample. */
+const LOOKS_MAX = 2_000;
+
+export interface FollowerParts extends LookerParts {
+  readonly journal: Pick<Journal, "settle" | "commit" | "reload">;
+  readonly world: World;
+  /** The first part of Beat's keys; part of every task id. */
+  readonly namespace: string;
+  /** The term that settles; a new term gets a new follower. */
+  readonly fence: number;
+}
+
+/** A list, as the last sample saw it. */
+export interface QueueReading {
+  readonly depth: number;
+  /** Publish time of our oldest message in the sample; `null` when there is none. */
+  readonly oldestMs: number | null;
+}
+
+/** What a sample or a glance came to. */
+export interface Followed {
+  /** Somebody newer leads: nothing more can be recorded. */
+  isFenced: boolean;
+  /** There was more to look at than one call may: call again at once. */
+  hasMore: boolean;
+  /** What was recorded, in order. */
+  readonly settled: Settlement[];
+  /** By list; empty after a glance. */
+  readonly queues: Map<string, QueueReading>;
+}
+
+export interface Follower {
+  /** Takes in what was heard; it counts from the next `sample` or `glance`. */
+  hint(hint: Hint): void;
+  /** Whether a `glance` would have something to do. */
+  readonly hasHints: boolean;
+  /**
+   * Looks at everything that may have moved. One call of `sample` or `glance` at a time.
+   * @throws {JournalUnavailableError} nothing is forgotten; call again
+   */
+  sample(): Promise<Followed>;
+  /** As `sample`, for hinted fires only, and without the queues. */
+  glance(): Promise<Followed>;
+}
+
+export function follower(parts: FollowerParts): Follower {
+  const late = lateAcks(parts.world);
+  const watch = watchOver(parts.world.open, parts.namespace, late);
+  const look = looker(parts, watch);
+  const settleAll = settler(parts, watch);
+
+  /** Whatever fails, the fires that were picked are looked at again. */
+  async function lookAndSettle(fires: readonly Tracked[], views: Views | null, to: Followed) {
+    if (to.isFenced) return;
+    try {
+      await settleAll(await look.lookAt(fires, views), to);
+    } catch (error) {
+      watch.putBack(fires, parts.server.nowMs());
+      throw error;
+    }
+  }
+
+  /** Settles what workers told; the fires that must be looked at. */
+  async function useHints(to: Followed): Promise<Tracked[]> {
+    const { told, asked } = watch.takeHints(LOOKS_MAX);
+    try {
+      await settleAll(look.listenTo(told), to);
+    } catch (error) {
+      watch.putBack([...told, ...asked], parts.server.nowMs());
+      throw error;
+    }
+    return asked.filter(({ isClosed }) => !isClosed);
+  }
+
+  async function sweep(firstViews: Views, to: Followed): Promise<void> {
+    let views = firstViews;
+    for (let round = 1; round < ROUNDS_MAX && !to.isFenced; round++) {
+      const lists = deeperLists(watch, views, parts.server.nowMs());
+      if (lists.length === 0) return;
+      views = await look.takeViews(lists, DEEP_SAMPLE_MAX);
+      const expired = pickSampled(watch, views, parts.server.nowMs());
+      if (expired.length === 0) return;
+      await lookAndSettle(expired, views, to);
+    }
+  }
+
+  return {
+    hint: (hint) => watch.hint(hint, parts.server.nowMs()),
+    get hasHints() {
+      return watch.hasHints;
+    },
+    async sample() {
+      const to = newFollowed();
+      watch.nameNew();
+      const hinted = await useHints(to);
+      const views = await look.takeViews(parts.world.open.tracked.lists(), SAMPLE_MAX)
+        .catch((error) => {
+          watch.putBack(hinted, parts.server.nowMs());
+          throw error;
+        });
+      noteQueues(views, to);
+      const nowMs = parts.server.nowMs();
+      const picked = pickMoved(watch, hinted, { views, nowMs, limit: LOOKS_MAX });
+      await lookAndSettle(picked, views, to);
+      await sweep(views, to);
+      if (!to.isFenced) await recordLate(parts, { late, look }, to);
+      to.hasMore = picked.length >= LOOKS_MAX || watch.hasHints;
+      return to;
+    },
+    async glance() {
+      const to = newFollowed();
+      await lookAndSettle(await useHints(to), null, to);
+      to.hasMore = watch.hasHints;
+      return to;
+    },
+  };
+}
+
+/** Sends settlements in batches and keeps the watch in step with what became of them. */
+function settler({ journal, world, log, fence }: FollowerParts, watch: Watch) {
+  return async (settlements: readonly Settlement[], to: Followed): Promise<void> => {
+    for (let start = 0; start < settlements.length && !to.isFenced; start += BATCH_MAX) {
+      await settle(settlements.slice(start, start + BATCH_MAX), to);
+    }
+  };
+
+  async function settle(settlements: readonly Settlement[], to: Followed): Promise<void> {
+    const reply = await journal.settle(settlements, fence);
+    if (reply.kind === "fenced") {
+      to.isFenced = true;
+      return;
+    }
+    const changed: string[] = [];
+    for (const [index, outcome] of reply.outcomes.entries()) {
+      const settlement = settlements[index]!;
+      const key = openKey(settlement.open);
+      switch (outcome) {
+        case "settled":
+          watch.settled(key, settlement, reply.serverMs);
+          to.settled.push(settlement);
+          break;
+        case "duplicate":
+          changed.push(key);
+          break;
+        case "raced": // A worker was quicker: see where it went.
+          watch.ask(key);
+          break;
+        case "wrongtype":
+          log.warn("a list is of another type, so its messages cannot be removed", {
+            queue: settlement.remove?.list ?? settlement.open.list,
+          });
+      }
+    }
+    if (changed.length === 0) return;
+    const asked = { tasks: [], openIds: changed };
+    applyReload(world, asked, await journal.reload([], changed));
+  }
+}
+
+async function recordLate(
+  { journal, server, fence }: FollowerParts,
+  { late, look }: { late: LateAcks; look: Looker },
+  to: Followed,
+): Promise<void> {
+  const wanted = late.wanted();
+  const results = wanted.length === 0 ? [] : await look.readResults(wanted) ?? [];
+  results.forEach((result, index) => late.take(wanted[index]!, result, server.nowMs()));
+  to.isFenced = !await late.record(journal, fence);
+}
+
+function newFollowed(): Followed {
+  return { isFenced: false, hasMore: false, settled: [], queues: new Map() };
+}
+
+function noteQueues({ byList }: Views, to: Followed): void {
+  for (const { list, depth, oldestOwnMs } of byList.values()) {
+    to.queues.set(list, { depth, oldestMs: oldestOwnMs });
+  }
+}

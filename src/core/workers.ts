@@ -1,0 +1,144 @@
+/**
+ * Which workers live, from what they say of themselves; and what each is known to run.
+ *
+ * A worker of the kind `solo` says nothing while it runs a task, so silence is only believed of a
+ * worker that has been heard while it was running one. And it is only believed while the line that
+ * workers are heard over is up.
+ */
+
+import type { Hint } from "../ports.ts";
+
+/** Heartbeats come every 2 s. Milliseconds. */
+export const SILENT_AFTER_MS = 10_000;
+
+/** So many signs of life after a task has started: more than one that was on its way. */
+const BEATS_WHILE_BUSY = 2;
+
+/** A worker that runs nothing is forgotten after this. Milliseconds. */
+const FORGET_AFTER_MS = 3_600_000;
+
+interface Worker {
+  heardMs: number;
+  /** It said that it stops. */
+  isStopped: boolean;
+  beats: number;
+  hasBeatenWhileBusy: boolean;
+  processId: number | null;
+  processed: number;
+  /** What it runs, by its count of beats when that began. */
+  readonly running: Map<string, number>;
+  /** What ran in a process that is no more, and since when. */
+  readonly orphans: Map<string, number>;
+}
+
+export interface Workers {
+  note(hint: Extract<Hint, { kind: "worker" | "line" }>, nowMs: number): void;
+  /** A worker says that it has started this fire; that it received one says nothing of its pool. */
+  begin(worker: string, key: string, nowMs: number): void;
+  end(worker: string, key: string): void;
+  /** Whether `worker` cannot end this fire any more. */
+  isGone(worker: string, key: string, nowMs: number): boolean;
+  /** Fires of workers that are gone. */
+  abandoned(nowMs: number): { readonly worker: string; readonly key: string }[];
+}
+
+export function workers(): Workers {
+  const byName = new Map<string, Worker>();
+  let lineUpMs: number | null = null;
+
+  function workerOf(name: string, nowMs: number): Worker {
+    let worker = byName.get(name);
+    if (worker === undefined) {
+      worker = newWorker(nowMs);
+      byName.set(name, worker);
+    }
+    return worker;
+  }
+
+  function isSilent(worker: Worker, nowMs: number): boolean {
+    return lineUpMs !== null && nowMs - Math.max(worker.heardMs, lineUpMs) >= SILENT_AFTER_MS;
+  }
+
+  function isGone(name: string, key: string, nowMs: number): boolean {
+    const worker = byName.get(name);
+    if (worker === undefined) return false;
+    const orphanedMs = worker.orphans.get(key);
+    if (orphanedMs !== undefined) return nowMs - orphanedMs >= SILENT_AFTER_MS;
+    const beatsBefore = worker.running.get(key);
+    if (beatsBefore === undefined || !isSilent(worker, nowMs)) return false;
+    return worker.isStopped || worker.hasBeatenWhileBusy ||
+      worker.beats - beatsBefore >= BEATS_WHILE_BUSY;
+  }
+
+  return {
+    note(hint, nowMs) {
+      if (hint.kind === "line") {
+        lineUpMs = hint.isUp ? nowMs : null;
+        return;
+      }
+      const worker = workerOf(hint.worker, nowMs);
+      if (hasRestarted(worker, hint)) orphan(worker, nowMs);
+      worker.heardMs = nowMs;
+      worker.isStopped = !hint.isOnline;
+      worker.processId = hint.processId ?? worker.processId;
+      worker.processed = hint.processed ?? worker.processed;
+      if (hint.isOnline) worker.beats++;
+    },
+    begin(name, key, nowMs) {
+      const worker = workerOf(name, nowMs);
+      worker.heardMs = nowMs;
+      if (!worker.running.has(key)) worker.running.set(key, worker.beats);
+    },
+    end(name, key) {
+      const worker = byName.get(name);
+      const beatsBefore = worker?.running.get(key);
+      if (worker === undefined) return;
+      worker.orphans.delete(key);
+      if (beatsBefore === undefined) return;
+      if (worker.beats - beatsBefore >= BEATS_WHILE_BUSY) worker.hasBeatenWhileBusy = true;
+      worker.running.delete(key);
+    },
+    isGone,
+    abandoned(nowMs) {
+      const gone: { worker: string; key: string }[] = [];
+      for (const [name, worker] of byName) {
+        const { running, orphans, heardMs } = worker;
+        if (running.size + orphans.size === 0 && nowMs - heardMs > FORGET_AFTER_MS) {
+          byName.delete(name);
+        }
+        if (orphans.size === 0 && !isSilent(worker, nowMs)) continue;
+        for (const key of [...running.keys(), ...orphans.keys()]) {
+          if (isGone(name, key, nowMs)) gone.push({ worker: name, key });
+        }
+      }
+      return gone;
+    },
+  };
+}
+
+function newWorker(nowMs: number): Worker {
+  return {
+    heardMs: nowMs,
+    isStopped: false,
+    beats: 0,
+    hasBeatenWhileBusy: false,
+    processId: null,
+    processed: 0,
+    running: new Map(),
+    orphans: new Map(),
+  };
+}
+
+/** A container's worker may come back under the same name and the same number. */
+function hasRestarted(worker: Worker, hint: Extract<Hint, { kind: "worker" }>): boolean {
+  const isOther = worker.processId !== null && hint.processId !== undefined &&
+    hint.processId !== worker.processId;
+  return isOther || (hint.processed !== undefined && hint.processed < worker.processed);
+}
+
+/** What ran in the process before ended with it. */
+function orphan(worker: Worker, nowMs: number): void {
+  for (const key of worker.running.keys()) worker.orphans.set(key, nowMs);
+  worker.running.clear();
+  worker.beats = 0;
+}
