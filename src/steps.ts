@@ -4,14 +4,25 @@ import type { OpenFire } from "./cursor.ts";
 import { lookMsOf, openKey } from "./cursor.ts";
 import { invariant } from "./errors.ts";
 import type { Row } from "./event.ts";
+import { TASK_NAME } from "./fire.ts";
 import type { Settlement, Step } from "./ports.ts";
 import { BATCH_MAX } from "./ports.ts";
 
-/** A number that Redis would refuse in the middle of a script must not reach it. */
+/** As `encodeCursor` writes it; another text could not be loaded again. */
+const CURSOR = /^-?\d+ [^ ]+$/;
+
+/**
+ * A number that Redis would refuse in the middle of a script must not reach it, nor a text that no
+ * later leader could load.
+ */
 export function checkSteps(steps: readonly Step[], fence: number): void {
   checkCall(steps.length, fence);
   for (const { task, expect, next, notBeforeMs, row, publish } of steps) {
     invariant(expect !== next, `expected the step of ${task} to move its cursor from "${expect}"`);
+    invariant(
+      next === "" || CURSOR.test(next),
+      `expected the next cursor of ${task} to be "dueMs revision" or empty, got "${next}"`,
+    );
     invariant(
       Number.isSafeInteger(notBeforeMs),
       `expected notBeforeMs of ${task} to be whole milliseconds, got ${notBeforeMs}`,
@@ -47,6 +58,12 @@ function checkRow({ type, task, dueMs, decidedMs }: Row): void {
 
 function checkOpen(open: OpenFire): void {
   const lookMs = lookMsOf(open);
+  invariant(
+    TASK_NAME.test(open.task) && Number.isSafeInteger(open.dueMs) && open.list !== "",
+    `expected an open fire of a task at a due time in a list, got ${
+      openKey(open)
+    } in "${open.list}"`,
+  );
   invariant(
     Number.isSafeInteger(lookMs),
     `expected whole milliseconds in the deadlines of ${openKey(open)}, got ${lookMs}`,

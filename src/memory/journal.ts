@@ -29,28 +29,32 @@ export function memoryJournal(
   const store = memoryStore(options.serverMs, options.fence ?? null);
   return {
     store,
-    // Arguments are judged inside the promise, so that a broken caller sees a rejection as with Redis.
-    // deno-lint-ignore require-await
-    async commit(steps, fence) {
-      checkSteps(steps, fence);
-      if (store.fence !== fence) return { kind: "fenced" };
-      const serverMs = store.serverMs();
-      const outcomes = steps.map((step) => commitStep(store, step, { serverMs, fence }));
-      return { kind: "done", serverMs, outcomes };
-    },
-    // deno-lint-ignore require-await
-    async settle(settlements, fence) {
-      checkSettlements(settlements, fence);
-      if (store.fence !== fence) return { kind: "fenced" };
-      const serverMs = store.serverMs();
-      const outcomes = settlements.map((each) => settleOne(store, each, { serverMs, fence }));
-      return { kind: "done", serverMs, outcomes };
-    },
-    load: () => Promise.resolve(snapshot(store, store.cursors.keys(), store.open.keys())),
-    reload: (tasks, openIds) => Promise.resolve(snapshot(store, tasks, openIds)),
+    commit: (steps, fence) =>
+      promised(() => {
+        checkSteps(steps, fence);
+        if (store.fence !== fence) return { kind: "fenced" };
+        const serverMs = store.serverMs();
+        const outcomes = steps.map((step) => commitStep(store, step, { serverMs, fence }));
+        return { kind: "done", serverMs, outcomes };
+      }),
+    settle: (settlements, fence) =>
+      promised(() => {
+        checkSettlements(settlements, fence);
+        if (store.fence !== fence) return { kind: "fenced" };
+        const serverMs = store.serverMs();
+        const outcomes = settlements.map((each) => settleOne(store, each, { serverMs, fence }));
+        return { kind: "done", serverMs, outcomes };
+      }),
+    load: () => promised(() => snapshot(store, store.cursors.keys(), store.open.keys())),
+    reload: (tasks, openIds) => promised(() => snapshot(store, tasks, openIds)),
     read: (range, onForeign) => rowsOf(inRange(store, range), onForeign),
     readBack: (range, onForeign) => rowsOf(inRange(store, range).reverse(), onForeign),
   };
+}
+
+/** What throws is a rejection, as it is with Redis. */
+function promised<T>(answer: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(answer()));
 }
 
 interface Term {
