@@ -57,6 +57,13 @@ describe("beat", () => {
     const loaded = await loadedBy("src/main.ts");
     assert.deepEqual(loaded, ["deno.json", "npm:commander", "src/errors.ts", "src/main.ts"]);
   });
+
+  it("answers `next` without the packages of the server", async () => {
+    const loaded = await loadedBy("src/commands/next.ts");
+    const heavy = ["ioredis", "xstate", "pino", "zod", "yaml"].map((name) => `npm:${name}`);
+    assert.deepEqual(loaded.filter((name) => heavy.includes(name)), []);
+    assert.ok(loaded.includes("npm:cron-parser"));
+  });
 });
 
 /** What a module loads at once: its imports and theirs, without those asked for later. */
