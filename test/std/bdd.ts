@@ -1,10 +1,8 @@
 /**
- * The part of `@std/testing/bdd` that the suite uses, over `node:test`: JSR is not reachable everywhere.
+ * The part of `@std/testing/bdd` that the suite uses, over `Deno.test`: JSR is not reachable everywhere.
  * Every call that compiles here means the same with the real package (`deno task test:jsr`).
- * No `only`: `node:test` under Deno passes over it in silence. `deno task test FILE --filter NAME` does it.
+ * Not over `node:test`: under Deno that one passes over errors that nobody catches, even of a whole file.
  */
-
-import * as node from "node:test";
 
 /** A test or a hook. */
 export type TestFunction = () => void | Promise<void>;
@@ -13,11 +11,11 @@ export type TestFunction = () => void | Promise<void>;
 export interface TestOptions {
   /** Not run, but listed. */
   ignore?: boolean;
-  /** Taken for the real package's sake; `node:test` has no such check. */
+  /** Run alone; the whole run then fails, so that it is not forgotten. */
+  only?: boolean;
+  /** As those of `Deno.test`. */
   sanitizeExit?: boolean;
-  /** See `sanitizeExit`. */
   sanitizeOps?: boolean;
-  /** See `sanitizeExit`. */
   sanitizeResources?: boolean;
 }
 
@@ -54,38 +52,44 @@ export interface ItCall {
 }
 
 /** A call and its variants; `skip` is another name of `ignore`. */
-export type Variants<Call> = Call & { ignore: Call; skip: Call };
+export type Variants<Call> = Call & { only: Call; ignore: Call; skip: Call };
 
 /** Registers a suite. Hooks and tests inside belong to it; a suite inside inherits the hooks. */
 export const describe: Variants<DescribeCall> = variants<DescribeCall>((forced) => (...args) => {
-  const definition = gather<DescribeDefinition>(args, forced);
-  node.describe(definition.name, nodeOptions(definition), () => {
-    if (definition.beforeAll) beforeAll(definition.beforeAll);
-    if (definition.afterAll) afterAll(definition.afterAll);
-    if (definition.beforeEach) beforeEach(definition.beforeEach);
-    if (definition.afterEach) afterEach(definition.afterEach);
-    definition.fn?.();
-  });
+  const { fn, beforeAll, afterAll, beforeEach, afterEach, ...options } = //
+    gather<DescribeDefinition>(args, forced);
+  const suite: Suite = { ...options, hooks: noHooks(), children: [] };
+  for (const [when, hook] of Object.entries({ beforeAll, afterAll, beforeEach, afterEach })) {
+    if (hook !== undefined) suite.hooks[when as keyof Hooks].push(hook);
+  }
+  const outer = open;
+  open = suite;
+  try {
+    fn?.();
+  } finally {
+    open = outer;
+  }
+  add(suite);
 });
 
 /** Registers a test. */
 export const it: Variants<ItCall> = variants<ItCall>((forced) => (...args) => {
-  const definition = gather<ItDefinition>(args, forced);
-  // Called without arguments: a test that takes one would be a callback test to `node:test`.
-  node.it(definition.name, nodeOptions(definition), () => definition.fn());
+  add(gather<ItDefinition>(args, forced));
 });
 
 /** Another name of `it`. */
 export const test: Variants<ItCall> = it;
 
-/** Runs once before the first test of the suite. */
+/** Runs once before the first test of the suite, or of the file. */
 export function beforeAll(fn: TestFunction): void {
-  node.before(() => fn());
+  if (open === file) Deno.test.beforeAll(fn);
+  else open.hooks.beforeAll.push(fn);
 }
 
-/** Runs once after the last test of the suite, failed or not. */
+/** Runs once after the last test of the suite, failed or not, or of the file. */
 export function afterAll(fn: TestFunction): void {
-  node.after(() => fn());
+  if (open === file) Deno.test.afterAll(fn);
+  else open.hooks.afterAll.push(fn);
 }
 
 /** Another name of `beforeAll`. */
@@ -94,14 +98,94 @@ export const before: typeof beforeAll = beforeAll;
 /** Another name of `afterAll`. */
 export const after: typeof afterAll = afterAll;
 
-/** Runs before each test of the suite and of the suites inside. */
+/** Runs before each test of the suite and of the suites inside, outer ones first. */
 export function beforeEach(fn: TestFunction): void {
-  node.beforeEach(() => fn());
+  open.hooks.beforeEach.push(fn);
 }
 
-/** Runs after each test of the suite and of the suites inside, failed or not. */
+/** Runs after each test of the suite and of the suites inside, failed or not, inner ones first. */
 export function afterEach(fn: TestFunction): void {
-  node.afterEach(() => fn());
+  open.hooks.afterEach.push(fn);
+}
+
+interface Hooks {
+  beforeAll: TestFunction[];
+  afterAll: TestFunction[];
+  beforeEach: TestFunction[];
+  afterEach: TestFunction[];
+}
+
+interface Suite extends TestOptions {
+  name: string;
+  hooks: Hooks;
+  children: (Suite | ItDefinition)[];
+}
+
+const noHooks = (): Hooks => ({ beforeAll: [], afterAll: [], beforeEach: [], afterEach: [] });
+
+/** Deno loads each test file by itself, and this module with it. */
+const file: Suite = { name: "", hooks: noHooks(), children: [] };
+let open = file;
+
+function add(entry: Suite | ItDefinition): void {
+  if (open !== file) {
+    open.children.push(entry);
+    return;
+  }
+  Deno.test({ ...named(entry), only: hasOnly(entry), fn: (t) => run(entry, [file], t) });
+}
+
+async function run(
+  entry: Suite | ItDefinition,
+  outer: readonly Suite[],
+  t: Deno.TestContext,
+): Promise<void> {
+  if ("fn" in entry) {
+    await around(
+      outer.flatMap(({ hooks }) => hooks.beforeEach),
+      outer.toReversed().flatMap(({ hooks }) => hooks.afterEach),
+      entry.fn,
+    );
+    return;
+  }
+  const isOnly = entry.children.some(hasOnly);
+  await around(entry.hooks.beforeAll, entry.hooks.afterAll, async () => {
+    for (const child of entry.children) {
+      const ignore = child.ignore === true || (isOnly && !hasOnly(child));
+      await t.step({ ...named(child), ignore, fn: (t) => run(child, [...outer, entry], t) });
+    }
+  });
+}
+
+/** What comes after runs in any case; the first error is the one that is told. */
+async function around(
+  before: readonly TestFunction[],
+  after: readonly TestFunction[],
+  fn: TestFunction,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const attempt = async (steps: readonly TestFunction[]) => {
+    try {
+      for (const step of steps) await step();
+    } catch (error) {
+      errors.push(error);
+    }
+  };
+  await attempt([...before, fn]);
+  for (const each of after) await attempt([each]);
+  if (errors.length > 0) throw errors[0];
+}
+
+function hasOnly(entry: Suite | ItDefinition): boolean {
+  return entry.only === true || ("children" in entry && entry.children.some(hasOnly));
+}
+
+function named({ name, ignore, sanitizeExit, sanitizeOps, sanitizeResources }: TestOptions & {
+  name: string;
+}) {
+  const given = { ignore, sanitizeExit, sanitizeOps, sanitizeResources };
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { name, ...Object.fromEntries(entries) };
 }
 
 type Gathered = TestOptions & { name: string; fn?: () => unknown };
@@ -111,7 +195,7 @@ function variants<Call>(
 ): Variants<Call> {
   const call = (forced: TestOptions) => make(forced) as Call;
   const ignore = call({ ignore: true });
-  return Object.assign(call({}) as never, { ignore, skip: ignore });
+  return Object.assign(call({}) as never, { only: call({ only: true }), ignore, skip: ignore });
 }
 
 function gather<Definition extends Gathered>(args: readonly unknown[], forced: TestOptions) {
@@ -122,8 +206,4 @@ function gather<Definition extends Gathered>(args: readonly unknown[], forced: T
     else gathered = { ...gathered, ...(arg as object) };
   }
   return { ...gathered, ...forced } as Definition;
-}
-
-function nodeOptions(options: TestOptions) {
-  return { skip: options.ignore === true };
 }

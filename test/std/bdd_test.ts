@@ -6,9 +6,12 @@ import { fileURLToPath } from "node:url";
 
 const sample = fileURLToPath(new URL("./bdd_sample.ts", import.meta.url));
 
-async function runSample(...args: string[]): Promise<{ code: number; text: string }> {
+async function runSample(
+  args: readonly string[] = [],
+  file = sample,
+): Promise<{ code: number; text: string }> {
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "--no-check", "--frozen=false", "--no-prompt", ...args, sample],
+    args: ["test", "--no-check", "--frozen=false", "--no-prompt", ...args, file],
     env: { NO_COLOR: "1" },
     stderr: "null",
   }).output();
@@ -47,8 +50,26 @@ describe("bdd", () => {
   });
 
   it("filters by the name of a suite at the top", async () => {
-    const { code, text } = await runSample("--filter", "by definition");
+    const { code, text } = await runSample(["--filter", "by definition"]);
     assert.equal(code, 0);
     assert.match(text, /1 passed \(1 step\) \| 0 failed \| 1 filtered out/);
   });
+
+  for (
+    const [what, body] of [
+      ["a file that breaks while it is loaded", 'it("a", () => {});\nthrow new Error("loading");'],
+      ["a rejection that nobody awaits", 'it("a", () => void Promise.reject(new Error("late")));'],
+      ["a hook that throws", 'afterEach(() => { throw new Error("hook"); });\nit("a", () => {});'],
+      ["a leftover of only", 'describe("b", () => it.only("a", () => {}));'],
+    ] as const
+  ) {
+    it(`fails the run for ${what}`, async () => {
+      const file = await Deno.makeTempFile({ suffix: "_test.ts" });
+      const names = "afterEach, describe, it";
+      await Deno.writeTextFile(file, `import { ${names} } from "@std/testing/bdd";\n${body}\n`);
+      const { code } = await runSample([], file);
+      await Deno.remove(file);
+      assert.equal(code, 1);
+    });
+  }
 });
