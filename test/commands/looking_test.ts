@@ -137,6 +137,20 @@ redisThere.describe("looking at a journal", () => {
     assert.equal(row.celery_task_id, celeryTaskId("beat", fireId));
   });
 
+  redisThere.it(
+    "without a broker, the Redis that a Beat here has embedded is looked at",
+    async () => {
+      const { CELERY_BROKER_URL: _, ...env } = scene.env;
+      const none = await beat(["journal"], { ...scene, env });
+      assert.deepEqual([none.code, none.out], [2, ""]);
+      await Deno.mkdir(`${scene.cwd}/.beat/redis`, { recursive: true });
+      await Deno.writeTextFile(`${scene.cwd}/.beat/redis/port`, `${scene.redis.port}\n`);
+      const { code, out } = await beat(["journal", "--task", NAME], { ...scene, env });
+      assert.equal(code, 0);
+      assert.match(out, /fire\.published/);
+    },
+  );
+
   redisThere.it("options reach the configuration: another namespace has no rows", async () => {
     const { code, out } = await beat(["journal", "--namespace", "other"], scene);
     assert.deepEqual([code, out], [0, ""]);
