@@ -153,7 +153,10 @@ function spawn(programs: readonly string[], dir: string, port: number): Deno.Chi
         detached: true,
       }).spawn();
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw notStarted(said(error));
+      // A program that is not there cannot be named in a permission either.
+      const isAbsent = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.NotCapable;
+      if (!isAbsent) throw notStarted(said(error));
     }
   }
   throw new BeatError(
