@@ -31,10 +31,12 @@ export function zonedTrigger(pattern: LocalPattern, zone: Zone): Trigger {
 function fixed(pattern: LocalPattern, zone: Zone): Trigger {
   return {
     next(afterMs) {
+      if (afterMs >= HORIZON_MS) return null;
       const reading = nextReading(pattern, highWater(zone, clamp(afterMs)));
       return reading > HORIZON_MS ? null : firstReach(zone, reading);
     },
     last(atMs) {
+      if (atMs < -HORIZON_MS) return null;
       const reading = previousReading(pattern, highWater(zone, clamp(atMs)));
       return reading < -HORIZON_MS ? null : firstReach(zone, reading);
     },
@@ -63,8 +65,12 @@ function fixed(pattern: LocalPattern, zone: Zone): Trigger {
 /** Rule 1. */
 function elapsed(pattern: LocalPattern, zone: Zone): Trigger {
   return {
-    next: (afterMs) => nextShown(pattern, zone, clamp(afterMs) + 1),
-    last: (atMs) => lastShown(pattern, zone, clamp(atMs)),
+    next(afterMs) {
+      return afterMs >= HORIZON_MS ? null : nextShown(pattern, zone, clamp(afterMs) + 1);
+    },
+    last(atMs) {
+      return atMs < -HORIZON_MS ? null : lastShown(pattern, zone, clamp(atMs));
+    },
     count(afterMs, untilMs) {
       const [after, until] = [clamp(afterMs), clamp(untilMs)];
       let count = 0;
