@@ -35,10 +35,18 @@ export function decodeEvents(text: string): Hint[] {
 }
 
 function hintOf(event: Readonly<Record<string, unknown>>): Hint[] {
-  const { type, hostname: worker, uuid, timestamp, runtime } = event;
+  const { type, hostname: worker, uuid, timestamp, runtime, pid, processed } = event;
   if (typeof type !== "string" || typeof worker !== "string") return [];
   const isOnline = WORKER_IS_ONLINE.get(type);
-  if (isOnline !== undefined) return [{ kind: "worker", worker, isOnline }];
+  if (isOnline !== undefined) {
+    return [{
+      kind: "worker",
+      worker,
+      isOnline,
+      ...(typeof pid === "number" ? { processId: pid } : {}),
+      ...(typeof processed === "number" ? { processed } : {}),
+    }];
+  }
   const taskEvent = TASK_EVENT.get(type);
   if (taskEvent === undefined || typeof uuid !== "string" || typeof timestamp !== "number") {
     return [];

@@ -63,11 +63,22 @@ describe("decodeEvents()", () => {
   });
 
   it("reads what workers say of themselves", () => {
-    const worker = "w1@host";
-    for (const name of ["worker-online", "worker-heartbeat"]) {
-      assert.deepEqual(decodeOne(name), { kind: "worker", worker, isOnline: true });
+    for (const name of ["worker-online", "worker-heartbeat", "worker-offline"]) {
+      const { pid, processed } = fixture.one_of_each[name]!.event as Record<string, unknown>;
+      assert.deepEqual(decodeOne(name), {
+        kind: "worker",
+        worker: "w1@host",
+        isOnline: name !== "worker-offline",
+        processId: pid,
+        processed,
+      });
     }
-    assert.deepEqual(decodeOne("worker-offline"), { kind: "worker", worker, isOnline: false });
+  });
+
+  it("does without what a worker does not say of itself", () => {
+    const event = { type: "worker-heartbeat", hostname: "w1@host" };
+    const [hint] = decodeEvents(payloadOf(event));
+    assert.deepEqual(hint, { kind: "worker", worker: "w1@host", isOnline: true });
   });
 
   it("accepts an object and a list for either kind", () => {
