@@ -61,6 +61,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const child = spawn(options.programs ?? SERVER_PROGRAMS, dir, port);
     const keeper = await waitUntilReady(child, port, options.signal);
     if (keeper !== null) {
+      await keeper.client("SETNAME", KEEPER_NAME);
       await Deno.writeTextFile(`${dir}/port`, `${port}\n`);
       return serve(keeper, { port, pid: child.pid, isReused: false, exit: child.status });
     }
@@ -102,6 +103,7 @@ async function takeOver(port: number | null, dir: string): Promise<Embedded | nu
     await keeper.connect();
     const [, runningDir] = await keeper.config("GET", "dir") as [string, string];
     if (runningDir !== dir) throw new Error("a server with other data");
+    await keeper.client("SETNAME", KEEPER_NAME);
     const pid = /process_id:(\d+)/.exec(await keeper.info("server"))?.[1];
     return serve(keeper, { port, pid: Number(pid), isReused: true, exit: null });
   } catch (error) {
@@ -210,14 +212,13 @@ async function waitUntilReady(
   }
 }
 
-/** Says that a Beat uses the server, for as long as that Beat lives. */
+/** A connection that, once named, says that a Beat uses the server, for as long as that Beat lives. */
 function connect(port: number, { isPatient }: { isPatient: boolean }): Redis {
   let hasBeenReady = false;
   const keeper = new Redis({
     host: "127.0.0.1",
     port,
     lazyConnect: true,
-    connectionName: KEEPER_NAME,
     // A connection that is lost later means that the server is gone.
     retryStrategy: () => isPatient && !hasBeenReady ? CONNECT_EVERY_MS : null,
     maxRetriesPerRequest: null,
