@@ -56,13 +56,13 @@ export function connect(endpoint: RedisEndpoint, options: ConnectOptions): Redis
  * @throws {JournalUnavailableError} when `signal` is aborted before; it says why the connection failed
  */
 export function untilReady(client: Redis, signal: AbortSignal): Promise<void> {
-  if (client.status === "ready") return Promise.resolve();
+  if (isUsable(client)) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const finish = () => {
       client.off("ready", finish);
       client.off("end", finish);
       signal.removeEventListener("abort", finish);
-      if (client.status === "ready") resolve();
+      if (isUsable(client)) resolve();
       else reject(unavailable(new Error("not connected"), whereOf(client), lastErrorOf(client)));
     };
     client.on("ready", finish);
@@ -70,6 +70,11 @@ export function untilReady(client: Redis, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", finish);
     if (signal.aborted || client.status === "end") finish();
   });
+}
+
+/** A connection that is being given up still calls itself ready. */
+function isUsable(client: Redis): boolean {
+  return client.status === "ready" && client.stream.writable;
 }
 
 /**

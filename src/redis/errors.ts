@@ -109,7 +109,8 @@ function saidBy(cause: unknown): string {
   if (/enableOfflineQueue|max retries per request|Connection is closed/.test(message)) {
     return "no connection";
   }
-  return message.replace(/\.? script: [0-9a-f]{40}.*$/s, "");
+  const inner = /^ERR Error running script.*?-?([A-Z]{3,} .*)$/s.exec(message)?.[1] ?? message;
+  return inner.replace(/\.? script: [0-9a-f]{40}.*$/s, "").trim();
 }
 
 function meaningOf(error: unknown): Meaning {

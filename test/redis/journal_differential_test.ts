@@ -22,7 +22,7 @@ import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { cursorAt, openAt, publishStep, settlementOf, skipStep, T0 } from "../support/steps.ts";
 
-const RUNS = 150;
+const RUNS = 300;
 const OPERATIONS_MAX = 40;
 /** Far beyond any server's time. */
 const NEVER_MS = 9_000_000_000_000;
