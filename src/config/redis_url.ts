@@ -28,7 +28,7 @@ const FOREIGN =
   /^(amqps?|pyamqp|librabbitmq|qpid|sqs|memory|filesystem|file|zookeeper|consul|kafka|confluentkafka|pyro|azureservicebus|azurestoragequeues|gcpubsub|mongodb|sqla|sqlalchemy|db|database|rpc|cache|django-db|django-cache|elasticsearch|cassandra|couchbase|couchdb|dynamodb|azureblockblob|cosmosdbsql|arangodb|s3|gs|gcs|etcd|disabled)(\+[a-z0-9]+)?(:|$)/;
 
 const PERCENT =
-  "a password with `/`, `?`, `#`, `@`, `:` or `%` in it must be percent-encoded (the value is not shown)";
+  "a password with any of `/?#@:;%` in it must be percent-encoded (the value is not shown)";
 
 /** @param text one URL, or Celery's list of sentinels with `;` between them */
 export function parseRedisUrl(text: string, context: UrlContext): ParsedUrl {
@@ -40,7 +40,7 @@ export function parseRedisUrl(text: string, context: UrlContext): ParsedUrl {
     return refuse(`${SCHEMES.map((each) => `${each}://`).join(", ")}…`, "something else");
   }
   if (urls.length > 1 && scheme !== "sentinel") {
-    return refuse("one Redis", `${urls.length} URLs; a list is for sentinels only`);
+    return refuse("one Redis", `${urls.length} URLs; a list is for sentinels only, and ${PERCENT}`);
   }
   const parts: UrlParts[] = [];
   for (const url of urls) {
@@ -139,10 +139,12 @@ function networkEndpoint(
     return refuse("`ssl_cert_reqs` as required, optional or none", "another value");
   }
   const known = new Set([...TLS_PARAMETERS, ...(isSentinel ? ["master_name"] : [])]);
+  // A last `;?master_name=…` names no host.
+  const named = parts.filter(({ host }) => host !== "");
   return {
     kind: "endpoint",
     endpoint: {
-      hosts: parts.map(({ host, port }) => ({
+      hosts: (named.length > 0 ? named : parts.slice(0, 1)).map(({ host, port }) => ({
         host: host || "localhost",
         port: port ?? (isSentinel ? 26_379 : 6_379),
       })),
@@ -194,11 +196,11 @@ function databaseOf(text: string): number | null {
 const TLS_PARAMETERS = ["ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"] as const;
 
 /** For a client, Python's `optional` is the same as `required`. */
-const CERTIFICATE_CHECKS: Readonly<Record<string, boolean>> = {
-  none: false,
-  optional: true,
-  required: true,
-};
+const CERTIFICATE_CHECKS: ReadonlyMap<string, boolean> = new Map([
+  ["none", false],
+  ["optional", true],
+  ["required", true],
+]);
 
 /** `null` for a plain connection, `undefined` for a check that does not exist. */
 function tlsOf(
@@ -208,6 +210,8 @@ function tlsOf(
   const parameters = TLS_PARAMETERS.map((name) => query.get(name) || null);
   if (scheme !== "rediss" && parameters.every((each) => each === null)) return null;
   const [check, caFile = null, certFile = null, keyFile = null] = parameters;
-  const isVerified = CERTIFICATE_CHECKS[(check ?? "required").toLowerCase().replace(/^cert_/, "")];
+  const isVerified = CERTIFICATE_CHECKS.get(
+    (check ?? "required").toLowerCase().replace(/^cert_/, ""),
+  );
   return isVerified === undefined ? undefined : { caFile, certFile, keyFile, isVerified };
 }

@@ -10,14 +10,14 @@ import { isZone, zoneWanted } from "./zone.ts";
 
 const text = z.string();
 
-const FLAGS: Readonly<Record<string, boolean>> = {
-  ...{ true: true, "1": true, yes: true, on: true },
-  ...{ false: false, "0": false, no: false, off: false },
-};
+const FLAGS: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
+  ...["false", "0", "no", "off"].map((word) => [word, false] as const),
+]);
 
 function flag(standard: boolean) {
   return z.string().transform((value, context) => {
-    const read = FLAGS[value.trim().toLowerCase()];
+    const read = FLAGS.get(value.trim().toLowerCase());
     if (read !== undefined) return read;
     context.addIssue({ code: "custom", message: "true or false (or 1/0, yes/no, on/off)" });
     return z.NEVER;

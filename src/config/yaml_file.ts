@@ -93,12 +93,14 @@ function jsonOf(value: unknown, path: Path, telling: Telling): unknown {
   if (typeof value === "bigint") return numberOf(value, path, telling);
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map((item, at) => jsonOf(item, [...path, at], telling));
-  if (Object.getPrototypeOf(value) === Object.prototype) {
+  if (Object.getPrototypeOf(value) === Object.prototype && !Object.hasOwn(value, "__proto__")) {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [key, jsonOf(item, [...path, key], telling)]),
     );
   }
-  const message = `expected \`${nameOf(path)}\` to be a value that JSON has, got a YAML tag`;
+  const message = `expected \`${
+    nameOf(path)
+  }\` to be plain JSON, got a YAML tag or a key __proto__`;
   telling.problems.push({ where: telling.whereOf(path), message });
   return null;
 }
@@ -121,7 +123,7 @@ function checked(raw: unknown, { whereOf, problems }: Telling): Checked {
     whereOf,
     isSecret: (path) => path.at(-1) === "sentinel_password",
     adviceOn: (key, path) =>
-      (path[0] === "tasks" && path.length === 2 ? ADVICE[key] : null) ?? null,
+      (path[0] === "tasks" && path.length === 2 ? ADVICE.get(key) : null) ?? null,
   }));
   return healthyPart(raw, result.error.issues);
 }
@@ -168,7 +170,7 @@ const QUEUE_ONLY =
   "Beat publishes to the list of a queue, which workers on Redis read; use `queue`";
 
 /** Keys that Celery's users may look for. */
-const ADVICE: Readonly<Record<string, string>> = {
+const ADVICE: ReadonlyMap<string, string> = new Map(Object.entries({
   ...{ chain: CANVAS, group: CANVAS, chord: CANVAS, link: CANVAS, link_error: CANVAS },
   ...{ callbacks: CANVAS, errbacks: CANVAS, chunks: CANVAS, map: CANVAS, starmap: CANVAS },
   ...{ eta: WHEN_DUE, countdown: WHEN_DUE },
@@ -183,7 +185,7 @@ const ADVICE: Readonly<Record<string, string>> = {
     retry: "Beat itself sends again until Redis has it",
     retry_policy: "see the README on retries",
   },
-};
+}));
 
 /** Where the last part of `path` is written: a key of a map, an item of a list. */
 function offsetOf(document: Document.Parsed, path: Path): number {

@@ -1,0 +1,89 @@
+/** `beat validate`: what a configuration amounts to, without connecting to anything. */
+
+import { formatDuration } from "../config/duration.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Config, RedisEndpoint, Settings } from "../settings.ts";
+import { describeEndpoint } from "../settings.ts";
+import type { Task } from "../task.ts";
+import type { Shell } from "./shell.ts";
+import { paintFor, tableLines } from "./table.ts";
+import { triggerText } from "./trigger_text.ts";
+
+export interface ValidateOptions {
+  readonly json?: boolean;
+  /** Instead of BEAT_CONFIG. */
+  readonly file?: string;
+}
+
+/** @throws {ConfigError} with every problem */
+export async function validate(options: ValidateOptions, shell: Shell): Promise<number> {
+  const config = await loadConfig(
+    shell.env,
+    options.file === undefined ? {} : { file: options.file },
+  );
+  if (options.json) shell.out(`${JSON.stringify(shownConfig(config), null, 2)}\n`);
+  else shell.out(`${report(config, shell).join("\n")}\n`);
+  return 0;
+}
+
+/** For programs. Endpoints as {@link describeEndpoint} has them: without names and passwords. */
+function shownConfig({ settings, tasks, off, hints, files }: Config): unknown {
+  const { broker, backend, ...rest } = settings;
+  const shown = { ...rest, broker: endpointText(broker), backend: endpointText(backend) };
+  return { settings: shown, tasks, off, hints, files };
+}
+
+function endpointText(endpoint: RedisEndpoint | null): string | null {
+  return endpoint === null ? null : describeEndpoint(endpoint);
+}
+
+function report({ settings, tasks, off, hints, files }: Config, shell: Shell): string[] {
+  const paint = paintFor(shell);
+  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const list = (title: string, lines: readonly string[]) =>
+    lines.length === 0
+      ? []
+      : ["", paint("bold", `${title} (${lines.length})`), ...lines.map((line) => `  ${line}`)];
+  return [
+    ...settingLines(settings),
+    "",
+    paint("bold", `on (${tasks.length})`),
+    ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width }),
+    ...list("off", off.map(({ name, by }) => `${name}  by ${by}`)),
+    ...list("hints", hints),
+    ...list("files", files),
+    "",
+    paint("green", "the configuration is valid"),
+  ];
+}
+
+function settingLines(settings: Settings): string[] {
+  const { broker, backend } = settings;
+  const none = settings.profile === "dev"
+    ? "none configured: `beat` starts a private one, `beat run` refuses"
+    : "none configured: set CELERY_BROKER_URL or REDIS_HOST";
+  const pairs: [string, string][] = [
+    ["profile", settings.profile],
+    ["broker", endpointText(broker) ?? none],
+    ["results", endpointText(backend) ?? (broker === null ? "as the broker" : "not in a Redis")],
+    ["namespace", settings.namespace],
+    ["timezone", settings.timezone],
+    ["lease", formatDuration(settings.leaseMs)],
+  ];
+  return pairs.map(([name, value]) => `${name.padEnd(10)}${value}`);
+}
+
+const HEADINGS = ["name", "task", "queue", "trigger", "expires", "importance", "catch-up"];
+
+function taskCells(task: Task): { text: string }[] {
+  const { name, celeryTask, queue, trigger, expiresMs, importance, catchUp } = task;
+  return [
+    name,
+    celeryTask === name ? "the same" : celeryTask,
+    queue,
+    triggerText(trigger),
+    expiresMs === null ? "never" : formatDuration(expiresMs),
+    importance,
+    `${catchUp.policy} within ${formatDuration(catchUp.windowMs)}`,
+  ].map((text) => ({ text }));
+}
