@@ -32,7 +32,8 @@ function problemsOfIssue(issue: z.core.$ZodIssue, source: Source): Problem[] {
   }
   const isKey = issue.code === "invalid_key";
   const expected = isKey ? issue.issues[0]?.message ?? issue.message : issue.message;
-  const subject = isKey ? `the name of \`${nameOf(path)}\`` : `\`${nameOf(path)}\``;
+  const name = path.length === 0 ? "the file" : `\`${nameOf(path)}\``;
+  const subject = isKey ? `the name of ${name}` : name;
   const got = isKey ? JSON.stringify(path.at(-1)) : shown(valueAt(source.value, path));
   return [{
     where: source.whereOf(path),

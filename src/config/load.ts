@@ -73,8 +73,8 @@ export async function loadConfig(
 }
 
 /**
- * What a new configuration changes: entry names. Compared by revision, so a change of importance alone is
- * none. What {@link Settings} say is read once at start and not compared here.
+ * What a new configuration changes in the schedule: entry names, compared by revision. What
+ * {@link Settings} say is not compared here.
  */
 export function difference(
   before: Config,

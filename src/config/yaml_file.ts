@@ -1,7 +1,7 @@
 /** `beat.yaml` as checked data, every problem with its file and line. */
 
 import type { Document, Node } from "yaml";
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
 import type { z } from "zod";
 
 import type { Problem } from "../errors.ts";
@@ -49,13 +49,23 @@ function syntaxIsFine(
   document: Document.Parsed,
   { file, lines, problems }: { file: string; lines: LineCounter; problems: Problem[] },
 ): boolean {
-  const faults = [...document.errors, ...document.warnings];
-  for (const { code, message, pos } of faults) {
-    problems.push({
-      where: `${file}:${lines.linePos(pos[0]).line}`,
-      message: RETOLD[code] ?? `expected valid YAML: ${message.split("\n")[0]}`,
-    });
+  const faults: { code: string; message: string; offset: number }[] = [
+    ...document.errors,
+    ...document.warnings,
+  ].map(({ code, message, pos }) => ({ code, message, offset: pos[0] }));
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      faults.push({ code: "BAD_ALIAS", message: "", offset: alias.range?.[0] ?? 0 });
+    },
+  });
+  const told = new Map<string, Problem>();
+  for (const { code, message, offset } of faults) {
+    const where = `${file}:${lines.linePos(offset).line}`;
+    const text = RETOLD[code] ?? `expected valid YAML: ${message.split("\n")[0]}`;
+    told.set(`${where} ${text}`, { where, message: text });
   }
+  problems.push(...told.values());
   return faults.every(({ code }) => code === "DUPLICATE_KEY");
 }
 
@@ -79,7 +89,7 @@ function plain(document: Document.Parsed, telling: Telling): unknown {
   try {
     return jsonOf(document.toJS() as unknown, [], telling);
   } catch (error) {
-    // Aliases that unfold without end, or that name nothing.
+    // Aliases that unfold without end.
     const message = error instanceof Error ? error.message : String(error);
     telling.problems.push({
       where: telling.whereOf([]),
@@ -102,7 +112,7 @@ function jsonOf(value: unknown, path: Path, telling: Telling): unknown {
     nameOf(path)
   }\` to be plain JSON, got a YAML tag or a key __proto__`;
   telling.problems.push({ where: telling.whereOf(path), message });
-  return null;
+  return Object.getPrototypeOf(value) === Object.prototype ? {} : null;
 }
 
 function numberOf(value: bigint, path: Path, telling: Telling): number {
