@@ -4,7 +4,14 @@ import { celeryTaskId } from "../celery/ids.ts";
 import type { OpenFire } from "../cursor.ts";
 import type { Hint, Settlement } from "../ports.ts";
 import type { Evidence } from "./evidence.ts";
-import { newNotes, noteEvent, PACE_MAX_MS, PACE_MIN_MS, UNREAD } from "./evidence.ts";
+import {
+  GONE_AFTER_MS,
+  newNotes,
+  noteEvent,
+  PACE_MAX_MS,
+  PACE_MIN_MS,
+  UNREAD,
+} from "./evidence.ts";
 import type { LateAcks } from "./late.ts";
 import type { OpenFires, Tracked } from "./open_fires.ts";
 import type { Verdict } from "./verdict.ts";
@@ -185,11 +192,13 @@ function nextLookMs(
   notes.goneMs = goneMs;
   notes.unseenMs = unseenMs;
   if (open.state === "acked") notes.ackedMs ??= nowMs;
-  const isSoon = goneMs !== null || settlement !== null || evidence.result === "unread";
+  const isSoon = settlement !== null || evidence.result === "unread";
   notes.paceMs = isSoon
     ? PACE_MIN_MS
     : Math.min(PACE_MAX_MS, Math.max(PACE_MIN_MS, notes.paceMs * 2));
-  notes.lookMs = nowMs + notes.paceMs - PACE_SLACK_MS;
+  notes.lookMs = goneMs === null
+    ? nowMs + notes.paceMs - PACE_SLACK_MS
+    : Math.max(nowMs, goneMs + GONE_AFTER_MS);
   return Math.min(notes.lookMs, deadlineAfter(open, nowMs));
 }
 

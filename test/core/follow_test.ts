@@ -1,0 +1,389 @@
+/** Fires followed to their end, second by second, over a broker that the test moves by hand. */
+
+import { describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { openKey } from "../../src/cursor.ts";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import { T0 } from "../support/build.ts";
+import type { RigOptions } from "../support/follow_rig.ts";
+import { followRig, idsOf } from "../support/follow_rig.ts";
+
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** A fire that was published a second ago. */
+async function oneFire(options: RigOptions = {}) {
+  const rig = followRig(options);
+  const open = await rig.publish();
+  rig.advance(SECOND);
+  return { rig, open };
+}
+
+describe("follower() on a fire that runs", () => {
+  it("acks and finishes by the result, without ever having seen it taken", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "SUCCESS");
+    await rig.sample();
+    assert.deepEqual(await rig.story(), ["acked result", "finished success"]);
+    assert.equal(rig.world.open.size, 0);
+  });
+
+  it("sees it taken, then failed", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.storeResult(open, "FAILURE");
+    rig.ack(open);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked result", "finished failure"]);
+  });
+
+  it("takes STARTED of an early ack for taken, its absence from the broker for acked", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "STARTED");
+    await rig.sample();
+    assert.deepEqual(await rig.story(), ["taken result"]);
+    await rig.watch(4 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken result", "acked broker"]);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken result", "acked broker", "finished success"]);
+  });
+
+  it("needs two looks a second apart before the broker's silence is an ack", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    await rig.sample();
+    rig.advance(SECOND - 1);
+    await rig.sample();
+    assert.deepEqual(await rig.story(), []);
+    rig.advance(1);
+    await rig.sample();
+    assert.deepEqual(await rig.story(), ["acked broker"]);
+  });
+
+  it("does not take the moment between list and reservation for an ack", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    await rig.sample();
+    rig.sensors.unacked.set(idsOf(open).tag, "first");
+    await rig.watch(10 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked"]);
+  });
+
+  it("closes with an unknown outcome where results are ignored", async () => {
+    for (const options of [{ task: { ignoreResult: true } }, { hasResults: false }]) {
+      const { rig, open } = await oneFire(options);
+      rig.take(open);
+      rig.ack(open);
+      await rig.watch(3 * SECOND);
+      assert.deepEqual(await rig.story(), ["acked broker", "finished unknown"]);
+      assert.equal(rig.world.open.size, 0);
+    }
+  });
+
+  it("does not end with a retry, whose message has another tag", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "RETRY");
+    await rig.watch(10 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken result"]);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken result", "acked result", "finished success"]);
+  });
+
+  it("lets a six-hour backup stay taken, and does not ask every second", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    let asked = 0;
+    const { reservations } = rig.sensors;
+    rig.sensors.reservations = (tags) => {
+      asked += tags.length;
+      return reservations(tags);
+    };
+    await rig.watch(6 * HOUR);
+    assert.deepEqual(await rig.story(), ["taken unacked"]);
+    assert.ok(asked < 400, `expected at most a look a minute, got ${asked}`);
+  });
+
+  it("does not count a result that is older than the publish", async () => {
+    const { rig, open } = await oneFire();
+    rig.storeResult(open, "SUCCESS", { doneMs: open.publishedMs - 1_001 });
+    await rig.watch(3 * SECOND);
+    assert.deepEqual(await rig.story(), []);
+  });
+
+  it("awaits the finish of a hundred fires of a task, and no more", async () => {
+    const rig = followRig();
+    const opens = [];
+    for (let count = 0; count < 103; count++) {
+      opens.push(await rig.publish());
+      rig.advance(1);
+    }
+    for (const open of opens) {
+      rig.take(open);
+      rig.ack(open);
+    }
+    await rig.watch(10 * SECOND);
+    assert.equal(rig.world.open.size, 100);
+    for (const open of opens.slice(0, 3)) {
+      assert.deepEqual(await rig.story(open), ["acked broker", "finished unknown"]);
+    }
+  });
+
+  it("awaits a finish for a day", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    await rig.watch(DAY - 60 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker"]);
+    await rig.watch(3 * 60 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker", "finished unknown"]);
+  });
+});
+
+describe("follower() on a message that waits", () => {
+  it("raises overdue once, and keeps the message", async () => {
+    const { rig, open } = await oneFire();
+    await rig.watch(HOUR);
+    assert.deepEqual(await rig.story(), ["overdue"]);
+    assert.notEqual(rig.find(open), undefined);
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    assert.deepEqual(await rig.story(), ["overdue", "taken unacked"]);
+  });
+
+  it("removes it once its own end has passed by more than a second", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: 10_000 } });
+    await rig.watch(10 * SECOND);
+    assert.deepEqual(await rig.story(), []);
+    await rig.watch(SECOND);
+    assert.deepEqual(await rig.story(), ["expired ttl beat"]);
+    assert.equal(rig.find(open), undefined);
+    assert.equal(rig.world.open.size, 0);
+  });
+
+  it("does not touch an expired message that a worker holds: the worker decides", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: 10_000 } });
+    rig.take(open);
+    await rig.watch(HOUR);
+    assert.deepEqual(await rig.story(), ["taken unacked"]);
+    rig.ack(open);
+    rig.storeResult(open, "REVOKED", { revokedAs: "expired" });
+    await rig.watch(120 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "expired ttl worker"]);
+  });
+
+  it("believes a worker that calls it expired before our clock does", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: 10_000 } });
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "REVOKED", { revokedAs: "expired" });
+    await rig.sample();
+    assert.deepEqual(await rig.story(), ["expired ttl worker"]);
+  });
+
+  it("reads the evidence before it calls a fire expired", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: 10_000 } });
+    rig.take(open);
+    rig.giveBack(open);
+    rig.storeResult(open, "SUCCESS");
+    rig.advance(60 * SECOND);
+    await rig.sample();
+    assert.deepEqual(await rig.story(), ["acked result", "finished success"]);
+    assert.notEqual(rig.find(open), undefined);
+  });
+
+  it("looks again when a worker was quicker than the removal", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: 10_000 } });
+    rig.advance(60 * SECOND);
+    const { settle } = rig.journal;
+    rig.journal.settle = (settlements, fence) => {
+      rig.take(open);
+      rig.journal.settle = settle;
+      return settle(settlements, fence);
+    };
+    await rig.sample();
+    assert.deepEqual(await rig.story(), []);
+    rig.ack(open);
+    rig.storeResult(open, "REVOKED", { revokedAs: "expired" });
+    await rig.watch(2 * SECOND);
+    assert.deepEqual(await rig.story(), ["expired ttl worker"]);
+  });
+
+  it("clears an avalanche of dead messages, behind others too", async () => {
+    const rig = followRig({ task: { expiresMs: 2_000 } });
+    rig.store.lists.set("maintenance", Array.from({ length: 150 }, () => "somebody else's"));
+    for (let count = 0; count < 3_000; count++) {
+      await rig.publish();
+      rig.advance(1);
+    }
+    rig.advance(10 * SECOND);
+    for (let calls = 0; calls < 5; calls++) await rig.sample();
+    assert.equal(rig.world.open.size, 0);
+    assert.equal(rig.store.lists.get("maintenance")?.length, 150);
+  });
+
+  it("ends a fire that expired out of reach, and leaves the message to the workers", async () => {
+    const rig = followRig({ task: { expiresMs: 2_000 } });
+    rig.store.lists.set("maintenance", Array.from({ length: 1_500 }, () => "somebody else's"));
+    const open = await rig.publish();
+    await rig.watch(59 * SECOND);
+    assert.deepEqual(await rig.story(), []);
+    await rig.watch(70 * SECOND);
+    assert.deepEqual(await rig.story(), ["overdue", "expired ttl beat"]);
+    assert.notEqual(rig.find(open), undefined);
+  });
+
+  it("gives up after `give_up`, and records what comes then", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
+    await rig.watch(HOUR + 2 * SECOND);
+    assert.deepEqual(await rig.story(), ["overdue", "expired unacknowledged beat"]);
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(120 * SECOND);
+    assert.deepEqual(await rig.story(), [
+      "overdue",
+      "expired unacknowledged beat",
+      "late_ack result success",
+    ]);
+  });
+
+  it("finds a fire of a priority list in the plain list, where Kombu gave it back", async () => {
+    const { rig, open } = await oneFire({ task: { priority: 9, expiresMs: HOUR } });
+    assert.equal(open.list, "maintenance\x06\x169");
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.giveBack(open, "maintenance");
+    await rig.watch(10 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "redelivered 2"]);
+    await rig.watch(2 * HOUR);
+    assert.deepEqual((await rig.story()).slice(2), ["overdue", "expired ttl beat"]);
+    assert.equal(rig.find(open), undefined);
+  });
+});
+
+describe("follower() on what is delivered again", () => {
+  it("counts each return that it sees", async () => {
+    const { rig, open } = await oneFire();
+    const taken = "taken unacked";
+    for (let round = 0; round < 2; round++) {
+      rig.take(open);
+      await rig.watch(70 * SECOND);
+      rig.giveBack(open);
+      await rig.watch(3 * SECOND);
+    }
+    assert.deepEqual(await rig.story(), [taken, "redelivered 2", taken, "redelivered 3"]);
+  });
+
+  it("notices a return that was over between two looks", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.giveBack(open);
+    rig.take(open);
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "redelivered 2", "taken unacked"]);
+  });
+
+  it("takes a second receipt for a delivery, unless a retry explains it", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.event(open, "received");
+    rig.event(open, "received");
+    rig.event(open, "retried");
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken event"]);
+    rig.event(open, "received");
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken event", "redelivered 2", "taken event"]);
+  });
+});
+
+describe("follower() when something fails", () => {
+  it("repeats nothing and loses nothing when a request or a reply is lost", async () => {
+    for (const fault of ["settle", "loseReply"] as const) {
+      const { rig, open } = await oneFire();
+      rig.take(open);
+      rig.storeResult(open, "SUCCESS");
+      rig.faults[fault] = 1;
+      await assert.rejects(rig.sample(), JournalUnavailableError);
+      await rig.watch(5 * SECOND);
+      assert.deepEqual(await rig.story(), ["acked result", "finished success"], fault);
+      assert.equal(rig.world.open.size, 0);
+    }
+  });
+
+  it("concludes nothing from silence while the result backend is away", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: 60_000, expiresMs: 20_000 } });
+    const held = await rig.publish();
+    rig.take(open);
+    rig.ack(open);
+    rig.take(held);
+    rig.faults.results = 1;
+    await rig.watch(200 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked"]);
+    rig.faults.results = 0;
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(open), ["acked result", "finished success"]);
+    assert.equal(rig.log.lines.length, 2);
+  });
+
+  it("goes on after the broker was away", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.sensors.tell({ kind: "result", taskId: idsOf(open).taskId });
+    rig.storeResult(open, "SUCCESS");
+    rig.faults.queues = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    await rig.watch(2 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked result", "finished success"]);
+  });
+
+  it("says that it is fenced, and writes nothing", async () => {
+    const { rig, open } = await oneFire();
+    rig.storeResult(open, "SUCCESS");
+    rig.take(open);
+    rig.store.fence = 2;
+    assert.equal((await rig.sample()).isFenced, true);
+    assert.deepEqual(await rig.story(), []);
+  });
+
+  it("takes over what another leader left open", async () => {
+    const rig = followRig();
+    const opens = [];
+    for (let count = 0; count < 5; count++) {
+      opens.push(await rig.publish());
+      rig.advance(10);
+    }
+    const [taken, acked, queued, gone] = opens;
+    for (const open of [taken!, acked!]) rig.take(open);
+    rig.ack(acked!);
+    await rig.watch(3 * SECOND);
+    rig.take(gone!);
+    rig.storeResult(gone!, "SUCCESS");
+    await rig.changeLeader();
+    for (const open of [taken!, acked!]) rig.storeResult(open, "SUCCESS");
+    await rig.watch(3 * SECOND);
+    assert.deepEqual([...rig.world.open.values()].map(openKey), [queued!, opens[4]!].map(openKey));
+    assert.deepEqual(await rig.story(acked!), ["acked broker", "finished success"]);
+  });
+
+  it("publishes the depth and age of the queues", async () => {
+    const { rig } = await oneFire();
+    await rig.publish();
+    const { queues } = await rig.sample();
+    assert.deepEqual([...queues], [["maintenance", { depth: 2, oldestMs: T0 }]]);
+  });
+});

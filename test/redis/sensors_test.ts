@@ -1,0 +1,183 @@
+/** What Celery really leaves in Redis, put into a real one and read back. */
+
+import { after, before, beforeEach, it } from "@std/testing/bdd";
+import type { Redis } from "ioredis";
+import assert from "node:assert/strict";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import type { Hint } from "../../src/ports.ts";
+import type { RedisSensors } from "../../src/redis/sensors.ts";
+import { redisSensors } from "../../src/redis/sensors.ts";
+import type { RedisEndpoint, Transport } from "../../src/settings.ts";
+import { needs } from "../support/needs.ts";
+import type { RedisServer } from "../support/redis_server.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { until } from "../support/until.ts";
+
+// deno-lint-ignore no-explicit-any -- Recorded documents of several shapes.
+const fixture = async (name: string): Promise<any> =>
+  JSON.parse(
+    await Deno.readTextFile(new URL(`../fixtures/celery/${name}.json`, import.meta.url)),
+  );
+
+const TRANSPORT: Transport = {
+  globalKeyPrefix: "pfx:",
+  sep: "\x06\x16",
+  prioritySteps: [0, 3, 6, 9],
+  visibilityTimeoutMs: 3_600_000,
+  unackedKey: "unacked",
+  unackedIndexKey: "unacked_index",
+  resultKeyPrefix: "",
+};
+
+function endpointOf(port: number, database: number): RedisEndpoint {
+  return {
+    hosts: [{ host: "127.0.0.1", port }],
+    socketPath: null,
+    database,
+    username: null,
+    password: null,
+    tls: null,
+    sentinelMaster: null,
+    sentinelPassword: null,
+  };
+}
+
+needs("redis").describe("redisSensors()", () => {
+  let server: RedisServer;
+  let client: Redis;
+  let sensors: RedisSensors;
+
+  before(async () => {
+    server = await startRedis();
+    client = server.client();
+    sensors = redisSensors({
+      broker: endpointOf(server.port, 0),
+      backend: endpointOf(server.port, 1),
+      transport: TRANSPORT,
+      commandTimeoutMs: 1_000,
+    });
+    await until(() => sensors.reservations([]).then(() => sensors.results(["x"])).then(() => true));
+  });
+  after(async () => {
+    sensors.close();
+    await server.stop();
+  });
+  beforeEach(async () => void await client.flushall());
+
+  it("reads the old end of lists first, under the global prefix", async () => {
+    const { raw, sent } = await fixture("redelivered-message");
+    await client.lpush("pfx:q", ...Array.from({ length: 5 }, (_, index) => `newer ${index}`));
+    await client.rpush("pfx:q", sent, raw);
+    const [sample, empty] = await sensors.sampleQueues(["q", "none"], 3);
+    assert.equal(sample!.depth, 7);
+    const [first, second, third] = sample!.oldest;
+    assert.deepEqual([first!.bytes, first!.isRedelivered], [raw, true]);
+    assert.deepEqual([second!.bytes, second!.isRedelivered], [sent, false]);
+    assert.equal(first!.taskId, second!.taskId);
+    assert.deepEqual([third!.taskId, third!.bytes], ["", "newer 0"]);
+    assert.deepEqual(empty, { depth: 0, oldest: [] });
+  });
+
+  it("takes a key of another type for an empty list", async () => {
+    await client.set("pfx:q", "a string");
+    assert.deepEqual(await sensors.sampleQueues(["q"], 3), [{ depth: 0, oldest: [] }]);
+  });
+
+  it("tells a first reservation from one after a return", async () => {
+    const { entries } = await fixture("unacked-entry");
+    const { raw } = await fixture("redelivered-message");
+    for (const { field, value_raw } of entries) await client.hset("pfx:unacked", field, value_raw);
+    await client.hset("pfx:unacked", "again", `[${raw}, "", "q_a"]`);
+    const escaped = JSON.stringify({ headers: { argsrepr: '{"redelivered": true}' } });
+    await client.hset("pfx:unacked", "liar", `[${escaped}, "", "q"]`);
+    const tags = [entries[0].field, "nobody's", "again", "liar"];
+    const expected = ["first", "none", "again", "first"];
+    assert.deepEqual(await sensors.reservations(tags), expected);
+    const many = Array.from({ length: 150 }, () => tags).flat();
+    assert.deepEqual((await sensors.reservations(many)).slice(-4), expected);
+  });
+
+  it("reads results from the backend's database, in order and in any number", async () => {
+    const { results } = await fixture("result-backend-metas");
+    const backend = server.client();
+    await backend.select(1);
+    const ids: string[] = [];
+    for (const [name, { value }] of Object.entries<{ value: unknown }>(results)) {
+      ids.push(name);
+      await backend.set(`celery-task-meta-${name}`, JSON.stringify(value));
+    }
+    const many = [...Array.from({ length: 450 }, (_, index) => `none ${index}`), ...ids];
+    const read = await sensors.results(many);
+    assert.equal(read.length, many.length);
+    assert.equal(read.slice(0, 450).every((result) => result === null), true);
+    const byName = new Map(ids.map((id, index) => [id, read[450 + index]!]));
+    assert.equal(byName.get("SUCCESS")!.doneMs, Date.parse("2026-11-24T18:55:26.991Z"));
+    assert.equal(byName.get("REVOKED_expired")!.revokedAs, "expired");
+    assert.deepEqual(byName.get("STARTED"), {
+      status: "STARTED",
+      doneMs: null,
+      revokedAs: null,
+      worker: "w1@host",
+    });
+  });
+
+  it("has no results where no Redis stores them", async () => {
+    const blind = redisSensors({
+      broker: endpointOf(server.port, 0),
+      backend: null,
+      transport: TRANSPORT,
+      commandTimeoutMs: 1_000,
+    });
+    assert.equal(blind.hasResults, false);
+    assert.deepEqual(await blind.results(["a", "b"]), [null, null]);
+    blind.close();
+  });
+
+  it("hears events and results, and again after the connections were cut", async () => {
+    const heard: Hint[] = [];
+    const abort = new AbortController();
+    sensors.listen((hint) => heard.push(hint), abort.signal);
+    const { one_whole_batch: batch } = await fixture("events");
+    const envelope = JSON.stringify(batch.envelope);
+    const tell = () =>
+      Promise.all([
+        client.publish("pfx:/0.celeryev/task.multi", envelope),
+        client.publish("pfx:/7.celeryev/task.multi", envelope),
+        client.publish("celery-task-meta-some-id", "{}"),
+      ]);
+    const isEnough = async () => {
+      const [events, others, results] = await tell();
+      assert.equal(others, 0);
+      return events > 0 && results > 0;
+    };
+    await until(isEnough);
+    await until(() => heard.some((hint) => hint.kind === "result" && hint.taskId === "some-id"));
+    assert.ok(heard.some((hint) => hint.kind === "event" && hint.worker === "w1@host"));
+    assert.deepEqual(heard[0], { kind: "line", isUp: true });
+
+    await client.client("KILL", "TYPE", "pubsub");
+    await until(() => heard.some((hint) => hint.kind === "line" && !hint.isUp));
+    heard.length = 0;
+    await until(isEnough);
+    await until(() => heard.some((hint) => hint.kind === "event"));
+    assert.deepEqual(heard.find((hint) => hint.kind === "line"), { kind: "line", isUp: true });
+
+    abort.abort();
+    await until(async () => (await tell()).every((receivers) => receivers === 0));
+  });
+
+  it("notices that a connection which only listens is dead", async () => {
+    const heard: Hint[] = [];
+    const abort = new AbortController();
+    sensors.listen((hint) => heard.push(hint), abort.signal);
+    await until(() => heard.some((hint) => hint.kind === "line" && hint.isUp));
+    server.pause();
+    await until(() => heard.some((hint) => hint.kind === "line" && !hint.isUp));
+    await assert.rejects(sensors.sampleQueues(["q"], 1), JournalUnavailableError);
+    await assert.rejects(sensors.reservations(["t"]), JournalUnavailableError);
+    await assert.rejects(sensors.results(["t"]), JournalUnavailableError);
+    server.resume();
+    await until(() => heard.findLast((hint) => hint.kind === "line")?.isUp === true);
+    abort.abort();
+  });
+});
