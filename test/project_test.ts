@@ -1,0 +1,63 @@
+/** What `deno.json` promises: permissions that fit the program, and names that fit JSR. */
+
+import { describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import project from "../deno.json" with { type: "json" };
+import { VARIABLES } from "../src/config/variables.ts";
+import { SERVER_PROGRAMS } from "../src/redis/embedded.ts";
+import { filesBelow, parseSource } from "./support/source_file.ts";
+import jsr from "./std/jsr_import_map.json" with { type: "json" };
+
+const { permissions, imports } = project;
+
+describe("the permissions of Beat", () => {
+  const { beat } = permissions;
+
+  it("are named one by one", () => {
+    assert.deepEqual(Object.keys(beat).sort(), ["env", "net", "read", "run", "sys", "write"]);
+    assert.deepEqual(beat.write, [".beat"]);
+    assert.deepEqual(beat.run, [...SERVER_PROGRAMS]);
+  });
+
+  it("let it see each variable that it knows", () => {
+    const patterns = beat.env.allow.map((each) => new RegExp(`^${each.replace("*", ".*")}$`));
+    const hidden = Object.keys(VARIABLES.shape)
+      .filter((name) => !patterns.some((pattern) => pattern.test(name)));
+    assert.deepEqual(hidden, []);
+  });
+
+  it("are never all of them, for no task", () => {
+    for (const [name, command] of Object.entries(project.tasks)) {
+      assert.doesNotMatch(command, /\s(-\w*A\w*|--allow-all)\b/, name);
+    }
+    for (const set of Object.values(permissions)) {
+      assert.ok(!("all" in set) && !("ffi" in set) && !("import" in set));
+    }
+  });
+});
+
+describe("the import map for JSR", () => {
+  it("has the same names, and the same packages behind all but @std/testing", () => {
+    const others = (map: Record<string, string>) =>
+      Object.entries(map).filter(([name]) => !name.startsWith("@std/testing/"));
+    assert.deepEqual(Object.keys(jsr.imports).sort(), Object.keys(imports).sort());
+    assert.deepEqual(others(jsr.imports).sort(), others(imports).sort());
+  });
+
+  it("leads each name of @std/testing to the part of that name", () => {
+    for (const [name, target] of Object.entries(jsr.imports)) {
+      if (!name.startsWith("@std/testing/")) continue;
+      assert.match(target, new RegExp(`^jsr:@std/testing@\\^1\\.\\d+\\.\\d+/${name.slice(13)}$`));
+      assert.match(imports[name as keyof typeof imports], /^\.\/test\/std\/\w+\.ts$/);
+    }
+  });
+
+  it("is enough, because the adapters are used by their names only", () => {
+    const byPath = filesBelow("test", /\.ts$/).filter((path) =>
+      parseSource(path).imports.some(({ target }) =>
+        /^test\/std\/(bdd|mock|time)\.ts$/.test(target)
+      )
+    );
+    assert.deepEqual(byPath, []);
+  });
+});

@@ -1,0 +1,277 @@
+/** The shape of the code, kept: sizes, who imports whom, where time and chance come in, no leftovers. */
+
+import { describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import type { FunctionSize, SourceFile } from "./support/source_file.ts";
+import { filesBelow, parseSource, readProjectFile } from "./support/source_file.ts";
+
+const LINES_MAX = { program: 300, test: 500, lua: 80 };
+/** Of a function without the functions inside, and with them; of a test, which may hold a table of cases. */
+const FUNCTION_LINES_MAX = { own: 70, whole: 120, test: 100 };
+
+const programs = [...filesBelow("src", /\.ts$/), ...filesBelow("machines", /\.ts$/)]
+  .map((path) => parseSource(path));
+const tests = filesBelow("test", /\.ts$/).map((path) => parseSource(path));
+const files = [...programs, ...tests];
+
+/** Folders, and files directly in `src`, to what they may import; beside what is of their own. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  words: [],
+  triggers: ["words"],
+  policies: ["words", "triggers"],
+  machines: ["words"],
+  celery: ["words"],
+  config: ["words", "triggers", "policies", "celery"],
+  clock: ["words"],
+  log: ["words"],
+  core: ["words", "triggers", "policies", "machines", "celery", "clock", "log"],
+  audit: ["words", "triggers", "policies", "machines", "celery", "core"],
+  memory: ["words", "celery"],
+  redis: ["words", "celery", "clock"],
+  http: ["words", "core", "audit"],
+  commands: [
+    ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
+    ...["core", "audit", "memory", "redis", "http"],
+  ],
+  main: ["words", "commands"],
+  setup: ["config"],
+};
+
+/** Edges of the table above that carry types only. */
+const TYPES_ONLY = ["machines → words", "policies → triggers", "core → log"];
+
+const WORDS = ["task", "fire", "event", "cursor", "steps", "ports", "errors", "settings"];
+
+/** Outside packages, and the one home of each. */
+const HOMES: Readonly<Record<string, RegExp>> = {
+  "commander": /^src\/main\.ts$/,
+  "cron-parser": /^src\/triggers\/cron\.ts$/,
+  "fastest-levenshtein": /^src\/(config\/nearest|triggers\/zone)\.ts$/,
+  "ioredis": /^src\/redis\//,
+  "pino": /^src\/log\.ts$/,
+  "pino-pretty": /^src\/log\.ts$/,
+  "tinyqueue": /^src\/core\/agenda\.ts$/,
+  "xstate": /^(machines\/|src\/core\/life\.ts$|src\/commands\/supervise\.ts$)/,
+  "yaml": /^src\/config\//,
+  "zod": /^src\/(event\.ts$|config\/)/,
+  "node:crypto": /^src\/(task\.ts$|celery\/|config\/|redis\/|commands\/)/,
+  "node:fs": /^src\/(config|redis|commands)\//,
+  "node:fs/promises": /^src\/(config|redis|commands)\//,
+  "node:path": /^src\/(config|redis|commands)\//,
+  "node:util": /^src\/commands\//,
+};
+
+function layerOf(path: string): string {
+  const [, folder, name] = /^(?:src\/)?(?:(\w+)\/)?(\w+)\.(?:ts|lua|json)$/.exec(path) ?? [];
+  if (folder !== undefined) return folder;
+  return name !== undefined && WORDS.includes(name) ? "words" : name ?? path;
+}
+
+/** All that is wrong at once; none is what the test wants. */
+function none(problems: readonly string[]): void {
+  assert.deepEqual(problems, []);
+}
+
+/** Lines of each function that belong to no function inside it. */
+function ownLines({ line, lineCount }: FunctionSize, all: readonly FunctionSize[]): number {
+  const isInside = (each: FunctionSize) =>
+    each.line >= line && each.line + each.lineCount <= line + lineCount &&
+    each.lineCount < lineCount;
+  const inside = all.filter(isInside);
+  const isOutermost = (each: FunctionSize) =>
+    !inside.some((other) =>
+      other !== each && other.line <= each.line && other.lineCount > each.lineCount &&
+      other.line + other.lineCount >= each.line + each.lineCount
+    );
+  const taken = inside.filter(isOutermost).reduce((sum, each) => sum + each.lineCount - 1, 0);
+  return lineCount - taken;
+}
+
+/** A way from a file back to itself along imports of values; `null` where there is none. */
+function findCycle(all: readonly SourceFile[]): string | null {
+  const targets = new Map(all.map(({ path, imports }) => [path, imports]));
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): string | null => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path].join(" → ");
+    if (done.has(path)) return null;
+    for (const { target, isPackage, isTypeOnly } of targets.get(path) ?? []) {
+      const cycle = isPackage || isTypeOnly ? null : visit(target, [...way, path]);
+      if (cycle !== null) return cycle;
+    }
+    done.add(path);
+    return null;
+  };
+  for (const { path } of all) {
+    const cycle = visit(path, []);
+    if (cycle !== null) return cycle;
+  }
+  return null;
+}
+
+describe("a file", () => {
+  it("is short", () => {
+    const tooLong = (all: readonly SourceFile[], max: number) =>
+      all.filter(({ lineCount }) => lineCount > max)
+        .map(({ path, lineCount }) => `${path}: ${lineCount} lines, at most ${max}`);
+    none([...tooLong(programs, LINES_MAX.program), ...tooLong(tests, LINES_MAX.test)]);
+  });
+
+  it("has short functions", () => {
+    none(
+      files.flatMap(({ path, functions }) =>
+        functions.filter(({ isSuite }) => !isSuite).flatMap((each) => {
+          const own = ownLines(each, functions);
+          const isShort = path.startsWith("test/")
+            ? own <= FUNCTION_LINES_MAX.test
+            : own <= FUNCTION_LINES_MAX.own && each.lineCount <= FUNCTION_LINES_MAX.whole;
+          const size = `${own} lines of its own, ${each.lineCount} in all`;
+          return isShort ? [] : [`${path}:${each.line}: ${size}`];
+        })
+      ),
+    );
+  });
+
+  it("says first what it owns", () => {
+    // The path of a test says it.
+    const isTest = (path: string) => path.endsWith("_test.ts");
+    none(
+      files.filter(({ path, text }) => !isTest(path) && !text.startsWith("/**"))
+        .map(({ path }) => path),
+    );
+  });
+
+  it("is named after its subject, at most one folder deep", () => {
+    const shape = /^(src\/(\w+\/)?|machines\/|test\/(\w+\/){0,2})[a-z][a-z0-9_]*\.ts$/;
+    const isVague = (path: string) => /\/(utils?|helpers?|types|common|misc)\.ts$/.test(path);
+    none(files.map(({ path }) => path).filter((path) => !shape.test(path) || isVague(path)));
+  });
+
+  it("exports by name", () => {
+    none(files.filter(({ defaultExports }) => defaultExports.length > 0).map(({ path }) => path));
+  });
+});
+
+describe("a Lua script", () => {
+  const scripts = filesBelow("src", /\.lua$/).map((path) => ({
+    path,
+    lines: readProjectFile(path).trimEnd().split("\n"),
+  }));
+
+  it("is short, and starts with its signature", () => {
+    none(
+      scripts.filter(({ lines }) => lines.length > LINES_MAX.lua || !lines[0]?.startsWith("--"))
+        .map(({ path, lines }) => `${path}: ${lines.length} lines, at most ${LINES_MAX.lua}`),
+    );
+  });
+});
+
+describe("an import", () => {
+  it("goes downwards only", () => {
+    none(programs.flatMap(({ path, imports }) => {
+      const from = layerOf(path);
+      return imports.filter(({ isPackage }) => !isPackage).flatMap(({ target, isTypeOnly }) => {
+        const to = layerOf(target);
+        if (target === "deno.json" || to === from) return [];
+        const isAllowed = MAY_IMPORT[from]?.includes(to) ?? false;
+        const isValueOfType = !isTypeOnly && TYPES_ONLY.includes(`${from} → ${to}`);
+        return isAllowed && !isValueOfType ? [] : [`${path} imports ${target}`];
+      });
+    }));
+  });
+
+  it("has no way back", () => {
+    assert.equal(findCycle(files), null);
+  });
+
+  it("of an outside package has one home", () => {
+    none(
+      programs.flatMap(({ path, imports }) =>
+        imports.filter(({ target, isPackage }) => isPackage && !HOMES[target]?.test(path))
+          .map(({ target }) => `${path} imports ${target}`)
+      ),
+    );
+  });
+
+  it("of a program never comes from the tests", () => {
+    none(
+      programs.flatMap(({ path, imports }) =>
+        imports.filter(({ target }) => target.startsWith("test/") || target.startsWith("@std/"))
+          .map(({ target }) => `${path} imports ${target}`)
+      ),
+    );
+  });
+});
+
+describe("time and chance", () => {
+  const PURE = ["words", "triggers", "policies", "machines", "core", "celery", "memory"];
+
+  it("come in through clock.ts alone", () => {
+    none(
+      programs.filter(({ path }) => path !== "src/clock.ts").flatMap(({ path, impure }) =>
+        impure.filter(({ what }) => PURE.includes(layerOf(path)) || !/^(crypto|Abort)/.test(what))
+          .map(({ what, line }) => `${path}:${line}: ${what}`)
+      ),
+    );
+  });
+});
+
+describe("nothing is left over", () => {
+  const texts = [
+    ...files.map(({ path, text }) => ({ path, text })),
+    ...[...filesBelow("src", /\.lua$/), ...filesBelow("env", /\.(py|yaml|example)$/)]
+      .map((path) => ({ path, text: readProjectFile(path) })),
+  ].filter(({ path }) => path !== "test/tidy_test.ts");
+
+  for (
+    const [what, pattern] of [
+      ["a note to oneself", /\b(TODO|FIXME|XXX|HACK)\b/],
+      ["a test that runs alone", /\b(it|describe|test)\.only\(/],
+      ["a breakpoint", /^\s*debugger\b/m],
+      ["code in a comment", /^\s*(\/\/|--)\s*(const|let|return|import|if \(|local)\b.*[;{]$/m],
+      ["a path of somebody's machine", /(^|[\s"'`(=])\/(root|work|home\/\w+|Users)\/\w/m],
+    ] as const
+  ) {
+    it(`no ${what}`, () => {
+      const exempt = /^test\/std\/bdd/;
+      none(
+        texts.filter(({ path, text }) => pattern.test(text) && !exempt.test(path))
+          .map(({ path, text }) => `${path}: ${pattern.exec(text)?.[0].trim()}`),
+      );
+    });
+  }
+});
+
+describe("the checks themselves", () => {
+  it("see imports, functions and what is impure", () => {
+    const { imports, functions, impure, defaultExports } = parseSource(
+      "src/core/sample.ts",
+      [
+        'import type { A } from "../fire.ts";',
+        'import { b } from "ioredis";',
+        "export default function long() {",
+        "  return () => {",
+        "    return Date.now() + new Date(0).getTime() + new Date().getTime();",
+        "  };",
+        "}",
+        'const c = await import("./other.ts");',
+      ].join("\n"),
+    );
+    assert.deepEqual(imports, [
+      { target: "src/fire.ts", isPackage: false, isTypeOnly: true },
+      { target: "ioredis", isPackage: true, isTypeOnly: false },
+      { target: "src/core/other.ts", isPackage: false, isTypeOnly: false },
+    ]);
+    assert.deepEqual(functions.map(({ lineCount }) => lineCount), [5, 3]);
+    assert.equal(ownLines(functions[0] as FunctionSize, functions), 3);
+    assert.deepEqual(impure, [{ what: "Date.now", line: 5 }, { what: "new Date()", line: 5 }]);
+    assert.deepEqual(defaultExports, [3]);
+  });
+
+  it("find a cycle of three", () => {
+    const file = (name: string, to: string) =>
+      parseSource(`src/core/${name}.ts`, `import { x } from "./${to}.ts";`);
+    assert.equal(findCycle([file("a", "b"), file("b", "c")]), null);
+    const way = ["a", "b", "c", "a"].map((name) => `src/core/${name}.ts`).join(" → ");
+    assert.equal(findCycle([file("a", "b"), file("b", "c"), file("c", "a")]), way);
+  });
+});
