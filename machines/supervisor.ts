@@ -18,7 +18,9 @@ export type SupervisorEvent =
   /** The lease is no longer ours, or may not be. */
   | { readonly type: "LEASE_LOST" }
   /** A script refused our fence. */
-  | { readonly type: "FENCED" };
+  | { readonly type: "FENCED" }
+  /** Renewing or following ended in a way that is a defect of ours. */
+  | { readonly type: "FAILED"; readonly error: unknown };
 
 /** How a tick or a recovery ended. */
 export interface Passed {
@@ -57,13 +59,16 @@ export const supervisorMachine = setup({
     output: {} as { error: unknown },
   },
   actors: {
-    /** Resolves with the fence once this replica leads; waits for as long as Redis is away. */
+    /**
+     * Resolves with the fence once this replica leads; waits for as long as Redis is away, and first
+     * of all a while where the term before failed to begin.
+     */
     acquire: fromPromise<number, TermInput>(unprovided),
     /** Loads the world and brings the schedule up to date. */
     recover: fromPromise<Passed, TermInput>(unprovided),
-    /** Renews the lease; sends LEASE_LOST. */
+    /** Renews the lease; sends LEASE_LOST, FAILED. */
     holdLease: fromCallback<SupervisorEvent, TermInput>(unprovided),
-    /** Follows published fires to their end; sends FENCED. */
+    /** Follows published fires to their end; sends FENCED, FAILED. */
     follow: fromCallback<SupervisorEvent, TermInput>(unprovided),
     /** Resolves when something is due. */
     untilDue: fromPromise<void, TermInput>(unprovided),
@@ -96,14 +101,15 @@ export const supervisorMachine = setup({
         onDone: { target: "recovering", actions: "noteFence" },
         onError: { target: "stopped", actions: "noteError" },
       },
-      on: { STOP: "stopped" },
+      // Not straight to `stopped`: the lease may be ours by now, or still be ours.
+      on: { STOP: "draining" },
     },
     recovering: {
       invoke: {
         src: "recover",
         input: ({ context }) => context,
         onDone: [
-          { guard: "isFenced", target: "standby" },
+          { guard: "isFenced", target: "standby", actions: "forgetFailures" },
           { target: "leading", actions: "forgetFailures" },
         ],
         onError: [
@@ -118,7 +124,12 @@ export const supervisorMachine = setup({
         { src: "holdLease", input: ({ context }) => context },
         { src: "follow", input: ({ context }) => context },
       ],
-      on: { STOP: "draining", LEASE_LOST: "standby", FENCED: "standby" },
+      on: {
+        STOP: "draining",
+        LEASE_LOST: { target: "standby", actions: "forgetFailures" },
+        FENCED: { target: "standby", actions: "forgetFailures" },
+        FAILED: { target: "draining", actions: "noteError" },
+      },
       initial: "waiting",
       states: {
         waiting: {
@@ -130,7 +141,11 @@ export const supervisorMachine = setup({
             src: "tick",
             input: ({ context }) => context,
             onDone: [
-              { guard: "isFenced", target: "#supervisor.standby" },
+              {
+                guard: "isFenced",
+                target: "#supervisor.standby",
+                actions: "forgetFailures",
+              },
               { target: "waiting", actions: "forgetFailures" },
             ],
             onError: toBackingOff,

@@ -4,7 +4,7 @@ import type { ActorRefFrom } from "xstate";
 import { createActor, fromCallback, fromPromise } from "xstate";
 import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
 import { supervisorMachine } from "../../machines/supervisor.ts";
-import { acquire, backOffMs, holdLease } from "../core/lease.ts";
+import { backOffMs, holdLease } from "../core/lease.ts";
 import type { Office, OfficeParts } from "../core/office.ts";
 import * as work from "../core/office.ts";
 
@@ -31,19 +31,21 @@ export function supervise(parts: OfficeParts): Supervisor {
 function actorsOf(office: Office) {
   const { parts, seen } = office;
   return {
-    acquire: fromPromise<number, TermInput>(({ signal }) => acquire(parts, seen, signal)),
+    acquire: fromPromise<number, TermInput>(({ input, signal }) =>
+      work.standBy(office, input, signal)
+    ),
     recover: fromPromise<Passed, TermInput>(({ input }) => work.recover(office, input)),
     holdLease: fromCallback<SupervisorEvent, TermInput>(({ sendBack }) =>
-      whileInvoked((signal) =>
+      whileInvoked(sendBack, (signal) =>
         holdLease(parts, seen, signal, (reason) => {
           parts.log.warn("lease lost", { reason });
           sendBack({ type: "LEASE_LOST" });
-        })
-      )
+        }))
     ),
     follow: fromCallback<SupervisorEvent, TermInput>(({ input, sendBack }) =>
-      whileInvoked((signal) =>
-        work.followOpen(office, input, signal, () => sendBack({ type: "FENCED" }))
+      whileInvoked(
+        sendBack,
+        (signal) => work.followOpen(office, input, signal, () => sendBack({ type: "FENCED" })),
       )
     ),
     untilDue: fromPromise<void, TermInput>(({ signal }) => work.untilDue(office, signal)),
@@ -55,9 +57,12 @@ function actorsOf(office: Office) {
   };
 }
 
-/** Runs `work` until XState ends the actor. */
-function whileInvoked(work: (signal: AbortSignal) => Promise<void>): () => void {
+/** Runs `work` until XState ends the actor. Left alone, a rejection would end the process unsaid. */
+function whileInvoked(
+  sendBack: (event: SupervisorEvent) => void,
+  work: (signal: AbortSignal) => Promise<void>,
+): () => void {
   const invoked = new AbortController();
-  work(invoked.signal);
+  work(invoked.signal).catch((error) => sendBack({ type: "FAILED", error }));
   return () => invoked.abort();
 }

@@ -27,7 +27,7 @@ export interface LeaseParts {
   /** Unique to this process. */
   readonly owner: string;
   readonly ttlMs: number;
-  /** The epoch for a namespace that has none. */
+  /** What the epoch of a namespace that has none begins with. */
   readonly newEpoch: string;
   /** Whether to wait for a Redis that is away; else the first failure is thrown. */
   readonly isPatient: boolean;
@@ -38,7 +38,10 @@ export interface Seen {
   fence: number;
   /** `null` before the first term. */
   epoch: string | null;
-  /** The history that was seen is gone: a new epoch stands where another was known. */
+  /**
+   * The history that was seen is gone: a new epoch stands where another was known. Stays until a term
+   * has said so in the journal.
+   */
   isHistoryLost: boolean;
   /** Monotonic time at which the attempt that took the lease started. */
   takenMs: number;
@@ -55,10 +58,12 @@ export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal
   const trouble = reminder(parts);
   let failures = 0;
   for (;;) {
+    // Another id for each term: where Redis is emptied, this replica too must see that it was.
+    const epoch = `${newEpoch}.${seen.fence}`;
     const sentMs = clock.monotonicMs();
     let waitMs: number;
     try {
-      const reply = await lease.take({ owner, ttlMs, minFence: seen.fence, epoch: newEpoch });
+      const reply = await lease.take({ owner, ttlMs, minFence: seen.fence, epoch });
       failures = 0;
       if (reply.kind === "taken") {
         server.observe(sentMs, reply.serverMs);
@@ -99,7 +104,8 @@ export async function holdLease(
   const watch = clockWatch(parts);
   const fence = seen.fence;
   let trustedUntilMs = seen.takenMs + ttlMs - marginMs;
-  let pauseMs = ttlMs / 3;
+  // Recovery took some of it already.
+  let pauseMs = seen.takenMs + ttlMs / 3 - clock.monotonicMs();
   for (;;) {
     await sleepWhole(clock, pauseMs, signal);
     if (signal.aborted) return;
@@ -133,7 +139,11 @@ async function sleepWhole(clock: Clock, durationMs: number, signal: AbortSignal)
 }
 
 function note(seen: Seen, taken: Extract<Taken, { kind: "taken" }>, sentMs: number): void {
-  seen.isHistoryLost = seen.epoch !== null && seen.epoch !== taken.epoch;
+  // A standby knows no epoch, but where it has seen a leader there was one.
+  const isOther = seen.epoch === null
+    ? taken.isNewEpoch && seen.fence > 0
+    : seen.epoch !== taken.epoch;
+  seen.isHistoryLost ||= isOther;
   seen.fence = taken.fence;
   seen.epoch = taken.epoch;
   seen.takenMs = sentMs;

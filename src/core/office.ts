@@ -13,6 +13,7 @@ import type { Tally } from "./commit.ts";
 import type { Term } from "./decide.ts";
 import { follower } from "./follow.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
+import { acquire, backOffMs } from "./lease.ts";
 import type { Roster } from "./roster.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { Tick } from "./tick.ts";
@@ -59,6 +60,23 @@ export function openOffice(parts: OfficeParts): Office {
   };
 }
 
+/**
+ * Waits until this replica leads; resolves with its fence. The work of the term before ends first:
+ * a lease that waits for it would run out unused.
+ *
+ * @throws {JournalUnavailableError} see `acquire`
+ */
+export function standBy(office: Office, input: TermInput, signal: AbortSignal): Promise<number> {
+  const { parts, seen } = office;
+  return alone(office, async () => {
+    office.now = null;
+    // Our lease is taken at once: without a pause, a recovery that fails would be tried without end.
+    if (input.failures > 0) await waitFor(parts.clock, backOffMs(input.failures - 1), signal);
+    signal.throwIfAborted();
+    return await acquire(parts, seen, signal);
+  });
+}
+
 /** Loads the world and brings the schedule up to date. @throws {JournalUnavailableError} */
 export function recover(office: Office, input: TermInput): Promise<Passed> {
   return alone(office, async () => {
@@ -73,6 +91,7 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
     parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
     if (seen.isHistoryLost) {
       parts.log.error("Beat's keys were gone from Redis: firing starts from now, the past is lost");
+      seen.isHistoryLost = false;
     }
     return { isFenced: false };
   });
@@ -143,13 +162,14 @@ export async function followOpen(
 
 /** Lets what is under way end, records the end of the term and gives the lease up. Never rejects. */
 export async function handOver(office: Office, input: TermInput): Promise<void> {
-  const { parts } = office;
+  const { parts, seen } = office;
   office.stopped.abort();
   const handing = async () => {
     await office.underWay;
     const end = { owner: parts.owner, reason: "stopped" };
     if (office.now !== null) await closeTerm(office.now, termOf(office, input), end);
-    await parts.lease.release({ owner: parts.owner, fence: input.fence });
+    // A lease that was taken while the stop came has a fence that `input` does not know.
+    await parts.lease.release({ owner: parts.owner, fence: seen.fence });
   };
   const late = new AbortController();
   await Promise.race([
@@ -188,13 +208,8 @@ function hasNewSchedule({ parts, now }: Office): boolean {
 async function takeUpDeclared(office: Office, term: Term): Promise<void> {
   if (office.now === null || !hasNewSchedule(office)) return;
   const { declared } = office.parts;
-  const rows = declared.rows.splice(0);
-  office.now = await declare(
-    office.parts,
-    { ...office.now, roster: declared.roster },
-    term,
-    rows,
-  );
+  const next = { ...office.now, roster: declared.roster };
+  office.now = await declare(office.parts, next, term, declared.rows);
 }
 
 function speakOf({ parts: { log }, now }: Office, tally: Tally): void {

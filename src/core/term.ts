@@ -61,7 +61,7 @@ export async function openTerm(
 /**
  * Commits the difference between the roster and the world, and makes the agenda anew.
  *
- * @param rows `control.*` rows to record with it
+ * @param rows `control.*` rows to record with it; emptied of what was sent
  * @returns `null` when somebody newer leads
  * @throws {JournalUnavailableError}
  */
@@ -69,10 +69,9 @@ export async function declare(
   parts: TermParts,
   { roster, world, committer: sender }: { roster: Roster; world: World; committer: Committer },
   term: Term,
-  rows: readonly Row[] = [],
+  rows: Row[] = [],
 ): Promise<Tick | null> {
-  const control = controlSteps(world, rows);
-  if (control.length > 0 && (await sender.commitAll([control], term.fence)).isFenced) return null;
+  if ((await sender.commitAll(controlBatch(world, rows), term.fence)).isFenced) return null;
   for (let pass = 0; pass < RECONCILE_PASSES_MAX; pass++) {
     const steps = reconcile(roster, world, parts.server.nowMs());
     if (steps.length === 0) break;
@@ -111,11 +110,16 @@ function openingRows({ server }: TermParts, opening: Opening): Row[] {
   return rows;
 }
 
-/** Numbered, so that sending them again changes nothing. */
-function controlSteps(world: World, rows: readonly Row[]): Step[] {
+/**
+ * Numbered, so that sending them again changes nothing. A generator, because numbers that are in
+ * doubt must be settled before the next are given; what it yields belongs to the committer.
+ */
+function* controlBatch(world: World, rows: Row[]): Generator<readonly Step[]> {
+  const some = rows.splice(0, BATCH_MAX);
+  if (some.length === 0) return;
   const last = world.cursors.get(LOG_CURSOR.control)?.dueMs ?? 0;
-  return inChain(
-    rows.map((row, index) =>
+  yield inChain(
+    some.map((row, index) =>
       logStep(world, LOG_CURSOR.control, { dueMs: last + index + 1, revision: "row" }, row)
     ),
   );
@@ -131,11 +135,11 @@ function logStep(
   return { task: cursor, expect, next: encodeCursor(next), notBeforeMs: 0, row, publish: null };
 }
 
-/** One batch in which each step expects what the one before it left. */
-function inChain(steps: readonly Step[]): Step[][] {
-  return [
-    steps.map((step, index) => index === 0 ? step : { ...step, expect: steps[index - 1]!.next }),
-  ];
+/** Each step expects what the one before it left. */
+function inChain(steps: readonly Step[]): Step[] {
+  return steps.map((step, index) =>
+    index === 0 ? step : { ...step, expect: steps[index - 1]!.next }
+  );
 }
 
 function* inBatches(steps: readonly Step[]): Generator<readonly Step[]> {
