@@ -9,7 +9,7 @@ import { Redis } from "ioredis";
 import { ConfigError } from "../errors.ts";
 import type { RedisEndpoint } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
-import { isForAnotherServer, isTimeout, unavailable } from "./errors.ts";
+import { isForAnotherServer, isTimeout, unavailable, withoutArguments } from "./errors.ts";
 
 /** As much of a pino logger as a connection needs. */
 export interface ConnectionLog {
@@ -171,12 +171,13 @@ function certificate(parameter: string, path: string): string {
 function watch(client: Redis, line: Line, log: ConnectionLog | undefined): void {
   lines.set(client, line);
   client.on("error", (error: Error & { command?: { name: string } }) => {
-    if (line.lastError?.message !== error.message) {
-      log?.warn({ redis: line.where, err: error }, "Redis connection failed");
-    }
+    const refused = error.command?.name;
+    withoutArguments(error);
+    const isNews = line.lastError?.message !== error.message;
     line.lastError = error;
+    if (isNews) log?.warn({ redis: line.where, err: error }, "Redis connection failed");
     // Without its SELECT, the connection would go on in database 0: somebody else's.
-    if (error.command?.name === "select") client.stream.destroy();
+    if (refused === "select") client.stream.destroy();
   });
   client.on("ready", () => {
     if (line.lastError !== null) log?.info({ redis: line.where }, "Redis connection is back");

@@ -98,9 +98,15 @@ export function unavailable(
   const isUnanswered = codeOf(error) === null;
   const cause = isUnanswered && !isTimeout(error) ? lastError ?? error : error;
   const { retry, advice } = meaningOf(cause);
+  withoutArguments(cause);
   return new JournalUnavailableError(`Redis at ${where}: ${saidBy(cause)} (${advice})`, retry, {
     cause,
   });
+}
+
+/** The client hangs the refused command on an error: passwords, messages. Errors end up in logs. */
+export function withoutArguments(error: unknown): void {
+  if (error instanceof Error && "command" in error) delete error.command;
 }
 
 /** What came, without the hash and line of a script, and in words where the client has only its own. */

@@ -11,6 +11,8 @@ export interface RedisServerOptions {
   readonly fsync?: "always" | "everysec" | "no";
   /** Further lines of redis.conf, such as `maxmemory 1mb`. */
   readonly conf?: readonly string[];
+  /** A sentinel instead of a server with data. @default false */
+  readonly isSentinel?: boolean;
   /** The server's program. @default "redis-server" */
   readonly binary?: string;
 }
@@ -44,7 +46,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const confPath = `${dir}/redis.conf`;
   await Deno.writeTextFile(confPath, confOf(port, dir, options));
   const clients: Redis[] = [];
-  let child = spawn(options.binary ?? "redis-server", confPath);
+  const run = () => spawn(options, confPath);
+  let child = run();
   let isStopped = false;
 
   const end = async (signal: Deno.Signal) => {
@@ -79,7 +82,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     kill: () => end("SIGKILL"),
     async restart() {
       await end("SIGTERM");
-      child = spawn(options.binary ?? "redis-server", confPath);
+      child = run();
       await begin();
     },
     pause: () => child.kill("SIGSTOP"),
@@ -105,17 +108,19 @@ function confOf(port: number, dir: string, options: RedisServerOptions): string 
     "bind 127.0.0.1",
     `dir ${dir}`,
     `logfile ${dir}/redis.log`,
-    'save ""',
-    `appendonly ${options.isPersistent ? "yes" : "no"}`,
-    `appendfsync ${options.fsync ?? "always"}`,
-    "enable-debug-command local",
+    ...(options.isSentinel ? [] : [
+      'save ""',
+      `appendonly ${options.isPersistent ? "yes" : "no"}`,
+      `appendfsync ${options.fsync ?? "always"}`,
+      "enable-debug-command local",
+    ]),
     ...(options.conf ?? []),
   ].join("\n");
 }
 
-function spawn(binary: string, confPath: string): Deno.ChildProcess {
-  return new Deno.Command(binary, {
-    args: [confPath],
+function spawn(options: RedisServerOptions, confPath: string): Deno.ChildProcess {
+  return new Deno.Command(options.binary ?? "redis-server", {
+    args: options.isSentinel ? [confPath, "--sentinel"] : [confPath],
     stdin: "null",
     stdout: "null",
     stderr: "null",
