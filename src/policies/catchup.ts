@@ -22,6 +22,8 @@ export interface Gap {
   readonly fires: readonly number[];
 }
 
+const LATE = "late";
+const TOO_OLD = "older than the catch-up window";
 const NOTHING: Gap = { dropped: null, fires: [] };
 
 /**
@@ -37,17 +39,24 @@ export function catchUp(
   const lastMs = trigger.last(nowMs) ?? firstMs;
   const openMs = nowMs - (policy === "skip" ? ON_TIME_MS : windowMs);
   if (lastMs < openMs) {
-    const reason = policy === "skip" ? "late" : "older than the catch-up window";
+    const reason = policy === "skip" ? LATE : TOO_OLD;
     return { dropped: range(trigger, cursorMs, firstMs, lastMs, reason), fires: [] };
   }
-  if (policy !== "all") return newestOnly(trigger, cursorMs, firstMs, lastMs);
+  if (policy !== "all") {
+    const reason = policy === "skip" ? LATE : "superseded";
+    return newestOnly(trigger, { cursorMs, firstMs, lastMs, reason });
+  }
   return upToCap(trigger, { cursorMs, firstMs, lastMs, openMs, cap, limit });
 }
 
-function newestOnly(trigger: Trigger, cursorMs: number, firstMs: number, lastMs: number): Gap {
+function newestOnly(
+  trigger: Trigger,
+  gap: { cursorMs: number; firstMs: number; lastMs: number; reason: string },
+): Gap {
+  const { cursorMs, firstMs, lastMs, reason } = gap;
   if (firstMs === lastMs) return { dropped: null, fires: [lastMs] };
   const beforeMs = trigger.last(lastMs - 1) ?? firstMs;
-  return { dropped: range(trigger, cursorMs, firstMs, beforeMs, "superseded"), fires: [lastMs] };
+  return { dropped: range(trigger, cursorMs, firstMs, beforeMs, reason), fires: [lastMs] };
 }
 
 function upToCap(
@@ -63,7 +72,7 @@ function upToCap(
 ): Gap {
   const { cursorMs, firstMs, lastMs, openMs, cap, limit } = gap;
   let startMs = firstMs >= openMs ? firstMs : trigger.next(Math.ceil(openMs) - 1) ?? firstMs;
-  let reason = "older than the catch-up window";
+  let reason = TOO_OLD;
   const inWindow = trigger.count(startMs - 1, lastMs);
   if (inWindow > cap) {
     startMs = newestStart(trigger, lastMs, cap);
