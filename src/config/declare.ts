@@ -11,6 +11,7 @@ import type { BuiltIn } from "./built_in.ts";
 import { builtIns } from "./built_in.ts";
 import { formatDuration } from "./duration.ts";
 import { triggerHint } from "./hints.ts";
+import { nameOf } from "./issues.ts";
 import { nearest } from "./nearest.ts";
 import { periodOf, policiesOf } from "./policies.ts";
 import type { TaskYaml } from "./schema.ts";
@@ -84,7 +85,7 @@ const TIMING = new Set(["every", "cron", "crontab", "at", "tz"]);
 type EntrySources = Sources & { readonly isOn: boolean };
 
 function builtInTask(builtIn: BuiltIn, entry: TaskYaml, sources: EntrySources): Task | null {
-  const { name, importance } = builtIn;
+  const { importance } = builtIn;
   const trigger = phased(builtIn, entry, sources);
   if (trigger === null) return null;
   return assembled({
@@ -93,7 +94,6 @@ function builtInTask(builtIn: BuiltIn, entry: TaskYaml, sources: EntrySources): 
     triggerKey: null,
     importance,
     hasPhase: entry.phase !== undefined,
-    where: sources.yaml.whereOf(["tasks", name]),
   }, sources);
 }
 
@@ -148,7 +148,6 @@ function yamlTask(
     triggerKey: read.key,
     importance: null,
     hasPhase: entry.phase !== undefined,
-    where: yaml.whereOf(["tasks", name, read.key]),
   }, sources);
 }
 
@@ -158,11 +157,10 @@ interface Parts {
     "name" | "celeryTask" | "queue" | "trigger" | "args" | "kwargs" | "expiresMs"
   >;
   readonly entry: TaskYaml;
+  /** Where the entry says when it is due; `null` where a variable does. */
   readonly triggerKey: string | null;
   readonly importance: Task["importance"] | null;
   readonly hasPhase: boolean;
-  /** Where the trigger stands. */
-  readonly where: string;
 }
 
 /** A checked task; `null`, and problems, when its trigger or its message cannot be. */
@@ -184,15 +182,15 @@ function assembled(parts: Parts, sources: EntrySources): Task | null {
 }
 
 function checkedTrigger(
-  { draft, triggerKey, where }: Parts,
-  { problems }: Sources,
+  { draft, triggerKey }: Parts,
+  { yaml, problems }: Sources,
 ): Trigger | null {
   try {
     return triggerOf(draft.trigger);
   } catch (error) {
     if (!(error instanceof TriggerError)) throw error;
-    const path = ["tasks", draft.name, ...(triggerKey === null ? [] : [triggerKey])].join(".");
-    problems.push({ where, message: `\`${path}\`: ${error.message}` });
+    const path = ["tasks", draft.name, ...(triggerKey === null ? [] : [triggerKey])];
+    problems.push({ where: yaml.whereOf(path), message: `\`${nameOf(path)}\`: ${error.message}` });
     return null;
   }
 }

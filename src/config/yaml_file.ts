@@ -35,6 +35,8 @@ export function readYaml(file: string, text: string, problems: Problem[]): YamlF
     intAsBigInt: true,
     lineCounter: lines,
     prettyErrors: false,
+    // Compares every key with every other; `syntaxIsFine` looks by itself.
+    uniqueKeys: false,
     version: "1.2",
   });
   const whereOf = (path: Path) => `${file}:${lines.linePos(offsetOf(document, path)).line}`;
@@ -57,6 +59,16 @@ function syntaxIsFine(
     Alias(_key, alias) {
       if (alias.resolve(document) !== undefined) return;
       faults.push({ code: "BAD_ALIAS", message: "", offset: alias.range?.[0] ?? 0 });
+    },
+    Map(_key, { items }) {
+      const seen = new Set<string>();
+      for (const { key } of items) {
+        const name = isScalar(key) ? String(key.value) : null;
+        if (name === null) continue;
+        const offset = (key as Node).range?.[0] ?? 0;
+        if (seen.has(name)) faults.push({ code: "DUPLICATE_KEY", message: "", offset });
+        seen.add(name);
+      }
     },
   });
   const told = new Map<string, Problem>();
