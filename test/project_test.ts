@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import project from "../deno.json" with { type: "json" };
 import { VARIABLES } from "../src/config/variables.ts";
 import { SERVER_PROGRAMS } from "../src/redis/embedded.ts";
-import { filesBelow, parseSource } from "./support/source_file.ts";
+import { filesBelow, parseSource, readProjectFile } from "./support/source_file.ts";
 import jsr from "./std/jsr_import_map.json" with { type: "json" };
 
 const { permissions, imports } = project;
@@ -59,5 +59,27 @@ describe("the import map for JSR", () => {
       )
     );
     assert.deepEqual(byPath, []);
+  });
+});
+
+describe("README.md", () => {
+  const readme = readProjectFile("README.md");
+
+  it("has each variable, and none that Beat does not know", () => {
+    const outer = ["MINSY_SERVICE", "MINSY_CELERY_PROFILE", "MINSY_ENV_FILES", "MINSY_ENV_FILE"];
+    const known = [...Object.keys(VARIABLES.shape), ...outer, "NO_COLOR"];
+    const named = [...readme.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name]) => name ?? "");
+    assert.deepEqual(known.filter((name) => !named.includes(name)), []);
+    assert.deepEqual(named.filter((name) => !known.includes(name)), []);
+  });
+
+  it("has each verb", () => {
+    const verbs = [...readProjectFile("src/main.ts").matchAll(/\.command\("(\w+)/g)]
+      .map(([, verb]) => verb);
+    assert.ok(verbs.length > 3);
+    assert.deepEqual(
+      verbs.filter((verb) => !new RegExp(`^\\|.*\`${verb}\\b`, "m").test(readme)),
+      [],
+    );
   });
 });
