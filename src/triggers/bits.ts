@@ -27,7 +27,7 @@ export function nextBit({ low, high }: Bits, from: number): number {
     if (rest !== 0) return lowestBit(rest);
     return high === 0 ? -1 : HALF + lowestBit(high);
   }
-  const rest = from < 2 * HALF ? high & (-1 << (from - HALF)) : 0;
+  const rest = high & (-1 << (from - HALF));
   return rest === 0 ? -1 : HALF + lowestBit(rest);
 }
 

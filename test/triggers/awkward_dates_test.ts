@@ -211,6 +211,17 @@ for (const [group, cases] of Object.entries(groups)) {
   });
 }
 
+describe("cron() asked for the last due time just after the clocks went back", () => {
+  // The clock shows 00:05 again; the reading that was due last is later than that.
+  const again = Date.parse("2026-11-01T05:05:00Z");
+  for (const expression of ["30 * 1 11 *", "30 0 1 11 *"]) {
+    it(`looks into the first pass: ${expression}`, () => {
+      const trigger = cron({ expression, tz: "America/Havana" });
+      assert.equal(trigger.last(again), Date.parse("2026-11-01T04:30:00Z"));
+    });
+  }
+});
+
 describe("cron() explains", () => {
   const cases = [
     ["30 2 * * *", "2026-03-08T07:00:00Z", "2026-03-08T02:30:00", "moved"],

@@ -143,6 +143,6 @@ describe("cron() refuses", () => {
     const hostile = "1-".repeat(400) + " " + "w".repeat(100) + " * * *";
     const startMs = performance.now();
     assert.throws(() => cron({ expression: hostile, tz: "UTC" }), TriggerError);
-    assert.ok(performance.now() - startMs < 50);
+    assert.ok(performance.now() - startMs < 500);
   });
 });

@@ -23,7 +23,7 @@ describe("cron() around each change of the clocks", () => {
           fc.array(fc.double({ min: 0, max: 1, noNaN: true })),
           (random, places) => compare({ change, minutes, random, places }),
         ),
-        { numRuns: 60 },
+        { numRuns: 40 },
       );
     });
   }
@@ -60,7 +60,7 @@ function compare({ change, minutes, random, places }: Comparison): void {
     ...places.map((place) => fromMs + Math.floor(place * 2 * COMPARED_MS)),
     ...expected,
   ];
-  for (const atMs of asked.slice(0, 200)) {
+  for (const atMs of asked.slice(0, 60)) {
     const until = expected.filter((dueMs) => dueMs <= atMs);
     assert.equal(trigger.count(fromMs, atMs), until.length, `count to ${atMs} of ${random.text}`);
     if (until.length > 0) {

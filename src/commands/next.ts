@@ -1,0 +1,178 @@
+/** `beat next`: when an expression is due, for people one a line, for programs as JSON. */
+
+import { systemClock } from "../clock.ts";
+import { EXIT, TriggerError, UsageError } from "../errors.ts";
+import type { TriggerSpec } from "../task.ts";
+import { type Trigger, triggerOf } from "../triggers/mod.ts";
+import type { Shell } from "./shell.ts";
+import { parseTimeOption } from "./time_option.ts";
+import { dueText } from "./time_text.ts";
+
+export interface NextOptions {
+  /** Five fields, six with seconds first, or a nickname; Celery's five where `dialect` says so. */
+  readonly expression?: string | undefined;
+  /** @default "UTC" */
+  readonly tz?: string | undefined;
+  /** RFC 3339, or a duration back from now. @default now */
+  readonly from?: string | undefined;
+  /** @default "5" */
+  readonly count?: string | undefined;
+  /** `cron` or `celery`. @default "cron" */
+  readonly dialect?: string | undefined;
+  /** Read a JSON array of questions from standard input instead. */
+  readonly stdin?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+const COUNT_DEFAULT = 5;
+/** An answer is a list in memory; nobody reads more. */
+const COUNT_MAX = 100_000;
+
+/**
+ * Prints due times strictly after a time.
+ * @throws {UsageError} a wrong option, or standard input that is no array of questions
+ * @throws {TriggerError} the expression or the zone cannot be read
+ */
+export async function next(options: NextOptions, shell: Shell): Promise<number> {
+  if (options.stdin === true) {
+    const answers = readQuestions(await shell.readStdin()).map(answer);
+    shell.out(JSON.stringify(answers) + "\n");
+    return EXIT.ok;
+  }
+  const tz = options.tz ?? "UTC";
+  const trigger = triggerOf(specOf(options.expression, options.dialect, tz));
+  const nowMs = systemClock.wallMs();
+  const fromMs = options.from === undefined
+    ? nowMs
+    : parseTimeOption("--from", options.from, nowMs);
+  const dues = duesOf(trigger, fromMs, countOf("--count", options.count ?? COUNT_DEFAULT));
+  if (options.json === true) {
+    shell.out(JSON.stringify(dues.map(dueText)) + "\n");
+    return EXIT.ok;
+  }
+  if (dues.length === 0) shell.err("never due after that time\n");
+  for (const dueMs of dues) {
+    const local = shell.isOutTerminal ? `  ${localText(trigger, dueMs, tz)}` : "";
+    shell.out(`${dueText(dueMs)}${local}\n`);
+  }
+  return EXIT.ok;
+}
+
+function readQuestions(text: string): unknown[] {
+  let questions: unknown;
+  try {
+    questions = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`expected a JSON array on standard input: ${reason}`);
+  }
+  if (!Array.isArray(questions)) {
+    throw new UsageError(
+      "expected a JSON array of {expression, tz, start, count, dialect} on standard input, " +
+        `got ${questions === null ? "null" : typeof questions}`,
+    );
+  }
+  return questions;
+}
+
+/** One wrong question does not spoil the answers to the others. */
+function answer(question: unknown): string[] | { error: string } {
+  try {
+    if (question === null || typeof question !== "object") {
+      throw new UsageError(`expected an object, got ${JSON.stringify(question)}`);
+    }
+    const { expression, tz, start, count, dialect }: Record<string, unknown> = { ...question };
+    if (tz !== undefined && typeof tz !== "string") {
+      throw new UsageError(`expected \`tz\` to be a zone's name, got ${JSON.stringify(tz)}`);
+    }
+    const trigger = triggerOf(specOf(expression, dialect, tz ?? "UTC"));
+    const nowMs = systemClock.wallMs();
+    if (start !== undefined && typeof start !== "string") {
+      throw new UsageError(`expected \`start\` to be a time as text, got ${JSON.stringify(start)}`);
+    }
+    const fromMs = start === undefined ? nowMs : parseTimeOption("start", start, nowMs);
+    return duesOf(trigger, fromMs, countOf("count", count ?? COUNT_DEFAULT)).map(dueText);
+  } catch (error) {
+    if (error instanceof TriggerError || error instanceof UsageError) {
+      return { error: error.message };
+    }
+    throw error;
+  }
+}
+
+function specOf(expression: unknown, dialect: unknown, tz: string): TriggerSpec {
+  if (typeof expression !== "string") {
+    throw new UsageError(
+      `expected an expression such as "30 2 * * *", got ${JSON.stringify(expression) ?? "none"}`,
+    );
+  }
+  switch (dialect ?? "cron") {
+    case "cron":
+      return { kind: "cron", expression, tz };
+    case "celery":
+      return celerySpec(expression, tz);
+    default:
+      throw new UsageError(
+        `expected \`dialect\` to be cron or celery, got ${JSON.stringify(dialect)}`,
+      );
+  }
+}
+
+/** Celery has five named fields; on a line they stand in cron's order. */
+function celerySpec(expression: string, tz: string): TriggerSpec {
+  const fields = expression.trim().split(/\s+/);
+  const [minute, hour, dayOfMonth, monthOfYear, dayOfWeek] = fields;
+  if (fields.length !== 5 || dayOfWeek === undefined) {
+    throw new TriggerError(
+      "expected five fields: minute hour day_of_month month_of_year day_of_week, " +
+        `got "${expression}"`,
+      expression,
+    );
+  }
+  return {
+    kind: "crontab",
+    minute: minute!,
+    hour: hour!,
+    dayOfMonth: dayOfMonth!,
+    monthOfYear: monthOfYear!,
+    dayOfWeek,
+    tz,
+  };
+}
+
+function countOf(name: string, value: unknown): number {
+  const count = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof count === "number" && Number.isInteger(count) && count >= 1 && count <= COUNT_MAX) {
+    return count;
+  }
+  throw new UsageError(
+    `expected \`${name}\` to be a whole number from 1 to ${COUNT_MAX}, got ${
+      JSON.stringify(value)
+    }`,
+  );
+}
+
+function duesOf(trigger: Trigger, fromMs: number, count: number): number[] {
+  const dues: number[] = [];
+  for (let dueMs = trigger.next(fromMs); dueMs !== null; dueMs = trigger.next(dueMs)) {
+    dues.push(dueMs);
+    if (dues.length === count) break;
+  }
+  return dues;
+}
+
+/** The local time, and a word where the clocks change; `Sun 2026-03-08 03:00:00-04:00`. */
+function localText(trigger: Trigger, dueMs: number, tz: string): string {
+  const local = Temporal.Instant.fromEpochMilliseconds(dueMs).toZonedDateTimeISO(tz);
+  const weekday = local.toLocaleString("en", { weekday: "short" });
+  const shown = `${weekday} ${local.toPlainDate()} ${local.toPlainTime()}${local.offset}`;
+  const reading = trigger.explain?.(dueMs) ?? null;
+  switch (reading?.dst) {
+    case "moved":
+      return `${shown}  (${reading.local} does not exist there)`;
+    case "first-pass":
+      return `${shown}  (this reading comes twice)`;
+    default:
+      return shown;
+  }
+}
