@@ -26,7 +26,7 @@ export interface Tally {
   earlyByMs: number;
   /** Tasks whose list is of another type; their steps were refused. */
   readonly wrongType: Set<string>;
-  /** Tasks under another revision than ours: the schedule must be reconciled. */
+  /** Tasks under another revision than ours, read again: the schedule must be reconciled. */
   readonly otherRevision: Set<string>;
   /** Tasks whose cursor was another than expected; it has been read again. */
   readonly reread: Set<string>;
@@ -34,7 +34,8 @@ export interface Tally {
 
 export interface Committer {
   /**
-   * Sends each batch as it comes; `batches` is asked for the next while one is under way.
+   * Sends each batch as it comes; `batches` is asked for the next while one is under way, and for
+   * the first when nothing is in doubt any more.
    *
    * @throws {JournalUnavailableError} what was sent and not answered is kept for the next call
    */
@@ -57,6 +58,7 @@ export function committer(
     }
     ports.server.observe(sentMs, reply.serverMs);
     const lost: Step[] = [];
+    const held = new Set<string>();
     reply.outcomes.forEach((outcome, index) => {
       const step = steps[index]!;
       switch (outcome.kind) {
@@ -66,16 +68,22 @@ export function committer(
           if (step.publish !== null) notePublished(step.publish.open, tally);
           return;
         case "duplicate":
-        case "gap":
           lost.push(step);
           return;
+        case "gap":
+          // Where the step before it was held back, this one could not fit.
+          if (!held.has(step.task)) lost.push(step);
+          return;
         case "early":
+          held.add(step.task);
           tally.earlyByMs = Math.max(tally.earlyByMs, step.notBeforeMs - reply.serverMs);
           return;
         case "revision":
+          lost.push(step);
           tally.otherRevision.add(step.task);
           return;
         case "wrongtype":
+          held.add(step.task);
           tally.wrongType.add(step.task);
           return;
       }
@@ -118,6 +126,7 @@ export function committer(
     async commitAll(batches, fence) {
       const tally = emptyTally();
       await resend(fence, tally);
+      if (tally.isFenced) return tally;
       const inFlight: Promise<unknown>[] = [];
       try {
         for (const steps of batches) {

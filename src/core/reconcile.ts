@@ -21,7 +21,8 @@ export function reconcile(roster: Roster, world: World, nowMs: number): Step[] {
     const cursor = world.cursors.get(ready.task.name);
     if (cursor?.revision === ready.revision) continue;
     const keepsRhythm = cursor !== undefined && hasSameTrigger(cursor.revision, ready.revision);
-    const dueMs = keepsRhythm ? cursor.dueMs : nowMs;
+    // A server clock that stepped back must not fire again what the old trigger has fired.
+    const dueMs = keepsRhythm ? cursor.dueMs : Math.max(nowMs, cursor?.dueMs ?? 0);
     const type = cursor === undefined ? "task.known" : "task.changed";
     steps.push(declaredStep(type, ready, cursorText(world, ready.task.name), dueMs, nowMs));
   }

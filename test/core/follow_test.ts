@@ -324,6 +324,22 @@ describe("follower() when something fails", () => {
     }
   });
 
+  it("records a late ack once, though the reply was lost", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
+    await rig.watch(HOUR + 2 * SECOND);
+    const other = await rig.publish();
+    rig.storeResult(open, "SUCCESS");
+    rig.faults.commit = 1;
+    await assert.rejects(rig.watch(60 * SECOND), JournalUnavailableError);
+    await rig.watch(60 * SECOND);
+    assert.deepEqual((await rig.story(open)).slice(2), ["late_ack result success"]);
+    rig.advance(HOUR);
+    await rig.watch(2 * SECOND);
+    rig.storeResult(other, "FAILURE");
+    await rig.watch(60 * SECOND);
+    assert.equal((await rig.story(other)).at(-1), "late_ack result failure");
+  });
+
   it("concludes nothing from silence while the result backend is away", async () => {
     const { rig, open } = await oneFire({ task: { giveUpMs: 60_000, expiresMs: 20_000 } });
     const held = await rig.publish();
