@@ -7,7 +7,8 @@ import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Hint } from "../../src/ports.ts";
 import type { RedisSensors } from "../../src/redis/sensors.ts";
 import { redisSensors } from "../../src/redis/sensors.ts";
-import type { RedisEndpoint, Transport } from "../../src/settings.ts";
+import type { Transport } from "../../src/settings.ts";
+import { endpointAt } from "../support/endpoint.ts";
 import { needs } from "../support/needs.ts";
 import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
@@ -29,19 +30,6 @@ const TRANSPORT: Transport = {
   resultKeyPrefix: "",
 };
 
-function endpointOf(port: number, database: number): RedisEndpoint {
-  return {
-    hosts: [{ host: "127.0.0.1", port }],
-    socketPath: null,
-    database,
-    username: null,
-    password: null,
-    tls: null,
-    sentinelMaster: null,
-    sentinelPassword: null,
-  };
-}
-
 needs("redis").describe("redisSensors()", () => {
   let server: RedisServer;
   let client: Redis;
@@ -51,8 +39,8 @@ needs("redis").describe("redisSensors()", () => {
     server = await startRedis();
     client = server.client();
     sensors = redisSensors({
-      broker: endpointOf(server.port, 0),
-      backend: endpointOf(server.port, 1),
+      broker: endpointAt(server.port),
+      backend: endpointAt(server.port, { database: 1 }),
       transport: TRANSPORT,
       commandTimeoutMs: 1_000,
     });
@@ -123,7 +111,7 @@ needs("redis").describe("redisSensors()", () => {
 
   it("has no results where no Redis stores them", async () => {
     const blind = redisSensors({
-      broker: endpointOf(server.port, 0),
+      broker: endpointAt(server.port),
       backend: null,
       transport: TRANSPORT,
       commandTimeoutMs: 1_000,

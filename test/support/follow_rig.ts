@@ -54,10 +54,15 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
   const kombu = { sep: sensors.sep, prioritySteps: [0, 3, 6, 9] };
   const task = aTask(own);
   const ready = { ...aReady(own), list: listOf(task.queue, task.priority, kombu) };
-  const faults = { settle: 0, loseReply: 0, results: 0, queues: 0 };
+  const faults = { settle: 0, loseReply: 0, commit: 0, results: 0, queues: 0 };
 
   const journal: Journal = {
     ...inner,
+    async commit(steps, fence) {
+      const reply = await inner.commit(steps, fence);
+      if (faults.commit-- > 0) throw new JournalUnavailableError("reply lost", "backoff");
+      return reply;
+    },
     async settle(settlements, fence) {
       if (faults.settle-- > 0) throw new JournalUnavailableError("request lost", "backoff");
       const reply = await inner.settle(settlements, fence);
