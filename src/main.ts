@@ -11,8 +11,8 @@ type Work = (shell: Shell) => Promise<number>;
 /** Options of every command that are variables of the environment, too. The option wins. */
 const VARIABLE_OF = {
   config: "BEAT_CONFIG",
-  broker: "CELERY_BROKER_URL",
-  redisUrl: "CELERY_BROKER_URL",
+  broker: "BEAT_REDIS_URL",
+  redisUrl: "BEAT_REDIS_URL",
   loglevel: "BEAT_LOG_LEVEL",
   namespace: "BEAT_NAMESPACE",
 } as const;
@@ -73,7 +73,7 @@ function commandLine(choose: (work: Work) => void): Command {
     .showHelpAfterError("(beat --help shows what there is)")
     .version(project.version, "-V, --version")
     .option("-c, --config <file>", "declared tasks and policies (BEAT_CONFIG)")
-    .option("-b, --broker <url>", "Redis of the Celery broker (CELERY_BROKER_URL)")
+    .option("-b, --broker <url>", "Redis of the Celery broker (BEAT_REDIS_URL)")
     .addOption(new Option("--redis-url <url>", "the same as --broker").hideHelp())
     .option("-l, --loglevel <level>", "debug, info, warn, error (BEAT_LOG_LEVEL)", logLevel)
     .option("--namespace <name>", "first part of Beat's keys (BEAT_NAMESPACE)")

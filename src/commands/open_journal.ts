@@ -4,6 +4,7 @@ import { loadConfig } from "../config/load.ts";
 import { BeatError, EXIT } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
+import { EMBEDDED_DIR, withEmbedded } from "../redis/embedded.ts";
 import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import type { Config, RedisEndpoint } from "../settings.ts";
@@ -13,7 +14,7 @@ import type { Shell } from "./shell.ts";
 const ANSWER_MAX_MS = 5_000;
 
 /** Where the embedded Redis of a running Beat leaves its port, from the working directory. */
-const EMBEDDED_PORT = ".beat/redis/port";
+const EMBEDDED_PORT = `${EMBEDDED_DIR}/port`;
 
 export interface OpenedJournal {
   readonly journal: Pick<Journal, "load" | "read" | "readBack">;
@@ -26,7 +27,7 @@ export interface OpenedJournal {
  * @throws {JournalUnavailableError} at once when the server refuses, else after a few seconds
  */
 export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
-  const config = await withEmbedded(await loadConfig(env), env);
+  const config = await orEmbedded(await loadConfig(env), env);
   const { broker, namespace, transport } = config.settings;
   const client = connect(brokerOf(broker), { name: "beat-look", commandTimeoutMs: ANSWER_MAX_MS });
   const refused = new AbortController();
@@ -42,11 +43,11 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
 }
 
 /** Without a broker, profile `dev` looks at the Redis that `beat` embeds. */
-async function withEmbedded(config: Config, env: Shell["env"]): Promise<Config> {
+async function orEmbedded(config: Config, env: Shell["env"]): Promise<Config> {
   if (config.settings.broker !== null || config.settings.profile !== "dev") return config;
   const port = await Deno.readTextFile(EMBEDDED_PORT).catch(() => null);
   if (port === null) return config;
-  return await loadConfig({ ...env, CELERY_BROKER_URL: `redis://127.0.0.1:${port.trim()}/0` });
+  return await loadConfig(withEmbedded(env, `redis://127.0.0.1:${port.trim()}/0`));
 }
 
 function brokerOf(broker: RedisEndpoint | null): RedisEndpoint {

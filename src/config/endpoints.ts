@@ -49,7 +49,11 @@ export function endpointsOf(
   return { broker, backend: backendOf(values, { broker, fallback, context }) };
 }
 
-/** Both URLs fall back to the same `REDIS_*`: results do not follow CELERY_BROKER_URL. */
+/**
+ * Both URLs fall back to the same `REDIS_*`. Where none of these is set either, results are looked for
+ * beside the broker: workers that are configured by nothing else keep them on a localhost where no
+ * production has its Redis, so a guess at the broker is the better one.
+ */
 function backendOf(
   values: Values,
   { broker, fallback, context }: {
@@ -61,14 +65,13 @@ function backendOf(
   const name = "CELERY_RESULT_BACKEND";
   if (values[name] !== undefined) return named({ name, text: values[name] }, context);
   if (broker === null || fallback !== null) return fallback;
-  const backend = redisOf(values);
-  if (describeEndpoint(backend) !== describeEndpoint(broker)) {
-    context.hints.push(
-      `results are looked for in ${describeEndpoint(backend)}, as workers without ` +
-        `CELERY_RESULT_BACKEND do; set it where they are elsewhere`,
-    );
-  }
-  return backend;
+  context.hints.push(
+    `results are looked for in the broker, ${
+      describeEndpoint(broker)
+    }; set CELERY_RESULT_BACKEND ` +
+      `where they are elsewhere`,
+  );
+  return broker;
 }
 
 /** `null` when none of `REDIS_*` is set. */

@@ -9,6 +9,17 @@ import { BeatError, EXIT } from "../errors.ts";
 /** Programs that serve, in the order they are tried. */
 export const SERVER_PROGRAMS = ["redis-server", "valkey-server"] as const;
 
+/** Where the embedded Redis keeps its data and its port, from the working directory. */
+export const EMBEDDED_DIR = ".beat/redis";
+
+/** `env` with the embedded Redis as broker, and as result backend where none is set. */
+export function withEmbedded(
+  env: Readonly<Record<string, string | undefined>>,
+  url: string,
+): Record<string, string | undefined> {
+  return { CELERY_RESULT_BACKEND: url, ...env, CELERY_BROKER_URL: url };
+}
+
 /** The port of a first start, where nobody else has it; remembered, so that a worker finds it again. */
 export const PORT_DEFAULT = 6390;
 

@@ -1,0 +1,99 @@
+/** Loads the configuration anew on SIGHUP or when one of its files changes. A bad one changes nothing. */
+
+import { basename, dirname } from "node:path";
+import type { ServerClock } from "../clock.ts";
+import { difference } from "../config/load.ts";
+import type { Declared } from "../core/office.ts";
+import type { Roster } from "../core/roster.ts";
+import { BeatError, ConfigError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Clock } from "../ports.ts";
+import type { Config } from "../settings.ts";
+
+/** Editors write a file in several steps; the last one counts. Milliseconds. */
+const SETTLE_MS = 200;
+
+export interface ReloadParts {
+  readonly clock: Clock;
+  readonly server: ServerClock;
+  readonly log: Log;
+  readonly declared: Declared;
+  /** @throws {ConfigError} */
+  load(): Promise<Config>;
+  rosterOf(config: Config): Roster;
+}
+
+/**
+ * @param before the configuration that runs
+ * @returns loads it anew; resolves with whether there is something for the next tick to take up
+ */
+export function reloader(parts: ReloadParts, before: Config): () => Promise<boolean> {
+  const { declared, log, server } = parts;
+  let running = before;
+  const head = () => ({ task: "", dueMs: null, decidedMs: server.nowMs() });
+
+  return async () => {
+    try {
+      const after = await parts.load();
+      const roster = parts.rosterOf(after);
+      const changes = difference(running, after);
+      sayRestart(running, after, log);
+      running = after;
+      const isSame = Object.values(changes).every((names) => names.length === 0);
+      log.info(
+        isSame ? "configuration loaded anew: no task changed" : "configuration loaded anew",
+        {
+          ...changes,
+        },
+      );
+      if (isSame) return false;
+      declared.roster = roster;
+      declared.rows.push({ ...head(), type: "control.reloaded", detail: changes });
+    } catch (error) {
+      if (!(error instanceof BeatError)) throw error;
+      log.error("the changed configuration is refused; the old one runs on", { err: error });
+      const problems = error instanceof ConfigError
+        ? error.problems.map(({ where, message }) => `${where}: ${message}`)
+        : [error.message];
+      declared.rows.push({ ...head(), type: "control.reload_refused", detail: { problems } });
+    }
+    return true;
+  };
+}
+
+/** Calls `onChange` after one of the files changed, until `signal` is aborted. */
+export async function watchFiles(
+  files: readonly string[],
+  clock: Clock,
+  signal: AbortSignal,
+  onChange: () => void,
+): Promise<void> {
+  const folders = [...new Set(files.map((file) => dirname(file)))].filter(isFolder);
+  if (folders.length === 0) return;
+  const watcher = Deno.watchFs(folders, { recursive: false });
+  signal.addEventListener("abort", () => watcher.close(), { once: true });
+  const names = new Set(files.map((file) => basename(file)));
+  let settling = false;
+  for await (const { kind, paths } of watcher) {
+    const isOurs = paths.some((path) => names.has(basename(path)));
+    if (kind === "access" || !isOurs || settling) continue;
+    settling = true;
+    clock.sleep(SETTLE_MS, signal).then(() => {
+      settling = false;
+      if (!signal.aborted) onChange();
+    });
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function sayRestart(before: Config, after: Config, log: Log): void {
+  if (JSON.stringify(before.settings) === JSON.stringify(after.settings)) return;
+  log.warn("settings other than tasks changed; they are taken up by a restart");
+}

@@ -1,0 +1,127 @@
+/** Beat and its Redis as processes under measurement. Linux only: it reads /proc. */
+
+import type { Redis } from "ioredis";
+import { startRedis } from "../support/redis_server.ts";
+
+export interface Rig {
+  readonly url: string;
+  readonly client: Redis;
+  readonly pids: { readonly beat: number; readonly redis: number };
+  /** From the start of the process to its first row. Milliseconds. */
+  readonly readyMs: number;
+  stop(): Promise<void>;
+}
+
+/** What a process has used. */
+export interface Usage {
+  /** User and system time. Milliseconds. */
+  readonly cpuMs: number;
+  readonly residentMiB: number;
+}
+
+const TICK_MS = 10;
+const PROJECT = new URL("../../", import.meta.url).pathname;
+const OFF = {
+  POSTGRES_BACKUP_ENABLED: "false",
+  USER_EMAIL_CSV_EXPORT_ENABLED: "false",
+  BACKTEST_STALE_JOB_CLEANUP_ENABLED: "false",
+  PAPER_TRADING_ENABLED: "false",
+  NOTIFICATIONS_ENABLED: "false",
+  TRADING_APPROVAL_ENABLED: "false",
+};
+
+/**
+ * Starts a private Redis (append-only file, fsync every second) and Beat on it.
+ * @param tasks entries of `beat.yaml`
+ */
+export async function startRig(tasks: Readonly<Record<string, unknown>>): Promise<Rig> {
+  const redis = await startRedis({ isPersistent: true, fsync: "everysec" });
+  const config = `${redis.dir}/beat.yaml`;
+  await Deno.writeTextFile(config, JSON.stringify({ version: 1, tasks }));
+  const startedMs = performance.now();
+  const beat = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-P=beat", "src/main.ts", "run"],
+    cwd: PROJECT,
+    env: {
+      ...OFF,
+      MINSY_ENV_FILES: "",
+      CELERY_BROKER_URL: redis.url,
+      BEAT_CONFIG: config,
+      BEAT_LOG_LEVEL: "warn",
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  const client = redis.client();
+  await firstRow(client);
+  return {
+    url: redis.url,
+    client,
+    pids: { beat: beat.pid, redis: redis.pid },
+    readyMs: performance.now() - startedMs,
+    async stop() {
+      beat.kill("SIGTERM");
+      await beat.status;
+      await redis.stop();
+    },
+  };
+}
+
+/** Waits until something was published. */
+async function firstRow(client: Redis): Promise<void> {
+  for (let from = "0-0";;) {
+    const reply = await client.xread("BLOCK", 60_000, "STREAMS", "beat:journal", from);
+    if (reply === null) throw new Error("expected a fire within a minute of the start");
+    for (const [, entries] of reply) {
+      for (const [id, fields] of entries) {
+        if (fields[fields.indexOf("t") + 1] === "p") return;
+        from = id;
+      }
+    }
+  }
+}
+
+export function usageOf(pid: number): Usage {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const resident = /VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? "0";
+  return {
+    cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+    residentMiB: Number(resident) / 1024,
+  };
+}
+
+/** Rows of one wire type since `fromId`, with the server's time and the due time of each. */
+export async function rowsSince(
+  client: Redis,
+  fromId: string,
+  wireType: string,
+): Promise<{ atMs: number; dueMs: number }[]> {
+  const rows: { atMs: number; dueMs: number }[] = [];
+  for (let from = `(${fromId}`;;) {
+    const page = await client.xrange("beat:journal", from, "+", "COUNT", 5_000);
+    for (const [id, fields] of page) {
+      if (fields[fields.indexOf("t") + 1] !== wireType) continue;
+      rows.push({ atMs: parseInt(id), dueMs: Number(fields[fields.indexOf("d") + 1]) });
+    }
+    if (page.length < 5_000) return rows;
+    from = `(${page.at(-1)![0]}`;
+  }
+}
+
+/** The id of the journal's newest entry. */
+export async function lastId(client: Redis): Promise<string> {
+  return (await client.xrevrange("beat:journal", "+", "-", "COUNT", 1))[0]?.[0] ?? "0-0";
+}
+
+export function quantiles(values: readonly number[]): { p50: number; p99: number; max: number } {
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+export const pause = (durationMs: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, durationMs));

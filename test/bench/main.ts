@@ -1,0 +1,33 @@
+/**
+ * `deno task bench [--seconds 30] [publish|lateness|herd|acks …]`: the figures of the README, on this
+ * machine. Compare figures of one run: machines differ and are noisy.
+ */
+
+import { parseArgs } from "node:util";
+import { acks, herd, lateness, publishRate } from "./scenarios.ts";
+
+const SCENARIOS = {
+  publish: ["Publish path at its limit, no worker", publishRate],
+  lateness: ["1,000 tasks each second, no worker", lateness],
+  herd: ["10,000 tasks in one second, no worker", herd],
+  acks: ["Publishing with acks", acks],
+} as const;
+
+const { values, positionals } = parseArgs({
+  args: Deno.args,
+  options: { seconds: { type: "string", default: "30" } },
+  allowPositionals: true,
+});
+const seconds = Number(values.seconds);
+const unknown = positionals.filter((name) => !(name in SCENARIOS));
+if (!(seconds > 0) || unknown.length > 0) {
+  console.error(`usage: bench [--seconds 30] [${Object.keys(SCENARIOS).join("|")} …]`);
+  Deno.exit(2);
+}
+for (const [name, [title, measure]] of Object.entries(SCENARIOS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  console.log(`\n${title}`);
+  for (const [figure, value] of Object.entries(await measure(seconds))) {
+    console.log(`  ${figure.padEnd(48)}${value}`);
+  }
+}
