@@ -1,6 +1,7 @@
 /** One pass: plan, gate, decide, commit, fold. Every mode runs this; only the ports differ. */
 
 import type { ServerClock } from "../clock.ts";
+import { SLEEP_MAX_MS } from "../clock.ts";
 import { catchUp } from "../policies/catchup.ts";
 import type { Clock, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
@@ -38,7 +39,8 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
     const tally = await committer.commitAll(planBatches(parts, due, term), term.fence);
     wrongType = tally.wrongType;
     // Our estimate of the server's clock was ahead: sleep the difference, then the next tick sends it.
-    if (tally.earlyByMs > 0) await clock.sleep(tally.earlyByMs, signal);
+    // Where it had stepped back, the estimate has followed it, and the agenda waits.
+    if (tally.earlyByMs > 0) await clock.sleep(Math.min(tally.earlyByMs, SLEEP_MAX_MS), signal);
     return tally;
   } finally {
     const retryMs = server.nowMs() + WRONG_TYPE_PAUSE_MS;

@@ -1,0 +1,227 @@
+/** A whole pass, again and again, on a clock that is moved: what is published, when, and once. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "@std/testing/bdd";
+import fc from "fast-check";
+import { WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
+import type { Tick } from "../../src/core/tick.ts";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import { BATCH_MAX } from "../../src/ports.ts";
+import type { CatchUp } from "../../src/task.ts";
+import { aReady, aRoster, aTimetable, rowsOf, T0 } from "../support/build.ts";
+import { aDesk, bothSides, type Desk, FENCE, messageCount, publishedOf } from "../support/desk.ts";
+
+const SECOND = { trigger: { kind: "every", everyMs: 1000, phaseMs: 0 } } as const;
+const ALL: CatchUp = { policy: "all", windowMs: 86_400_000, cap: 10_000 };
+
+describe("tick()", () => {
+  it("publishes what is due, each time it is due, and nothing else", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    assert.equal((await desk.tick(now)).committed, 0);
+    for (let second = 0; second < 3; second++) {
+      await desk.clock.advance(1000);
+      assert.equal((await desk.tick(now)).published, 1);
+      assert.equal((await desk.tick(now)).published, 0);
+    }
+    assert.deepEqual(publishedOf(desk, "a"), [1000, 2000, 3000].map((after) => T0 + after));
+    assertAgreed(desk, now);
+  });
+
+  it("never starts with the past, and knows when it is wanted next", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
+    await desk.clock.advance(999);
+    assert.equal((await desk.tick(now)).published, 0);
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
+    await desk.clock.advance(1);
+    await desk.tick(now);
+    assert.equal(now.agenda.nextMs(), T0 + 2000);
+  });
+
+  it("forgets a task that is never due again", async () => {
+    const once = aReady({ name: "once" }, aTimetable(T0 + 500));
+    const { desk, now } = await opened(aRoster(once));
+    await desk.clock.advance(1000);
+    assert.equal((await desk.tick(now)).published, 1);
+    assert.equal(now.agenda.nextMs(), null);
+  });
+
+  it("sends a crowd in batches of whole tasks", async () => {
+    const catchUp = { policy: "all", windowMs: 86_400_000, cap: 1000 } as const;
+    const tasks = ["a", "b", "c"].map((name) => aReady({ name, catchUp, ...SECOND }));
+    const { desk, now } = await opened(aRoster(...tasks));
+    await desk.clock.advance(120_000);
+    const before = desk.journal.asked.length;
+    await desk.tick(now);
+    const batches = desk.journal.asked.slice(before);
+    assert.deepEqual(batches.map((steps) => new Set(steps.map(({ task }) => task)).size), [
+      1,
+      1,
+      1,
+    ]);
+    for (const steps of batches) assert.ok(steps.length <= BATCH_MAX);
+    assert.deepEqual(desk.journal.overlaps, []);
+    assert.ok(desk.journal.inFlightMax <= 2);
+  });
+
+  it("brings a long gap in over several ticks, in order, with other tasks in between", async () => {
+    const slow = aReady({ name: "slow", catchUp: ALL, ...SECOND });
+    const { desk, now } = await opened(aRoster(slow, aReady({ name: "other", ...SECOND })));
+    await desk.clock.advance(500_000);
+    await desk.tick(now);
+    assert.equal(publishedOf(desk, "slow").length, BATCH_MAX - 1);
+    assert.deepEqual(publishedOf(desk, "other"), [T0 + 500_000]);
+    for (let again = 0; again < 3; again++) await desk.tick(now);
+    const expected = Array.from({ length: 500 }, (_, index) => T0 + (index + 1) * 1000);
+    assert.deepEqual(publishedOf(desk, "slow"), expected);
+    assertAgreed(desk, now);
+  });
+
+  it("sleeps what it was early by the server's clock, and sends again", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    await desk.clock.advance(1000);
+    desk.stepServer(-30);
+    let isOver = false;
+    const ticked = desk.tick(now).then((tally) => {
+      isOver = true;
+      return tally;
+    });
+    await desk.clock.advance(29);
+    assert.equal(isOver, false);
+    await desk.clock.advance(1);
+    assert.equal((await ticked).earlyByMs, 30);
+    assert.equal(messageCount(desk), 0);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000]);
+    const [row] = (await rowsOf(desk.journal)).slice(-1);
+    assert.equal(row!.id, `${T0 + 1000}-0`, "not before it was due by the server");
+  });
+
+  it("does not sleep through an hour where the server's clock went back by one", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    await desk.clock.advance(1000);
+    desk.stepServer(-3_600_000);
+    const ticked = desk.tick(now);
+    await desk.clock.advance(1000);
+    await ticked;
+    assert.ok(desk.server.nowMs() < T0, "the estimate follows the server");
+    assert.equal((await desk.tick(now)).published, 0);
+    await desk.clock.advance(3_599_000);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000]);
+  });
+
+  it("leaves a task alone for a while whose list is of another type, and goes on with others", async () => {
+    const tasks = [
+      aReady({ name: "a", queue: "bad", ...SECOND }),
+      aReady({ name: "b", ...SECOND }),
+    ];
+    const { desk, now } = await opened(aRoster(...tasks));
+    desk.store.foreignLists.add("bad");
+    await desk.clock.advance(1000);
+    const tally = await desk.tick(now);
+    assert.deepEqual([...tally.wrongType], ["a"]);
+    assert.equal(tally.published, 1);
+    await desk.clock.advance(1000);
+    assert.deepEqual([...(await desk.tick(now)).wrongType], []);
+    desk.store.foreignLists.delete("bad");
+    await desk.clock.advance(WRONG_TYPE_PAUSE_MS);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 7000]);
+    assertAgreed(desk, now);
+  });
+
+  it("plans a longer gap after a tick that failed", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", catchUp: ALL, ...SECOND })));
+    await desk.clock.advance(1000);
+    desk.journal.faults.push("request");
+    await assert.rejects(desk.tick(now), JournalUnavailableError);
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
+    await desk.clock.advance(2000);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "a"), [1, 2, 3].map((second) => T0 + second * 1000));
+    assertAgreed(desk, now);
+  });
+
+  it("puts every task back once, whatever became of it", async () => {
+    const tasks = ["a", "b", "c"].map((name) => aReady({ name, ...SECOND }));
+    const { desk, now } = await opened(aRoster(...tasks));
+    await desk.clock.advance(1000);
+    for (const fault of ["request", "reply", "none"] as const) {
+      desk.journal.faults.push(fault);
+      await desk.tick(now).catch(() => {});
+      await desk.clock.advance(1000);
+    }
+    const due = now.agenda.takeDue(T0 + 3_600_000);
+    assert.deepEqual(due.sort(), ["a", "b", "c"]);
+  });
+
+  it("publishes nothing where somebody newer leads", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    desk.store.fence = FENCE + 1;
+    await desk.clock.advance(1000);
+    assert.equal((await desk.tick(now)).isFenced, true);
+    assert.equal(messageCount(desk), 0);
+  });
+
+  it("decides every due time once, whatever is lost and whenever it is asked", async () => {
+    await fc.assert(fc.asyncProperty(aDay(), async ({ policy, waits, faults }) => {
+      const catchUp = { policy, windowMs: 10_000, cap: 4 };
+      const tasks = ["a", "b"].map((name) => aReady({ name, catchUp, ...SECOND }));
+      const { desk, now } = await opened(aRoster(...tasks));
+      desk.journal.faults.push(...faults);
+      for (const waitMs of waits) {
+        await desk.clock.advance(waitMs);
+        await desk.tick(now).catch((error) => {
+          assert.ok(error instanceof JournalUnavailableError);
+        });
+      }
+      desk.journal.faults.length = 0;
+      await desk.tick(now);
+      const untilMs = T0 + waits.reduce((sum, each) => sum + each, 0);
+      for (const task of ["a", "b"]) await assertDecided(desk, task, untilMs);
+      assert.equal(
+        messageCount(desk),
+        publishedOf(desk, "a").length + publishedOf(desk, "b").length,
+      );
+      assert.deepEqual(desk.journal.overlaps, []);
+      assertAgreed(desk, now);
+    }));
+  });
+});
+
+async function opened(roster: Tick["roster"]): Promise<{ desk: Desk; now: Tick }> {
+  const desk = aDesk();
+  return { desk, now: await desk.open(roster) };
+}
+
+/** Waits between ticks, and what befalls the calls. */
+function aDay() {
+  return fc.record({
+    policy: fc.constantFrom<CatchUp["policy"]>("skip", "latest", "all"),
+    waits: fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 1, maxLength: 8 }),
+    faults: fc.array(fc.constantFrom("none", "request", "reply"), { maxLength: 8 }) as fc.Arbitrary<
+      ("none" | "request" | "reply")[]
+    >,
+  });
+}
+
+/** Every second from the start to `untilMs` is published or in one dropped range, in order. */
+async function assertDecided(desk: Desk, task: string, untilMs: number): Promise<void> {
+  const decided: number[] = [];
+  for (const row of await rowsOf(desk.journal)) {
+    if (row.task !== task) continue;
+    if (row.type === "fire.published") decided.push(row.dueMs!);
+    if (row.type !== "task.dropped") continue;
+    const { fromMs, toMs, count } = row.detail as { fromMs: number; toMs: number; count: number };
+    assert.equal(count, (toMs - fromMs) / 1000 + 1);
+    for (let dueMs = fromMs; dueMs <= toMs; dueMs += 1000) decided.push(dueMs);
+  }
+  const count = Math.floor((untilMs - T0) / 1000);
+  assert.deepEqual(decided, Array.from({ length: count }, (_, index) => T0 + (index + 1) * 1000));
+}
+
+function assertAgreed(desk: Desk, { world }: Tick): void {
+  const { redis, leader } = bothSides(desk, world);
+  assert.deepEqual(leader, redis);
+}

@@ -1,0 +1,120 @@
+/** Cursors and open fires as text, and when an open fire is to be looked at. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "@std/testing/bdd";
+import fc from "fast-check";
+import {
+  decodeCursor,
+  decodeOpen,
+  encodeCursor,
+  encodeOpen,
+  LOG_CURSOR,
+  lookMsOf,
+  type OpenFire,
+  openKey,
+} from "../src/cursor.ts";
+import { TASK_NAME } from "../src/fire.ts";
+import { anOpenFire, T0 } from "./support/build.ts";
+
+const ms = fc.integer({ min: 0, max: 1e13 });
+const name = fc.stringMatching(/^[A-Za-z0-9_.:-]{1,40}$/);
+
+describe("encodeCursor() and decodeCursor()", () => {
+  it("bring every cursor back", () => {
+    const cursor = fc.record({
+      dueMs: fc.integer({ min: -1e12, max: 1e13 }),
+      revision: fc.stringMatching(/^[0-9a-z.]{1,20}$/),
+    }, { noNullPrototype: true });
+    fc.assert(fc.property(cursor, (each) => {
+      assert.deepEqual(decodeCursor(encodeCursor(each)), each);
+    }));
+  });
+
+  it("refuse what is not a cursor", () => {
+    for (const text of ["", "5", "5 ", "soon a.b", "0.5 a.b"]) {
+      assert.throws(() => decodeCursor(text), /expected a cursor/, `"${text}"`);
+    }
+  });
+});
+
+describe("encodeOpen() and decodeOpen()", () => {
+  it("bring every open fire back", () => {
+    fc.assert(fc.property(anyOpen(), (open) => {
+      assert.deepEqual(decodeOpen(openKey(open), encodeOpen(open)), open);
+    }));
+  });
+
+  it("have one spelling for each state, since scripts compare the texts", () => {
+    fc.assert(fc.property(anyOpen(), (open) => {
+      const text = encodeOpen(open);
+      assert.equal(encodeOpen(decodeOpen(openKey(open), text)), text);
+    }));
+  });
+
+  it("tell any two states apart", () => {
+    fc.assert(fc.property(anyOpen(), anyOpen(), (one, other) => {
+      const isSame = encodeOpen(one) === encodeOpen(other) && openKey(one) === openKey(other);
+      assert.equal(isSame, JSON.stringify(sorted(one)) === JSON.stringify(sorted(other)));
+    }));
+  });
+
+  it("keep a list whose name has spaces or is empty", () => {
+    for (const list of ["two words", " ", "", "a\x06\x163"]) {
+      const open = anOpenFire({ list });
+      assert.equal(decodeOpen(openKey(open), encodeOpen(open)).list, list);
+    }
+  });
+
+  it("refuse what is not an open fire", () => {
+    const open = anOpenFire();
+    const text = encodeOpen(open);
+    assert.throws(() => decodeOpen("nonsense", text), /expected an open fire/);
+    assert.throws(() => decodeOpen(openKey(open), ""), /expected an open fire/);
+    assert.throws(() => decodeOpen(openKey(open), `z${text.slice(1)}`), /expected an open fire/);
+  });
+});
+
+describe("lookMsOf()", () => {
+  it("is the first of what can happen to the fire by itself", () => {
+    const open = { takeByMs: T0 + 20, expiresMs: T0 + 30, giveUpMs: T0 + 40 };
+    const cases: readonly [Partial<OpenFire>, number][] = [
+      [{}, 20],
+      [{ isOverdue: true }, 30],
+      [{ state: "taken" }, 30],
+      [{ state: "acked" }, 30],
+      [{ isOverdue: true, expiresMs: null }, 40],
+      [{ expiresMs: T0 + 10 }, 10],
+      [{ giveUpMs: T0 + 5 }, 5],
+    ];
+    for (const [own, afterMs] of cases) {
+      assert.equal(lookMsOf(anOpenFire({ ...open, ...own })), T0 + afterMs, JSON.stringify(own));
+    }
+  });
+});
+
+describe("LOG_CURSOR", () => {
+  it("has names that no task can have", () => {
+    for (const each of Object.values(LOG_CURSOR)) assert.doesNotMatch(each, TASK_NAME);
+  });
+});
+
+function anyOpen(): fc.Arbitrary<OpenFire> {
+  return fc.record({
+    task: name,
+    dueMs: ms,
+    attempt: fc.nat({ max: 20 }),
+    list: fc.string(),
+    fence: fc.nat(),
+    publishedMs: ms,
+    expiresMs: fc.option(ms),
+    takeByMs: ms,
+    giveUpMs: ms,
+    state: fc.constantFrom("queued", "taken", "acked"),
+    isOverdue: fc.boolean(),
+    redeliveries: fc.nat({ max: 50 }),
+  }, { noNullPrototype: true });
+}
+
+function sorted(open: OpenFire): [string, unknown][] {
+  return Object.entries(open).sort(([one], [other]) => (one < other ? -1 : 1));
+}
