@@ -50,6 +50,18 @@ const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
   }],
 ];
 
+/** Before there was any reply. */
+const CONNECTION_TEXTS: readonly (readonly [RegExp, Meaning])[] = [
+  [/certificate|self-signed|CERT_/i, {
+    retry: "backoff",
+    advice: "its certificate is not trusted here; see ssl_ca_certs and ssl_cert_reqs",
+  }],
+  [/ENOTFOUND|EAI_AGAIN|getaddrinfo|lookup/, {
+    retry: "backoff",
+    advice: "its name is not known here",
+  }],
+];
+
 const UNKNOWN_REPLY: Meaning = { retry: "alarm", advice: "Beat does not know this reply" };
 const NO_ANSWER: Meaning = {
   retry: "backoff",
@@ -122,9 +134,12 @@ function saidBy(cause: unknown): string {
 function meaningOf(error: unknown): Meaning {
   const message = error instanceof Error ? error.message : "";
   const code = codeOf(error);
-  if (code === null) return isTimeout(error) ? NO_ANSWER : NO_CONNECTION;
-  const text = TEXTS.find(([pattern]) => pattern.test(message));
-  return REPLIES[code] ?? text?.[1] ?? UNKNOWN_REPLY;
+  if (code !== null) return REPLIES[code] ?? byText(TEXTS, message) ?? UNKNOWN_REPLY;
+  return isTimeout(error) ? NO_ANSWER : byText(CONNECTION_TEXTS, message) ?? NO_CONNECTION;
+}
+
+function byText(table: typeof TEXTS, message: string): Meaning | undefined {
+  return table.find(([pattern]) => pattern.test(message))?.[1];
 }
 
 /** Beat's keys hold what Beat did not write. @param what a clause that names the key */
