@@ -58,6 +58,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "node:fs": /^src\/(config|redis|commands)\//,
   "node:fs/promises": /^src\/(config|redis|commands)\//,
   "node:path": /^src\/(config|redis|commands)\//,
+  "node:timers": /^src\/clock\.ts$/,
   "node:util": /^src\/commands\//,
 };
 

@@ -4,7 +4,7 @@
  */
 
 import { Redis } from "ioredis";
-import { BeatError, EXIT } from "../errors.ts";
+import { hanging, noProgram, notStarted, notWritable } from "./embedded_refusals.ts";
 
 /** Programs that serve, in the order they are tried. */
 export const SERVER_PROGRAMS = ["redis-server", "valkey-server"] as const;
@@ -90,13 +90,7 @@ async function prepareDir(dataDir: string): Promise<string> {
     await Deno.writeTextFile(`${dir}/redis.log`, "");
     return dir;
   } catch (error) {
-    throw new BeatError(
-      "EMBEDDED_DIR",
-      EXIT.unavailable,
-      `expected \`${dataDir}\` to be a directory that can be written, got ${said(error)}; ` +
-        "make it so, or set CELERY_BROKER_URL to a Redis that runs elsewhere",
-      { cause: error },
-    );
+    throw notWritable(dataDir, error);
   }
 }
 
@@ -121,7 +115,7 @@ async function takeOver(port: number | null, dir: string): Promise<Embedded | nu
     // One that has ended by itself would only leave a timer.
     if (keeper.status !== "end") keeper.disconnect();
     // Two servers on the same data would ruin it, so in doubt there is none.
-    if (/timed out|ETIMEDOUT/.test(said(error))) throw hanging(port);
+    if (/timed out|ETIMEDOUT/.test(`${error}`)) throw hanging(port, PROBE_MAX_MS);
     return null;
   }
 }
@@ -169,18 +163,10 @@ function spawn(programs: readonly string[], dir: string, port: number): Deno.Chi
       // A program that is not there cannot be named in a permission either.
       const isAbsent = error instanceof Deno.errors.NotFound ||
         error instanceof Deno.errors.NotCapable;
-      if (!isAbsent) throw notStarted(said(error));
+      if (!isAbsent) throw notStarted(`${error}`);
     }
   }
-  throw new BeatError(
-    "EMBEDDED_PROGRAM",
-    EXIT.unavailable,
-    `expected ${
-      programs.map((name) => `\`${name}\``).join(" or ")
-    } to be installed, got none on PATH; ` +
-      "install one (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install valkey; " +
-      "macOS: brew install redis), or set CELERY_BROKER_URL to a Redis that runs elsewhere",
-  );
+  throw noProgram(programs);
 }
 
 function serverArguments(dir: string, port: number): string[] {
@@ -282,26 +268,4 @@ async function hasOtherKeeper(keeper: Redis): Promise<boolean> {
 async function lastWords(dir: string): Promise<string> {
   const log = await Deno.readTextFile(`${dir}/redis.log`).catch(() => "");
   return log.trimEnd().split("\n").slice(-SHOWN_LINES_MAX).join("\n");
-}
-
-function notStarted(reason: string): BeatError {
-  return new BeatError(
-    "EMBEDDED_START",
-    EXIT.unavailable,
-    `expected the embedded Redis to start, got:\n${reason}\n` +
-      "look at redis.log beside its data, or set CELERY_BROKER_URL to a Redis that runs elsewhere",
-  );
-}
-
-function hanging(port: number): BeatError {
-  return new BeatError(
-    "EMBEDDED_PORT",
-    EXIT.unavailable,
-    `expected port ${port} to be free or the embedded Redis to answer there, got no answer in ` +
-      `${PROBE_MAX_MS} ms; end the program that has it, or set CELERY_BROKER_URL to another Redis`,
-  );
-}
-
-function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
