@@ -48,7 +48,7 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
       if (declared === null) throw new Error("fenced");
       return declared;
     },
-    tick: (now: Tick) => tick(now, TERM, new AbortController().signal),
+    tick: (now: Tick, term = TERM) => tick(now, term, new AbortController().signal),
   };
 }
 

@@ -1,0 +1,268 @@
+/** A term's beginning and end, and the schedule that changes under it. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "@std/testing/bdd";
+import { closeTerm, declare, openTerm } from "../../src/core/term.ts";
+import type { Tick } from "../../src/core/tick.ts";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import type { Row } from "../../src/event.ts";
+import { BATCH_MAX } from "../../src/ports.ts";
+import type { Task } from "../../src/task.ts";
+import { aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
+import { aDesk, bothSides, type Desk, FENCE, publishedOf, TERM } from "../support/desk.ts";
+
+const OPENING = { owner: "me", epoch: "e", build: "test", isHistoryLost: false };
+const NEXT = { ...TERM, fence: FENCE + 1 };
+const SECOND = { trigger: { kind: "every", everyMs: 1000, phaseMs: 0 } } as const;
+const MINUTE = { trigger: { kind: "every", everyMs: 60_000, phaseMs: 0 } } as const;
+
+describe("openTerm()", () => {
+  it("says who leads, and makes every task known from now on", async () => {
+    const desk = aDesk();
+    const now = await desk.open(aRoster(aTask("a"), aTask("b")));
+    assert.deepEqual(await storyOf(desk), ["term.started", "task.known a", "task.known b"]);
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
+    assertAgreed(desk, now);
+  });
+
+  it("says that the history is gone where it is", async () => {
+    const desk = aDesk();
+    await openTerm(desk.parts, aRoster(), TERM, { ...OPENING, isHistoryLost: true });
+    assert.deepEqual(await storyOf(desk), ["term.started", "term.history_lost"]);
+  });
+
+  it("goes on where the last term stood, and fires what was due in between", async () => {
+    const desk = aDesk();
+    const roster = aRoster(aTask("a", { catchUp: { policy: "all", windowMs: 60_000, cap: 9 } }));
+    await desk.open(roster);
+    await desk.clock.advance(3000);
+    const now = await nextTerm(desk, roster);
+    await desk.tick(now, NEXT);
+    assert.deepEqual(publishedOf(desk, "a"), [1, 2, 3].map((second) => T0 + second * 1000));
+  });
+
+  it("takes over the open fires", async () => {
+    const desk = aDesk();
+    const roster = aRoster(aTask("a"));
+    const before = await desk.open(roster);
+    await desk.clock.advance(1000);
+    await desk.tick(before);
+    const now = await nextTerm(desk, roster);
+    assert.equal(now.world.open.size, 1);
+    assertAgreed(desk, now);
+  });
+
+  it("is null, and writes nothing, where somebody newer leads", async () => {
+    const desk = aDesk();
+    desk.store.fence = FENCE + 1;
+    assert.equal(await openTerm(desk.parts, aRoster(aTask("a")), TERM, OPENING), null);
+    assert.deepEqual(await storyOf(desk), []);
+  });
+
+  it("can be tried again under the next fence, whichever call was lost", async () => {
+    for (
+      const faults of [["request"], ["reply"], ["none", "request"], ["none", "reply"]] as const
+    ) {
+      const desk = aDesk();
+      desk.journal.faults.push(...faults);
+      await assert.rejects(desk.open(aRoster(aTask("a"))), JournalUnavailableError);
+      assertAgreed(desk, await nextTerm(desk, aRoster(aTask("a"))));
+      const rows = await rowsOf(desk.journal);
+      const known = rows.filter(({ type }) => type === "task.known");
+      const started = rows.filter(({ type, fence }) =>
+        type === "term.started" && fence === NEXT.fence
+      );
+      assert.deepEqual([known.length, started.length], [1, 1], faults.join());
+    }
+  });
+
+  it("makes more tasks known than one call takes", async () => {
+    const desk = aDesk();
+    const tasks = Array.from({ length: 2 * BATCH_MAX + 1 }, (_, index) => aTask(`task${index}`));
+    const now = await desk.open(aRoster(...tasks));
+    assert.equal(now.world.cursors.size, 2 * BATCH_MAX + 2);
+    assert.ok(desk.journal.asked.every((steps) => steps.length <= BATCH_MAX));
+    assertAgreed(desk, now);
+  });
+});
+
+describe("declare()", () => {
+  it("never fires the past of a trigger that changed", async () => {
+    const { desk, now } = await opened("a", MINUTE);
+    await desk.clock.advance(59_500);
+    const next = await desk.redeclare(now, aRoster(aTask("a", SECOND)));
+    assert.equal((await desk.tick(next)).published, 0);
+    await desk.clock.advance(500);
+    await desk.tick(next);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 60_000]);
+    assertAgreed(desk, next);
+  });
+
+  it("loses no due time of a task that changed otherwise", async () => {
+    const { desk, now } = await opened("a");
+    await desk.clock.advance(1000);
+    const next = await desk.redeclare(now, aRoster(aTask("a", { args: ["new"], queue: "new" })));
+    await desk.tick(next);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000]);
+    assert.deepEqual([...desk.store.lists.keys()], ["new"]);
+  });
+
+  it("lets a task rest that is declared no more, and starts it anew later", async () => {
+    const { desk, now } = await opened("a");
+    const without = await desk.redeclare(now, aRoster());
+    assert.equal(without.agenda.nextMs(), null);
+    await desk.clock.advance(5000);
+    assert.equal((await desk.tick(without)).committed, 0);
+    const again = await desk.redeclare(without, aRoster(aTask("a")));
+    assert.equal((await desk.tick(again)).published, 0);
+    await desk.clock.advance(1000);
+    await desk.tick(again);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 6000]);
+    assert.deepEqual(await storyOf(desk), [
+      "term.started",
+      "task.known a",
+      "task.retired a",
+      "task.known a",
+      "fire.published a",
+    ]);
+  });
+
+  it("moves no other fire", async () => {
+    const desk = aDesk();
+    const roster = aRoster(aTask("a"), aTask("b"));
+    const now = await desk.open(roster);
+    await desk.clock.advance(1000);
+    await desk.tick(now);
+    const next = await desk.redeclare(now, aRoster(aTask("a"), aTask("b", MINUTE)));
+    await desk.clock.advance(1000);
+    await desk.tick(next);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000, T0 + 2000]);
+  });
+
+  it("recovers where the cursors are gone, and does not fire the past", async () => {
+    const { desk, now } = await opened("a");
+    await desk.clock.advance(1000);
+    await desk.tick(now);
+    desk.store.cursors.clear();
+    desk.store.open.clear();
+    await desk.clock.advance(3000);
+    const tally = await desk.tick(now);
+    assert.deepEqual([...tally.reread], ["a"]);
+    const next = await desk.redeclare(now, now.roster);
+    assert.equal((await desk.tick(next)).published, 0);
+    await desk.clock.advance(1000);
+    await desk.tick(next);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000, T0 + 5000]);
+  });
+
+  it("gives its revision back to a task that a shorter history left under another", async () => {
+    const { desk, now } = await opened("a", { args: [1] });
+    const before = desk.store.cursors.get("a")!;
+    const next = await desk.redeclare(now, aRoster(aTask("a", { args: [2] })));
+    desk.store.cursors.set("a", before);
+    await desk.clock.advance(1000);
+    const tally = await desk.tick(next);
+    assert.deepEqual([...tally.otherRevision], ["a"]);
+    const settled = await desk.redeclare(next, next.roster);
+    await desk.tick(settled);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000]);
+    assertAgreed(desk, settled);
+  });
+
+  it("records each control row once, in order, whatever is lost", async () => {
+    for (
+      const faults of [["request"], ["reply"], ["reply", "reply"], ["request", "reply"]] as const
+    ) {
+      const { desk, now } = await opened("a");
+      const rows = [reloaded("one")];
+      desk.journal.faults.push(...faults);
+      await assert.rejects(declare(desk.parts, now, TERM, rows), JournalUnavailableError);
+      rows.push(reloaded("two"));
+      for (let round = 0; rows.length > 0 && round < 5; round++) {
+        await declare(desk.parts, now, TERM, rows).catch((error) => {
+          assert.ok(error instanceof JournalUnavailableError);
+        });
+      }
+      const added = (await rowsOf(desk.journal))
+        .filter(({ type }) => type === "control.reloaded")
+        .map(({ detail }) => detail.added);
+      assert.deepEqual(added, [["one"], ["two"]], faults.join());
+    }
+  });
+
+  it("keeps rows that it could not send because an older call is in doubt", async () => {
+    const { desk, now } = await opened("a");
+    await desk.clock.advance(1000);
+    desk.journal.faults.push("reply", "request");
+    await assert.rejects(desk.tick(now));
+    const rows = [reloaded("one")];
+    await assert.rejects(declare(desk.parts, now, TERM, rows));
+    assert.equal(rows.length, 1);
+    await declare(desk.parts, now, TERM, rows);
+    assert.equal(rows.length, 0);
+    assert.ok((await storyOf(desk)).includes("control.reloaded"));
+  });
+
+  it("records no more control rows at once than one call takes", async () => {
+    const { desk, now } = await opened("a");
+    const rows = Array.from({ length: BATCH_MAX + 1 }, () => reloaded("more"));
+    await declare(desk.parts, now, TERM, rows);
+    assert.equal(rows.length, 1);
+    await declare(desk.parts, now, TERM, rows);
+    const story = await storyOf(desk);
+    assert.equal(story.filter((each) => each === "control.reloaded").length, BATCH_MAX + 1);
+  });
+});
+
+describe("closeTerm()", () => {
+  it("says that the term is over, once, also when it is sent again", async () => {
+    const { desk, now } = await opened("a");
+    const end = { owner: "me", reason: "stopped" };
+    desk.journal.faults.push("reply");
+    await assert.rejects(closeTerm(now, TERM, end), JournalUnavailableError);
+    await closeTerm(now, TERM, end);
+    const story = await storyOf(desk);
+    assert.equal(story.filter((each) => each === "term.ended").length, 1);
+  });
+
+  it("first settles what is in doubt", async () => {
+    const { desk, now } = await opened("a");
+    await desk.clock.advance(1000);
+    desk.journal.faults.push("request");
+    await assert.rejects(desk.tick(now));
+    await closeTerm(now, TERM, { owner: "me", reason: "stopped" });
+    assert.deepEqual((await storyOf(desk)).slice(-2), ["fire.published a", "term.ended"]);
+  });
+});
+
+function aTask(name: string, own: Partial<Task> = {}) {
+  return aReady({ name, ...SECOND, ...own });
+}
+
+async function opened(name: string, own: Partial<Task> = {}): Promise<{ desk: Desk; now: Tick }> {
+  const desk = aDesk();
+  return { desk, now: await desk.open(aRoster(aTask(name, own))) };
+}
+
+/** Another leader's term, on what the one before it left. */
+async function nextTerm(desk: Desk, roster: Tick["roster"]): Promise<Tick> {
+  desk.store.fence = NEXT.fence;
+  const now = await openTerm(desk.parts, roster, NEXT, OPENING);
+  assert.ok(now !== null);
+  return now;
+}
+
+function reloaded(added: string): Row {
+  const detail = { added: [added], changed: [], retired: [] };
+  return { type: "control.reloaded", task: "", dueMs: null, decidedMs: T0, detail };
+}
+
+/** Type and task of each row. */
+async function storyOf(desk: Desk): Promise<string[]> {
+  return (await rowsOf(desk.journal)).map(({ type, task }) => `${type} ${task}`.trim());
+}
+
+function assertAgreed(desk: Desk, { world }: Tick): void {
+  const { redis, leader } = bothSides(desk, world);
+  assert.deepEqual(leader, redis);
+}
