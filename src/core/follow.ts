@@ -81,30 +81,29 @@ export function follower(parts: FollowerParts): Follower {
   const settleAll = settler(parts, watch);
 
   /** Whatever fails, the fires that were picked are looked at again. */
-  async function lookAndSettle(fires: readonly Tracked[], views: Views | null, to: Followed) {
-    if (to.isFenced) return;
+  async function keeping<T>(fires: readonly Tracked[], work: () => Promise<T>): Promise<T> {
     try {
-      await settleAll(await look.lookAt(fires, views), to);
+      return await work();
     } catch (error) {
       watch.putBack(fires, parts.server.nowMs());
       throw error;
     }
   }
 
+  async function lookAndSettle(fires: readonly Tracked[], views: Views | null, to: Followed) {
+    if (to.isFenced) return;
+    await keeping(fires, async () => settleAll(await look.lookAt(fires, views), to));
+  }
+
   /** Settles what workers told; the fires that must be looked at. */
   async function useHints(to: Followed): Promise<Tracked[]> {
     const { told, asked } = watch.takeHints(LOOKS_MAX);
-    try {
-      await settleAll(look.listenTo(told), to);
-    } catch (error) {
-      watch.putBack([...told, ...asked], parts.server.nowMs());
-      throw error;
-    }
+    await keeping([...told, ...asked], () => settleAll(look.listenTo(told), to));
     return asked.filter(({ isClosed }) => !isClosed);
   }
 
-  async function sweep(firstViews: Views, to: Followed): Promise<void> {
-    let views = firstViews;
+  /** Takes expired messages out, round by round. */
+  async function sweep(views: Views, to: Followed): Promise<void> {
     for (let round = 1; round < ROUNDS_MAX && !to.isFenced; round++) {
       const lists = deeperLists(watch, views, parts.server.nowMs());
       if (lists.length === 0) return;
@@ -122,13 +121,10 @@ export function follower(parts: FollowerParts): Follower {
     },
     async sample() {
       const to = newFollowed();
-      watch.nameNew();
+      watch.names.nameNew();
       const hinted = await useHints(to);
-      const views = await look.takeViews(parts.world.open.tracked.lists(), SAMPLE_MAX)
-        .catch((error) => {
-          watch.putBack(hinted, parts.server.nowMs());
-          throw error;
-        });
+      const lists = parts.world.open.tracked.lists();
+      const views = await keeping(hinted, () => look.takeViews(lists, SAMPLE_MAX));
       noteQueues(views, to);
       const nowMs = parts.server.nowMs();
       const picked = pickMoved(watch, hinted, { views, nowMs, limit: LOOKS_MAX });

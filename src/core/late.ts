@@ -87,24 +87,37 @@ export function lateAcks(world: World): LateAcks {
         found = found.slice(BATCH_MAX);
       }
       if (inDoubt.length === 0) return true;
-      const reply = await journal.commit(inDoubt, fence);
-      if (reply.kind === "fenced") return false;
-      const steps = inDoubt;
+      const unwritten = await commitLate(world, journal, inDoubt, fence);
+      if (unwritten === null) return false;
       inDoubt = [];
-      let isSure = true;
-      for (const [index, { kind }] of reply.outcomes.entries()) {
-        const step = steps[index]!;
-        if (kind === "committed") applyStep(world, step);
-        else isSure = false;
-        // A duplicate was written by the call whose reply was lost; another cursor wrote nothing.
-        if (kind !== "committed" && kind !== "duplicate") found.push(step.row);
-      }
-      if (isSure) return true;
-      const tasks = [LOG_CURSOR.late];
-      applyReload(world, { tasks, openIds: [] }, await journal.reload(tasks, []));
+      found.push(...unwritten);
       return true;
     },
   };
+}
+
+/** The rows that must be sent again; `null` when somebody newer leads. */
+async function commitLate(
+  world: World,
+  journal: Pick<Journal, "commit" | "reload">,
+  steps: readonly Step[],
+  fence: number,
+): Promise<Row[] | null> {
+  const reply = await journal.commit(steps, fence);
+  if (reply.kind === "fenced") return null;
+  const unwritten: Row[] = [];
+  let isSure = true;
+  for (const [index, { kind }] of reply.outcomes.entries()) {
+    const step = steps[index]!;
+    if (kind === "committed") applyStep(world, step);
+    else isSure = false;
+    // A duplicate was written by the call whose reply was lost; another cursor wrote nothing.
+    if (kind !== "committed" && kind !== "duplicate") unwritten.push(step.row);
+  }
+  if (isSure) return unwritten;
+  const tasks = [LOG_CURSOR.late];
+  applyReload(world, { tasks, openIds: [] }, await journal.reload(tasks, []));
+  return unwritten;
 }
 
 const OUTCOME: Readonly<Record<string, Detail<"fire.finished">["outcome"]>> = {

@@ -63,7 +63,7 @@ export function looker(parts: LookerParts, watch: Watch): Looker {
     async lookAt(fires, views) {
       if (fires.length === 0) return [];
       const ids = fires.map((tracked) => {
-        const taskId = watch.taskIdOf(tracked);
+        const taskId = watch.names.taskIdOf(tracked);
         return { taskId, tag: deliveryTag(taskId, tracked.open.fence) };
       });
       const [reservations, results] = await Promise.all([

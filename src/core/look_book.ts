@@ -13,6 +13,7 @@ export function lookBook<T extends Booked>() {
   let takenPage = 0;
 
   function drop(item: T): void {
+    if (item.page === 0) return;
     const page = pages.get(item.page);
     if (page?.delete(item) && page.size === 0) pages.delete(item.page);
     item.page = 0;

@@ -28,8 +28,6 @@ export interface OpenFires {
   remove(key: string): void;
   get(key: string): OpenFire | undefined;
   values(): IterableIterator<OpenFire>;
-  /** How many fires of a task are open. */
-  countOf(task: string): number;
   /** For the follower alone. */
   readonly tracked: TrackedFires;
 }
@@ -49,7 +47,7 @@ export interface TrackedFires {
   lookAt(tracked: Tracked, atMs: number): void;
   /** Takes out what is to be looked at by now, `limit` at most. */
   takeDue(nowMs: number, limit: number): Tracked[];
-  /** The fires added since the last call, `limit` at most. */
+  /** Fires that were added and have no task id yet, oldest first, `limit` at most; each once. */
   takeNew(limit: number): Tracked[];
 }
 
@@ -57,10 +55,8 @@ export function openFires(): OpenFires {
   const byKey = new Map<string, Tracked>();
   const lines = waitingLines();
   const unfinished = groups<Tracked>();
-  const counts = new Map<string, number>();
   const book = lookBook<Tracked>();
-  let fresh: Tracked[] = [];
-  let freshStart = 0;
+  const nameless = namelessFires();
 
   function enter(tracked: Tracked): void {
     const { open } = tracked;
@@ -80,9 +76,6 @@ export function openFires(): OpenFires {
     tracked.isClosed = true;
     leave(tracked);
     byKey.delete(tracked.key);
-    const left = (counts.get(tracked.open.task) ?? 1) - 1;
-    if (left === 0) counts.delete(tracked.open.task);
-    else counts.set(tracked.open.task, left);
   }
 
   function add(open: OpenFire): void {
@@ -91,9 +84,8 @@ export function openFires(): OpenFires {
     if (known !== undefined) remove(known);
     const tracked = { key, open, taskId: "", notes: null, page: 0, isClosed: false };
     byKey.set(key, tracked);
-    counts.set(open.task, (counts.get(open.task) ?? 0) + 1);
     enter(tracked);
-    fresh.push(tracked);
+    nameless.add(tracked);
   }
 
   return {
@@ -109,13 +101,15 @@ export function openFires(): OpenFires {
     *values() {
       for (const { open } of byKey.values()) yield open;
     },
-    countOf: (task) => counts.get(task) ?? 0,
     tracked: {
       get: (key) => byKey.get(key),
       replace(tracked, next) {
-        leave(tracked);
+        // One that goes on waiting keeps its place: adding it again would undo the order.
+        const keepsPlace = isWaiting(tracked.open) && isWaiting(next);
+        if (!keepsPlace) leave(tracked);
         tracked.open = next;
-        enter(tracked);
+        if (keepsPlace) book.put(tracked, lookMsOf(next));
+        else enter(tracked);
       },
       remove,
       lists: lines.lists,
@@ -123,14 +117,30 @@ export function openFires(): OpenFires {
       unfinishedOf: unfinished.of,
       lookAt: (tracked, atMs) => book.put(tracked, atMs),
       takeDue: book.takeDue,
-      takeNew(limit) {
-        const some = fresh.slice(freshStart, freshStart + limit);
-        freshStart += some.length;
-        if (freshStart < fresh.length) return some;
-        fresh = [];
-        freshStart = 0;
-        return some;
-      },
+      takeNew: nameless.take,
+    },
+  };
+}
+
+/** In the order in which they were added. Those that got a name or an end meanwhile cost nothing. */
+function namelessFires() {
+  let fires: Tracked[] = [];
+  let start = 0;
+
+  return {
+    add: (tracked: Tracked) => void fires.push(tracked),
+    take(limit: number): Tracked[] {
+      const some: Tracked[] = [];
+      for (; start < fires.length && some.length < limit; start++) {
+        const tracked = fires[start]!;
+        if (!tracked.isClosed && tracked.taskId === "") some.push(tracked);
+      }
+      // What was taken must not be kept alive; cutting at half keeps it cheap.
+      if (start * 2 >= fires.length) {
+        fires = fires.slice(start);
+        start = 0;
+      }
+      return some;
     },
   };
 }

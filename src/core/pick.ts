@@ -38,9 +38,10 @@ export function pickMoved(
 /** Fires whose messages are in the sample, and should not be there any more or not like this. */
 export function pickSampled(watch: Watch, { byList }: Views, nowMs: number): Tracked[] {
   const picked: Tracked[] = [];
-  for (const { messages } of byList.values()) {
+  for (const { list, messages } of byList.values()) {
+    watch.names.nameOldest(list, messages.size);
     for (const [taskId, same] of messages) {
-      const tracked = watch.byTaskId(taskId);
+      const tracked = watch.names.named(taskId);
       if (tracked === undefined) continue;
       const tag = deliveryTag(taskId, tracked.open.fence);
       const own = same.find((message) => message.deliveryTag === tag);
@@ -79,7 +80,7 @@ function* leavers(
     if (tracked.open.publishedMs >= untilMs) return;
     if (++scanned > (beforeMs === null ? SCANNED_BLIND_MAX : SCANNED_MAX)) return;
     if (tracked.notes !== null && tracked.notes.lookMs > nowMs) continue;
-    if (!view.messages.has(watch.taskIdOf(tracked))) yield tracked;
+    if (!view.messages.has(watch.names.taskIdOf(tracked))) yield tracked;
   }
 }
 
@@ -87,7 +88,9 @@ function hasExpiredBehind(watch: Watch, view: ListView, nowMs: number): boolean 
   let scanned = 0;
   for (const tracked of watch.open.tracked.waitingIn(view.list)) {
     if (++scanned > SCANNED_MAX) return false;
-    if (isExpired(tracked.open, nowMs) && !view.messages.has(watch.taskIdOf(tracked))) return true;
+    if (isExpired(tracked.open, nowMs) && !view.messages.has(watch.names.taskIdOf(tracked))) {
+      return true;
+    }
   }
   return false;
 }

@@ -76,13 +76,7 @@ export function workers(): Workers {
         lineUpMs = hint.isUp ? nowMs : null;
         return;
       }
-      const worker = workerOf(hint.worker, nowMs);
-      if (hasRestarted(worker, hint)) orphan(worker, nowMs);
-      worker.heardMs = nowMs;
-      worker.isStopped = !hint.isOnline;
-      worker.processId = hint.processId ?? worker.processId;
-      worker.processed = hint.processed ?? worker.processed;
-      if (hint.isOnline) worker.beats++;
+      hear(workerOf(hint.worker, nowMs), hint, nowMs);
     },
     begin(name, key, nowMs) {
       const worker = workerOf(name, nowMs);
@@ -127,6 +121,15 @@ function newWorker(nowMs: number): Worker {
     running: new Map(),
     orphans: new Map(),
   };
+}
+
+function hear(worker: Worker, hint: Extract<Hint, { kind: "worker" }>, nowMs: number): void {
+  if (hasRestarted(worker, hint)) orphan(worker, nowMs);
+  worker.heardMs = nowMs;
+  worker.isStopped = !hint.isOnline;
+  worker.processId = hint.processId ?? worker.processId;
+  worker.processed = hint.processed ?? worker.processed;
+  if (hint.isOnline) worker.beats++;
 }
 
 /** A container's worker may come back under the same name and the same number. */

@@ -49,12 +49,12 @@ describe("follower() with workers' events", () => {
     const open = await rig.publish();
     rig.advance(10);
     rig.storeResult(open, "SUCCESS");
-    assert.equal(rig.hasHints, false);
+    assert.equal(rig.hasHints(), false);
     rig.hint({ kind: "result", taskId: idsOf(open).taskId });
-    assert.equal(rig.hasHints, true);
+    assert.equal(rig.hasHints(), true);
     const { settled } = await rig.glance();
     assert.equal(settled.length, 1);
-    assert.equal(rig.hasHints, false);
+    assert.equal(rig.hasHints(), false);
   });
 
   it("calls an expired message what the worker called it", async () => {

@@ -13,13 +13,13 @@ import type { Hint, Journal } from "../../src/ports.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
 import { redisLease } from "../../src/redis/lease.ts";
-import type { RedisSensors } from "../../src/redis/sensors.ts";
 import { redisSensors } from "../../src/redis/sensors.ts";
 import type { Task } from "../../src/task.ts";
-import { aLog, aReady, aWorld, rowsOf } from "../support/build.ts";
+import { aLog, aReady, aWorld } from "../support/build.ts";
 import type { CeleryWorker, CeleryWorkerOptions } from "../support/celery_worker.ts";
 import { startCelery } from "../support/celery_worker.ts";
 import { endpointAt } from "../support/endpoint.ts";
+import { storyOf } from "../support/follow_rig.ts";
 import { needs } from "../support/needs.ts";
 import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
@@ -37,25 +37,25 @@ const TRANSPORT = {
 };
 const NAMESPACE = "beat-life";
 
+/** Takes office: the journal of the term that just began. */
+async function takeOffice(client: Redis): Promise<{ journal: Journal; fence: number }> {
+  const keys = keysOf(NAMESPACE, "");
+  const request = { owner: "test", ttlMs: 600_000, minFence: 0, epoch: "e" };
+  const taken = await redisLease(client, keys).take(request);
+  if (taken.kind !== "taken") throw new Error(`expected the lease, got ${taken.kind}`);
+  return { journal: redisJournal(client, keys), fence: taken.fence };
+}
+
 /** A leader with nothing but a follower, on a server of its own. */
 async function openOffice(server: RedisServer, isListening: boolean) {
   const client: Redis = server.client();
-  const keys = keysOf(NAMESPACE, "");
-  const lease = redisLease(client, keys);
-  const taken = await lease.take({ owner: "test", ttlMs: 600_000, minFence: 0, epoch: "e" });
-  if (taken.kind !== "taken") throw new Error(`expected the lease, got ${taken.kind}`);
-  const { fence } = taken;
+  const { journal, fence } = await takeOffice(client);
   const endpoint = endpointAt(server.port);
-  const sensors: RedisSensors = redisSensors({
-    broker: endpoint,
-    backend: endpoint,
-    transport: TRANSPORT,
-    commandTimeoutMs: 5_000,
-  });
-  const journal: Journal = redisJournal(client, keys);
+  const options = { broker: endpoint, backend: endpoint, transport: TRANSPORT };
+  const sensors = redisSensors({ ...options, commandTimeoutMs: 5_000 });
   const world: World = aWorld();
   const tasks = new Map<string, Task>();
-  const eye: Follower = follower({
+  const eye = follower({
     sensors,
     journal,
     world,
@@ -73,53 +73,60 @@ async function openOffice(server: RedisServer, isListening: boolean) {
     eye.hint(hint);
   };
   if (isListening) sensors.listen(onHint, abort.signal);
-  const office = {
+  await until(() =>
+    sensors.reservations(["x"]).then(() => sensors.results(["x"])).then(() => true)
+  );
+  return {
     client,
     /** How often a worker said that it lives. */
-    get beats() {
-      return beats;
-    },
-    async publish(own: Partial<Task>): Promise<OpenFire> {
-      const ready = aReady(own);
-      tasks.set(ready.task.name, ready.task);
-      const nowMs = Date.now();
-      const gap = { dropped: null, fires: [nowMs] };
-      const cursor = cursorText(world, ready.task.name);
-      const [step] = decide(ready, cursor, gap, { namespace: NAMESPACE, fence }, nowMs);
-      await journal.commit([{ ...step!, notBeforeMs: 0 }], fence);
-      applyStep(world, step!);
-      return step!.publish!.open;
-    },
-    async story(open: OpenFire): Promise<string[]> {
-      return (await rowsOf(journal))
-        .filter((row) => row.task === open.task && row.dueMs === open.dueMs)
-        .map(({ type, detail: { by, reason, outcome, deliveries } }) =>
-          [type.slice("fire.".length), reason, by, outcome, deliveries]
-            .filter((word) => word !== undefined).join(" ")
-        ).slice(1);
-    },
-    /** Samples as `run` does until the fire has the row that starts so. */
-    async follow(open: OpenFire, row: string): Promise<string[]> {
-      let nextMs = 0;
-      await until(async () => {
-        if (performance.now() < nextMs) return false;
-        await eye.sample();
-        nextMs = performance.now() + 1_000;
-        return (await office.story(open)).some((each) => each.startsWith(row));
-      }, 40_000).catch(async (cause) => {
-        throw new Error(`expected ${row}, got ${await office.story(open)}`, { cause });
-      });
-      return await office.story(open);
-    },
+    beats: () => beats,
+    story: (open: OpenFire) => storyOf(journal, open),
+    publish: (own: Partial<Task>) => publish({ journal, world, tasks, fence }, own),
+    follow: (open: OpenFire, row: string) => follow(eye, () => storyOf(journal, open), row),
     close() {
       abort.abort();
       sensors.close();
     },
   };
-  await until(() =>
-    sensors.reservations(["x"]).then(() => sensors.results(["x"])).then(() => true)
-  );
-  return office;
+}
+
+/** As the core does it, now. */
+async function publish(
+  { journal, world, tasks, fence }: {
+    journal: Journal;
+    world: World;
+    tasks: Map<string, Task>;
+    fence: number;
+  },
+  own: Partial<Task>,
+): Promise<OpenFire> {
+  const ready = aReady(own);
+  tasks.set(ready.task.name, ready.task);
+  const nowMs = Date.now();
+  const gap = { dropped: null, fires: [nowMs] };
+  const cursor = cursorText(world, ready.task.name);
+  const [step] = decide(ready, cursor, gap, { namespace: NAMESPACE, fence }, nowMs);
+  await journal.commit([{ ...step!, notBeforeMs: 0 }], fence);
+  applyStep(world, step!);
+  return step!.publish!.open;
+}
+
+/** Samples once a second, as a leader does, until the fire has a row that starts so. */
+async function follow(
+  eye: Follower,
+  story: () => Promise<string[]>,
+  row: string,
+): Promise<string[]> {
+  let nextMs = 0;
+  await until(async () => {
+    if (performance.now() < nextMs) return false;
+    await eye.sample();
+    nextMs = performance.now() + 1_000;
+    return (await story()).some((each) => each.startsWith(row));
+  }, 40_000).catch(async (cause) => {
+    throw new Error(`expected ${row}, got ${await story()}`, { cause });
+  });
+  return await story();
 }
 
 /** A server, an office and a worker of one kind; each kind has its own, and they run at once. */
@@ -267,8 +274,8 @@ describe("life of a fire with a Celery worker", () => {
     await worker.waitFor((runs) => runs.some(is(open)));
     await office.follow(open, "acked");
     // It has to be heard while it runs: then its silence means something.
-    const before = office.beats;
-    await until(() => office.beats >= before + 3);
+    const before = office.beats();
+    await until(() => office.beats() >= before + 3);
     await worker.kill();
     const story = await office.follow(open, "finished");
     assert.deepEqual(story.slice(-2), ["acked broker", "finished lost"]);

@@ -5,13 +5,17 @@ import { listOf } from "../../src/celery/message.ts";
 import { decide } from "../../src/core/decide.ts";
 import type { Followed } from "../../src/core/follow.ts";
 import { follower } from "../../src/core/follow.ts";
+import type { ReadyTask } from "../../src/core/roster.ts";
+import type { World } from "../../src/core/world.ts";
 import { applyStep, cursorText } from "../../src/core/world.ts";
 import type { OpenFire } from "../../src/cursor.ts";
 import { openKey } from "../../src/cursor.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
+import type { MemorySensors } from "../../src/memory/sensors.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
-import type { Hint, Journal, TaskResult } from "../../src/ports.ts";
+import type { MemoryStore } from "../../src/memory/store.ts";
+import type { Hint, Journal, Sensors, TaskResult } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
 import { aLog, aReady, aTask, aWorld, rowsOf, T0 } from "./build.ts";
 
@@ -47,42 +51,16 @@ export interface RigOptions {
 export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}) {
   let nowMs = T0;
   const inner = memoryJournal({ serverMs: () => nowMs, fence: FENCE });
-  const { store } = inner;
-  const sensors = memorySensors(store, { hasResults });
+  const sensors = memorySensors(inner.store, { hasResults });
   const world = aWorld();
   const log = aLog();
+  const faults = noFaults();
+  const journal = faultyJournal(inner, faults);
   const kombu = { sep: sensors.sep, prioritySteps: [0, 3, 6, 9] };
   const task = aTask(own);
   const ready = { ...aReady(own), list: listOf(task.queue, task.priority, kombu) };
-  const faults = { settle: 0, loseReply: 0, commit: 0, results: 0, queues: 0 };
-
-  const journal: Journal = {
-    ...inner,
-    async commit(steps, fence) {
-      const reply = await inner.commit(steps, fence);
-      if (faults.commit-- > 0) throw new JournalUnavailableError("reply lost", "backoff");
-      return reply;
-    },
-    async settle(settlements, fence) {
-      if (faults.settle-- > 0) throw new JournalUnavailableError("request lost", "backoff");
-      const reply = await inner.settle(settlements, fence);
-      if (faults.loseReply-- > 0) throw new JournalUnavailableError("reply lost", "backoff");
-      return reply;
-    },
-  };
-  const faultySensors = {
-    ...sensors,
-    results(taskIds: readonly string[]) {
-      if (faults.results > 0) throw new JournalUnavailableError("backend away", "backoff");
-      return sensors.results(taskIds);
-    },
-    sampleQueues(lists: readonly string[], limit: number) {
-      if (faults.queues-- > 0) throw new JournalUnavailableError("broker away", "backoff");
-      return sensors.sampleQueues(lists, limit);
-    },
-  };
   const parts = {
-    sensors: faultySensors,
+    sensors: faultySensors(sensors, faults),
     journal,
     world,
     server: { nowMs: () => nowMs },
@@ -92,85 +70,21 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
     task: () => ready.task,
   };
   let eye = follower(parts);
-
-  const rig = {
-    store,
+  return {
+    store: inner.store,
     sensors,
     world,
     log,
     journal,
     faults,
-    ready,
-    get nowMs() {
-      return nowMs;
-    },
-    advance(durationMs: number): void {
-      nowMs += durationMs;
-    },
+    ...brokerOf(inner.store, sensors, () => nowMs),
+    ...tellerOf((hint) => eye.hint(hint), () => nowMs),
+    advance: (durationMs: number) => void (nowMs += durationMs),
     /** Publishes the fire of the present millisecond. */
-    async publish(): Promise<OpenFire> {
-      const gap = { dropped: null, fires: [nowMs] };
-      const term = { namespace: NAMESPACE, fence: FENCE };
-      const [step] = decide(ready, cursorText(world, ready.task.name), gap, term, nowMs);
-      const reply = await inner.commit([step!], FENCE);
-      if (reply.kind !== "done" || reply.outcomes[0]!.kind !== "committed") {
-        throw new Error(`expected the step to be committed, got ${JSON.stringify(reply)}`);
-      }
-      applyStep(world, step!);
-      return step!.publish!.open;
-    },
-    /** Where the message is; `undefined` when it waits nowhere. */
-    find(open: OpenFire): { list: string; bytes: string } | undefined {
-      const { tag } = idsOf(open);
-      for (const [list, elements] of store.lists) {
-        const bytes = elements.find((element) => element.includes(`"${tag}"`));
-        if (bytes !== undefined) return { list, bytes };
-      }
-    },
-    /** A worker reserves it. */
-    take(open: OpenFire): void {
-      const found = rig.find(open);
-      if (found === undefined) return;
-      const elements = store.lists.get(found.list)!;
-      elements.splice(elements.indexOf(found.bytes), 1);
-      taken.set(idsOf(open).tag, found);
-      sensors.unacked.set(
-        idsOf(open).tag,
-        found.bytes.includes(`"redelivered":true`) ? "again" : "first",
-      );
-    },
-    /** Kombu gives it back, at the old end; before 5.4 to the plain list. */
-    giveBack(open: OpenFire, list: string = open.list): void {
-      const { tag } = idsOf(open);
-      const found = taken.get(tag);
-      if (found === undefined || !sensors.unacked.delete(tag)) return;
-      const elements = store.lists.get(list) ?? [];
-      elements.push(givenBack(found.bytes));
-      store.lists.set(list, elements);
-    },
-    ack(open: OpenFire): void {
-      sensors.unacked.delete(idsOf(open).tag);
-    },
-    storeResult(open: OpenFire, status: string, own: Partial<TaskResult> = {}): void {
-      const isFinal = ["SUCCESS", "FAILURE", "REVOKED"].includes(status);
-      const doneMs = isFinal ? nowMs : null;
-      const { taskId } = idsOf(open);
-      sensors.documents.set(taskId, { status, doneMs, revokedAs: null, worker: null, ...own });
-    },
-    event(open: OpenFire, type: EventType, isExpired = false, worker = WORKER): void {
-      const { taskId } = idsOf(open);
-      const runtimeMs = type === "succeeded" ? 12 : null;
-      eye.hint({ kind: "event", taskId, type, worker, atMs: nowMs, runtimeMs, isExpired });
-    },
-    hint: (hint: Hint) => eye.hint(hint),
-    beat(worker = WORKER, isOnline = true): void {
-      eye.hint({ kind: "worker", worker, isOnline });
-    },
+    publish: () => publish(inner, world, ready, nowMs),
     sample: (): Promise<Followed> => eye.sample(),
     glance: (): Promise<Followed> => eye.glance(),
-    get hasHints() {
-      return eye.hasHints;
-    },
+    hasHints: () => eye.hasHints,
     /** Samples once a second for so long. */
     async watch(durationMs: number): Promise<void> {
       for (const endMs = nowMs + durationMs; nowMs < endMs;) {
@@ -185,20 +99,121 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
       for (const open of loaded.open) world.open.add(open);
       eye = follower(parts);
     },
-    /** `taken unacked`, `finished success`: each row of a fire after its publish, in short. */
-    async story(open?: OpenFire): Promise<string[]> {
-      const rows = await rowsOf(inner);
-      return rows.filter((row) => open === undefined || row.dueMs === open.dueMs)
-        .filter(({ type }) => type !== "fire.published")
-        .map(({ type, detail }) => {
-          const { by, reason, outcome, deliveries } = detail;
-          const words = [reason, by, outcome, deliveries].filter((word) => word !== undefined);
-          return [type.slice("fire.".length), ...words].join(" ");
-        });
+    story: (open?: OpenFire) => storyOf(inner, open),
+  };
+}
+
+/** Calls that are to fail, by number; `results` fails until it is put back to 0. */
+function noFaults() {
+  return { settle: 0, loseReply: 0, commit: 0, results: 0, queues: 0 };
+}
+
+type Faults = ReturnType<typeof noFaults>;
+
+function faultyJournal(inner: Journal, faults: Faults): Journal {
+  return {
+    ...inner,
+    async commit(steps, fence) {
+      const reply = await inner.commit(steps, fence);
+      if (faults.commit-- > 0) throw new JournalUnavailableError("reply lost", "backoff");
+      return reply;
+    },
+    async settle(settlements, fence) {
+      if (faults.settle-- > 0) throw new JournalUnavailableError("request lost", "backoff");
+      const reply = await inner.settle(settlements, fence);
+      if (faults.loseReply-- > 0) throw new JournalUnavailableError("reply lost", "backoff");
+      return reply;
     },
   };
-  const taken = new Map<string, { list: string; bytes: string }>();
-  return rig;
+}
+
+function faultySensors(inner: MemorySensors, faults: Faults): Omit<Sensors, "listen"> {
+  const { sep, hasResults } = inner;
+  const fail = (what: string) =>
+    Promise.reject(new JournalUnavailableError(`${what} away`, "backoff"));
+  return {
+    sep,
+    hasResults,
+    sampleQueues: (lists, limit) =>
+      faults.queues-- > 0 ? fail("broker") : inner.sampleQueues(lists, limit),
+    reservations: (tags) => inner.reservations(tags),
+    results: (taskIds) => faults.results > 0 ? fail("backend") : inner.results(taskIds),
+  };
+}
+
+async function publish(journal: Journal, world: World, ready: ReadyTask, nowMs: number) {
+  const gap = { dropped: null, fires: [nowMs] };
+  const term = { namespace: NAMESPACE, fence: FENCE };
+  const [step] = decide(ready, cursorText(world, ready.task.name), gap, term, nowMs);
+  const reply = await journal.commit([step!], FENCE);
+  if (reply.kind !== "done" || reply.outcomes[0]!.kind !== "committed") {
+    throw new Error(`expected the step to be committed, got ${JSON.stringify(reply)}`);
+  }
+  applyStep(world, step!);
+  return step!.publish!.open;
+}
+
+/** Celery's side: what workers do to messages and results. */
+function brokerOf({ lists }: MemoryStore, sensors: MemorySensors, nowMs: () => number) {
+  const taken = new Map<string, string>();
+  /** Where the message is; `undefined` when it waits nowhere. */
+  const find = (open: OpenFire) => {
+    for (const [list, elements] of lists) {
+      const bytes = elements.find((element) => element.includes(`"${idsOf(open).tag}"`));
+      if (bytes !== undefined) return { list, bytes };
+    }
+  };
+  return {
+    find,
+    take(open: OpenFire): void {
+      const found = find(open);
+      if (found === undefined) return;
+      const elements = lists.get(found.list)!;
+      elements.splice(elements.indexOf(found.bytes), 1);
+      const { tag } = idsOf(open);
+      taken.set(tag, found.bytes);
+      sensors.unacked.set(tag, found.bytes.includes('"redelivered":true') ? "again" : "first");
+    },
+    /** Kombu gives it back, at the old end; before 5.4 to the plain list. */
+    giveBack(open: OpenFire, list: string = open.list): void {
+      const { tag } = idsOf(open);
+      const bytes = taken.get(tag);
+      if (bytes === undefined || !sensors.unacked.delete(tag)) return;
+      lists.set(list, [...lists.get(list) ?? [], givenBack(bytes)]);
+    },
+    ack: (open: OpenFire) => void sensors.unacked.delete(idsOf(open).tag),
+    storeResult(open: OpenFire, status: string, own: Partial<TaskResult> = {}): void {
+      const doneMs = ["SUCCESS", "FAILURE", "REVOKED"].includes(status) ? nowMs() : null;
+      const result = { status, doneMs, revokedAs: null, worker: null, ...own };
+      sensors.documents.set(idsOf(open).taskId, result);
+    },
+  };
+}
+
+/** What workers say. */
+function tellerOf(hint: (hint: Hint) => void, nowMs: () => number) {
+  return {
+    hint,
+    event(open: OpenFire, type: EventType, isExpired = false, worker = WORKER): void {
+      const { taskId } = idsOf(open);
+      const runtimeMs = type === "succeeded" ? 12 : null;
+      hint({ kind: "event", taskId, type, worker, atMs: nowMs(), runtimeMs, isExpired });
+    },
+    beat(worker = WORKER, isOnline = true): void {
+      hint({ kind: "worker", worker, isOnline });
+    },
+  };
+}
+
+/** `taken unacked`, `finished success`: each row of a fire after its publish, in short. */
+export async function storyOf(journal: Journal, open?: OpenFire): Promise<string[]> {
+  return (await rowsOf(journal))
+    .filter(({ task, dueMs }) => !open || (task === open.task && dueMs === open.dueMs))
+    .filter(({ type }) => type !== "fire.published")
+    .map(({ type, detail: { reason, by, outcome, deliveries } }) =>
+      [type.slice("fire.".length), reason, by, outcome, deliveries]
+        .filter((word) => word !== undefined).join(" ")
+    );
 }
 
 export type FollowRig = ReturnType<typeof followRig>;

@@ -1,0 +1,64 @@
+/** When to look at a fire again: soon where something is about to be known, else ever less often. */
+
+import type { OpenFire } from "../cursor.ts";
+import type { Evidence } from "./evidence.ts";
+import { GONE_AFTER_MS, newNotes, PACE_MAX_MS, PACE_MIN_MS, UNREAD } from "./evidence.ts";
+import type { Tracked } from "./open_fires.ts";
+import type { Verdict } from "./verdict.ts";
+import { EXPIRED_BEHIND_MS, EXPIRY_MARGIN_MS, FINISH_WITHIN_MS } from "./verdict.ts";
+
+/** Samples do not come to the millisecond. */
+const PACE_SLACK_MS = 100;
+
+/**
+ * Takes what a look found into the notes.
+ * @returns when to look again, Unix milliseconds; `null` to leave it as it was set
+ */
+export function afterLook(
+  tracked: Tracked,
+  evidence: Evidence,
+  verdict: Verdict,
+  nowMs: number,
+): number | null {
+  const { open } = tracked;
+  const { goneMs, unseenMs, settlement } = verdict;
+  const { kind } = evidence.position;
+  const isCertain = (kind === "queued" || kind === "behind") && open.state === "queued";
+  // What is sure to wait needs no notes: there may be very many of its kind.
+  if (tracked.notes === null && settlement === null && isCertain) return deadlineAfter(open, nowMs);
+  if (evidence === UNREAD && settlement === null) return null;
+  const notes = tracked.notes ??= newNotes();
+  notes.goneMs = goneMs;
+  notes.unseenMs = unseenMs;
+  if (open.state === "acked") notes.ackedMs ??= nowMs;
+  const isSoon = settlement !== null || evidence.result === "unread";
+  notes.paceMs = isSoon
+    ? PACE_MIN_MS
+    : Math.min(PACE_MAX_MS, Math.max(PACE_MIN_MS, notes.paceMs * 2));
+  notes.lookMs = goneMs === null
+    ? nowMs + notes.paceMs - PACE_SLACK_MS
+    : Math.max(nowMs, goneMs + GONE_AFTER_MS);
+  return Math.min(notes.lookMs, deadlineAfter(open, nowMs));
+}
+
+/** Starts the pace anew after a step of a fire; when to look again. Unix milliseconds. */
+export function afterStep(tracked: Tracked, next: OpenFire, nowMs: number): number {
+  const notes = tracked.notes ??= newNotes();
+  notes.paceMs = PACE_MIN_MS;
+  notes.lookMs = nowMs + PACE_MIN_MS - PACE_SLACK_MS;
+  if (next.state === "acked") notes.ackedMs ??= nowMs;
+  return Math.min(notes.lookMs, deadlineAfter(next, nowMs));
+}
+
+/** The next time at which something may become true by itself. */
+function deadlineAfter(open: OpenFire, nowMs: number): number {
+  const deadlines = [nowMs + FINISH_WITHIN_MS];
+  if (open.state !== "acked") {
+    deadlines.push(open.giveUpMs);
+    if (open.expiresMs !== null) {
+      deadlines.push(open.expiresMs + EXPIRY_MARGIN_MS + 1, open.expiresMs + EXPIRED_BEHIND_MS + 1);
+    }
+    if (open.state === "queued" && !open.isOverdue) deadlines.push(open.takeByMs);
+  }
+  return Math.min(...deadlines.filter((deadlineMs) => deadlineMs > nowMs));
+}
