@@ -1,0 +1,254 @@
+/** Replicas as they run, whole, on a journal and a lease in memory and a clock that is moved. */
+
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "@std/testing/bdd";
+import { serverClock, simClock } from "../../src/clock.ts";
+import { supervise, type Supervisor } from "../../src/commands/supervise.ts";
+import type { OfficeParts } from "../../src/core/office.ts";
+import type { Roster } from "../../src/core/roster.ts";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import { memoryJournal } from "../../src/memory/journal.ts";
+import { memoryLease } from "../../src/memory/lease.ts";
+import { memorySensors } from "../../src/memory/sensors.ts";
+import type { Journal, Lease } from "../../src/ports.ts";
+import { aLog, aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
+import { flakyJournal } from "../support/flaky_journal.ts";
+
+const TTL = 5_000;
+const SECOND = { trigger: { kind: "every", everyMs: 1000, phaseMs: 0 } } as const;
+const ALL = { catchUp: { policy: "all", windowMs: 600_000, cap: 600 } } as const;
+
+describe("supervise()", () => {
+  const started: { clock: ReturnType<typeof simClock>; supervisor: Supervisor }[] = [];
+
+  afterEach(async () => {
+    for (const { clock, supervisor } of started.splice(0)) {
+      supervisor.actor.send({ type: "STOP" });
+      await clock.advance(10_000);
+      await supervisor.done;
+    }
+  });
+
+  function start(world: ReturnType<typeof aWorld>, owner = "a", own: Partial<OfficeParts> = {}) {
+    const replica = world.replica(owner, own);
+    const supervisor = supervise(replica.parts);
+    started.push({ clock: world.clock, supervisor });
+    return { ...replica, supervisor, state: () => supervisor.actor.getSnapshot().value };
+  }
+
+  it("publishes each due time once, on time, for as long as it runs", async () => {
+    const world = aWorld();
+    start(world);
+    await world.clock.advance(10_500);
+    assert.deepEqual(await world.published(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(await world.latenesses(), new Array(10).fill(0));
+  });
+
+  it("hands over within a poll when it is stopped, and nothing is lost or doubled", async () => {
+    const world = aWorld();
+    const one = start(world, "a");
+    start(world, "b");
+    await world.clock.advance(3_200);
+    one.supervisor.actor.send({ type: "STOP" });
+    await world.clock.advance(300);
+    assert.deepEqual(await one.supervisor.done, { error: null });
+    assert.equal(world.store.lease?.owner, "b");
+    await world.clock.advance(3_000);
+    assert.deepEqual(await world.published(), [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(await world.terms(), ["started a", "ended a", "started b"]);
+  });
+
+  it("is followed by a standby after its lease when it is silent", async () => {
+    const world = aWorld();
+    start(world, "a", { lease: world.mute(2_000) });
+    start(world, "b");
+    await world.clock.advance(20_500);
+    assert.deepEqual(await world.published(), Array.from({ length: 20 }, (_, index) => index + 1));
+    assert.deepEqual(await world.terms(), ["started a", "started b"]);
+  });
+
+  it("gives back a lease that was taken while the stop came", async () => {
+    const world = aWorld();
+    const late = world.slowTake();
+    const { supervisor } = start(world, "a", { lease: late.lease });
+    await world.clock.advance(0);
+    supervisor.actor.send({ type: "STOP" });
+    late.arrive();
+    await world.clock.advance(100);
+    await supervisor.done;
+    assert.equal(late.taken(), 1);
+    assert.equal(world.store.lease, null);
+  });
+
+  it("tries again with pauses where recovery fails, and leads when it can", async () => {
+    const world = aWorld();
+    let loads = 0;
+    let isAway = true;
+    const journal: Journal = {
+      ...world.memory,
+      load() {
+        loads++;
+        if (isAway) return Promise.reject(new JournalUnavailableError("OOM", "alarm"));
+        return world.memory.load();
+      },
+    };
+    const { state } = start(world, "a", { journal });
+    await world.clock.advance(10_000);
+    assert.ok(loads >= 4 && loads <= 12, `${loads} tries in 10 s`);
+    isAway = false;
+    await world.clock.advance(2_500);
+    assert.equal(typeof state(), "object");
+    assert.ok((await world.published()).length >= 1);
+  });
+
+  it("keeps on through a Redis that is away for a while, and loses nothing", async () => {
+    const world = aWorld();
+    const journal = flakyJournal(world.memory);
+    start(world, "a", { journal });
+    await world.clock.advance(2_500);
+    journal.faults.push("reply", "request", "request", "reply");
+    await world.clock.advance(8_000);
+    assert.deepEqual(await world.published(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(await world.terms(), ["started a"]);
+  });
+
+  it("ends with the error that no waiting mends, and gives the lease back", async () => {
+    const world = aWorld();
+    const journal = flakyJournal(world.memory);
+    const { supervisor } = start(world, "a", { journal });
+    await world.clock.advance(1_500);
+    journal.retry = "fatal";
+    journal.faults.push("request");
+    await world.clock.advance(1_000);
+    const { error } = await supervisor.done;
+    assert.ok(error instanceof JournalUnavailableError);
+    assert.equal(world.store.lease, null);
+  });
+
+  it("ends in order where following breaks for a defect of ours", async () => {
+    const world = aWorld();
+    const defect = new TypeError("a defect");
+    const journal: Journal = { ...world.memory, settle: () => Promise.reject(defect) };
+    const sensors = memorySensors(world.store);
+    sensors.results = () => Promise.reject(defect);
+    sensors.reservations = () => Promise.reject(defect);
+    sensors.sampleQueues = () => Promise.reject(defect);
+    const { supervisor } = start(world, "a", { journal, sensors });
+    await world.clock.advance(5_000);
+    assert.deepEqual(await supervisor.done, { error: defect });
+    assert.equal(world.store.lease, null);
+    assert.deepEqual(await world.terms(), ["started a", "ended a"]);
+  });
+
+  it("notices that Redis was emptied, says so once, and does not fire the past", async () => {
+    const world = aWorld();
+    const { parts } = start(world);
+    await world.clock.advance(3_500);
+    world.empty();
+    await world.clock.advance(4_000);
+    const rows = await rowsOf(world.memory);
+    assert.equal(rows.filter(({ type }) => type === "term.history_lost").length, 1);
+    assert.equal(parts.log.lines.filter(({ level }) => level === "error").length, 1);
+    const published = await world.published();
+    assert.deepEqual(published.slice(-3), [5, 6, 7]);
+    assert.equal(new Set(published).size, published.length);
+  });
+
+  it("takes up a new schedule at once, and moves no other fire", async () => {
+    const world = aWorld();
+    const { parts, supervisor } = start(world);
+    await world.clock.advance(2_500);
+    parts.declared.roster = aRoster(...world.roster.values(), aReady({ name: "new", ...SECOND }));
+    parts.declared.rows.push({
+      type: "control.reloaded",
+      task: "",
+      dueMs: null,
+      decidedMs: T0,
+      detail: { added: ["new"], changed: [], retired: [] },
+    });
+    supervisor.actor.send({ type: "RELOAD" });
+    await world.clock.advance(1_000);
+    assert.deepEqual(await world.published("new"), [3]);
+    assert.deepEqual(await world.published(), [1, 2, 3]);
+    assert.equal(parts.declared.rows.length, 0);
+    const rows = await rowsOf(world.memory);
+    assert.equal(rows.filter(({ type }) => type === "control.reloaded").length, 1);
+  });
+});
+
+/** One Redis in memory, and replicas of one schedule on one clock. */
+function aWorld() {
+  const clock = simClock(T0);
+  const memory = memoryJournal({ serverMs: () => Math.floor(clock.wallMs()) });
+  const { store } = memory;
+  const lease = memoryLease(memory);
+  const roster: Roster = aRoster(aReady({ name: "a", ...SECOND, ...ALL }));
+
+  async function fires(task: string) {
+    return (await rowsOf(memory)).filter((row) =>
+      row.type === "fire.published" && row.task === task
+    );
+  }
+
+  return {
+    clock,
+    memory,
+    store,
+    roster,
+    /** Seconds after the start, of the fires in the journal. */
+    published: async (task = "a") => (await fires(task)).map(({ dueMs }) => (dueMs! - T0) / 1000),
+    latenesses: async () => (await fires("a")).map(({ dueMs, decidedMs }) => decidedMs - dueMs!),
+    /** `started a`, `ended a` and so on. */
+    terms: async () =>
+      (await rowsOf(memory)).filter(({ type }) => type.startsWith("term."))
+        .map(({ type, detail }) => `${type.slice(5)} ${detail.owner}`),
+    /** FLUSHALL, but for the journal, which the test reads. */
+    empty() {
+      store.fence = store.lease = store.epoch = null;
+      for (const map of [store.cursors, store.open, store.lists]) map.clear();
+    },
+    /** A lease that answers to nothing but releases after a while: the replica has lost its way. */
+    mute(afterMs: number): Lease {
+      const away = () => new JournalUnavailableError("no answer", "backoff");
+      const isMute = () => clock.monotonicMs() > afterMs;
+      return {
+        take: (request) => isMute() ? Promise.reject(away()) : lease.take(request),
+        renew: (request) => isMute() ? Promise.reject(away()) : lease.renew(request),
+        release: (request) => lease.release(request),
+      };
+    },
+    /** A lease whose first taking arrives when the test says so. */
+    slowTake() {
+      let arrive = () => {};
+      let taken = 0;
+      const slow: Lease = {
+        ...lease,
+        async take(request) {
+          await new Promise<void>((resolve) => arrive = resolve);
+          taken++;
+          return await lease.take(request);
+        },
+      };
+      return { lease: slow, arrive: () => arrive(), taken: () => taken };
+    },
+    replica(owner: string, own: Partial<OfficeParts>) {
+      const parts = {
+        journal: memory,
+        sensors: memorySensors(store),
+        namespace: "beat",
+        build: "test",
+        declared: { roster, rows: [] },
+        lease,
+        clock,
+        server: serverClock(clock),
+        owner,
+        ttlMs: TTL,
+        newEpoch: `epoch of ${owner}`,
+        isPatient: true,
+        ...own,
+        log: aLog(),
+      } satisfies OfficeParts;
+      return { parts };
+    },
+  };
+}
