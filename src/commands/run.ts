@@ -9,7 +9,7 @@ import { rosterOf } from "../core/roster.ts";
 import { BeatError, EXIT } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { createLog } from "../log.ts";
-import { connect } from "../redis/client.ts";
+import { connect, untilTried } from "../redis/client.ts";
 import type { Embedded } from "../redis/embedded.ts";
 import { EMBEDDED_DIR, startEmbedded, withEmbedded } from "../redis/embedded.ts";
 import { redisJournal } from "../redis/journal.ts";
@@ -66,9 +66,13 @@ async function lead({ config, env, isPatient, log, embedded }: Start, shell: She
   const owner = `${Deno.hostname()}:${Deno.pid}:${randomUUID().slice(0, 8)}`;
   const origin = `beat@${Deno.hostname()}`;
   const ready = (from: Config) => rosterOf(from.tasks, from.settings.transport, origin);
-  const { office, close } = officeOf({ config, owner, isPatient, log, roster: ready(config) });
+  const { office, connected, close } = officeOf({
+    ...{ config, owner, isPatient, log },
+    roster: ready(config),
+  });
   saySummary(config, office.declared.roster, office.server, log);
   if (embedded !== null) sayEmbedded(embedded, shell);
+  await connected(shell.signal);
   const supervisor = supervise(office);
   const reload = reloader({ ...office, load: () => loadConfig(env), rosterOf: ready }, config);
   const stopWatching = watchForReload(config, supervisor, reload, shell);
@@ -90,7 +94,7 @@ function officeOf({ config, owner, isPatient, log, roster }: {
   isPatient: boolean;
   log: Log;
   roster: OfficeParts["declared"]["roster"];
-}): { office: OfficeParts; close(): void } {
+}): { office: OfficeParts; connected(signal: AbortSignal): Promise<void>; close(): void } {
   const { settings } = config;
   const { broker, backend, transport, namespace, leaseMs } = settings;
   if (broker === null) throw new BeatError("CONFIG", EXIT.usage, "no broker is configured");
@@ -120,7 +124,11 @@ function officeOf({ config, owner, isPatient, log, roster }: {
     leasing.disconnect();
     sensors.close();
   };
-  return { office, close };
+  const connected = async (signal: AbortSignal) => {
+    const tried = AbortSignal.any([signal, AbortSignal.timeout(commandTimeoutMs)]);
+    await Promise.all([publishing, leasing].map((client) => untilTried(client, tried)));
+  };
+  return { office, connected, close };
 }
 
 function watchForReload(

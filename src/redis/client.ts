@@ -72,6 +72,24 @@ export function untilReady(client: Redis, signal: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Resolves once the first attempt to connect has ended, well or not, or `signal` is aborted: a question
+ * before that would be refused although nothing is wrong.
+ */
+export function untilTried(client: Redis, signal: AbortSignal): Promise<void> {
+  if (isUsable(client) || lastErrorOf(client) !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const finish = () => {
+      for (const event of ["ready", "close", "end"]) client.off(event, finish);
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    for (const event of ["ready", "close", "end"]) client.on(event, finish);
+    signal.addEventListener("abort", finish);
+    if (signal.aborted || client.status === "end") finish();
+  });
+}
+
 /** A connection that is being given up still calls itself ready. */
 function isUsable(client: Redis): boolean {
   return client.status === "ready" && client.stream.writable;
