@@ -5,9 +5,10 @@
  */
 
 import type { OpenFire } from "../cursor.ts";
-import { lookMsOf, openKey } from "../cursor.ts";
+import { openKey } from "../cursor.ts";
 import type { Notes } from "./evidence.ts";
 import { lookBook } from "./look_book.ts";
+import { deadlineAfter } from "./pace.ts";
 
 /** An open fire and what the follower keeps about it. */
 export interface Tracked {
@@ -62,7 +63,7 @@ export function openFires(): OpenFires {
     const { open } = tracked;
     if (open.state === "acked") unfinished.add(open.task, tracked);
     else lines.add(tracked);
-    book.put(tracked, isWaiting(open) ? lookMsOf(open) : 0);
+    book.put(tracked, isWaiting(open) ? deadlineAfter(open, -Infinity) : 0);
   }
 
   function leave(tracked: Tracked): void {
@@ -108,7 +109,7 @@ export function openFires(): OpenFires {
         const keepsPlace = isWaiting(tracked.open) && isWaiting(next);
         if (!keepsPlace) leave(tracked);
         tracked.open = next;
-        if (keepsPlace) book.put(tracked, lookMsOf(next));
+        if (keepsPlace) book.put(tracked, deadlineAfter(next, -Infinity));
         else enter(tracked);
       },
       remove,

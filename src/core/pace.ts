@@ -50,8 +50,8 @@ export function afterStep(tracked: Tracked, next: OpenFire, nowMs: number): numb
   return Math.min(notes.lookMs, deadlineAfter(next, nowMs));
 }
 
-/** The next time at which something may become true by itself. */
-function deadlineAfter(open: OpenFire, nowMs: number): number {
+/** The first time after `nowMs` at which something may become true by itself. Unix milliseconds. */
+export function deadlineAfter(open: OpenFire, nowMs: number): number {
   const deadlines = [nowMs + FINISH_WITHIN_MS];
   if (open.state !== "acked") {
     deadlines.push(open.giveUpMs);
