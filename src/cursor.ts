@@ -104,11 +104,3 @@ export function decodeOpen(key: string, text: string): OpenFire {
     list: list.join(" "),
   };
 }
-
-/** When to look at an open fire at the latest. */
-export function lookMsOf(open: OpenFire): number {
-  const deadlines = [open.giveUpMs];
-  if (open.expiresMs !== null) deadlines.push(open.expiresMs);
-  if (open.state === "queued" && !open.isOverdue) deadlines.push(open.takeByMs);
-  return Math.min(...deadlines);
-}

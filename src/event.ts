@@ -58,6 +58,16 @@ export const DETAIL = {
   "term.ended": z.looseObject({ owner: z.string(), reason: z.string() }),
   /** Beat's keys were gone although this replica had seen them: somebody emptied Redis. */
   "term.history_lost": z.looseObject({ owner: z.string(), reason: z.string() }),
+  /**
+   * Rows that this replica had seen are gone: a replica of Redis was promoted before it had them, or
+   * the append-only file was cut. They were `fromId` (the newest that stayed) to `toId`, exclusive
+   * and inclusive. What they decided is decided anew, with the same ids.
+   */
+  "term.history_shortened": z.looseObject({
+    owner: z.string(),
+    fromId: z.string(),
+    toId: z.string(),
+  }),
   /** A changed configuration was taken; lists of entry names. */
   "control.reloaded": z.looseObject({
     added: z.array(z.string()),
@@ -96,6 +106,13 @@ export interface JournalRow {
   readonly decidedMs: number;
   readonly fence: number;
   readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Below zero where the stream id `one` comes before `other`, 0 where they are equal. */
+export function compareIds(one: string, other: string): number {
+  const [oneMs, oneNumber] = one.split("-").map(Number) as [number, number];
+  const [otherMs, otherNumber] = other.split("-").map(Number) as [number, number];
+  return oneMs - otherMs || oneNumber - otherNumber;
 }
 
 /** Server time of a row. Unix milliseconds. */

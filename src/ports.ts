@@ -53,6 +53,15 @@ export type Outcome =
   /** The key of its list is of another type. */
   | { readonly kind: "wrongtype" };
 
+/**
+ * The id of the journal's newest row before and after a call; `0-0` for none. What was there once
+ * must be there later: an id that fell shows that history was cut.
+ */
+export interface LastId {
+  readonly before: string;
+  readonly after: string;
+}
+
 /** `fenced`: someone newer leads, nothing was written, step down. */
 export type Committed =
   | { readonly kind: "fenced" }
@@ -61,6 +70,7 @@ export type Committed =
     /** The server's time, read once in the script. Unix milliseconds. */
     readonly serverMs: number;
     readonly outcomes: readonly Outcome[];
+    readonly lastId: LastId;
   };
 
 /** What became known of an open fire: rows, and its next text. */
@@ -83,11 +93,14 @@ export type Settled =
     readonly kind: "done";
     readonly serverMs: number;
     readonly outcomes: readonly SettleOutcome[];
+    readonly lastId: LastId;
   };
 
 /** What a new leader starts from. */
 export interface Loaded {
   readonly serverMs: number;
+  /** The id of the journal's newest row; `0-0` for none, and after `reload`, which does not look. */
+  readonly lastId: string;
   /** Keyed by task; log cursors included. */
   readonly cursors: ReadonlyMap<string, Cursor>;
   readonly open: readonly OpenFire[];

@@ -1,7 +1,7 @@
 /** What every journal holds its caller to, before anything is sent or written. */
 
 import type { OpenFire } from "./cursor.ts";
-import { lookMsOf, openKey } from "./cursor.ts";
+import { openKey } from "./cursor.ts";
 import { invariant } from "./errors.ts";
 import type { Row } from "./event.ts";
 import { TASK_NAME } from "./fire.ts";
@@ -64,12 +64,12 @@ function checkOpen(open: OpenFire): void {
       } in "${open.list}"`,
     );
   }
-  const lookMs = lookMsOf(open);
-  if (!Number.isSafeInteger(lookMs)) {
-    broken(
-      `expected whole milliseconds in the deadlines of ${openKey(open)}, got ${lookMs}`,
-    );
-  }
+  const { publishedMs, expiresMs, takeByMs, giveUpMs } = open;
+  if ([publishedMs, expiresMs ?? 0, takeByMs, giveUpMs].every(Number.isSafeInteger)) return;
+  broken(
+    `expected whole milliseconds in the deadlines of ${openKey(open)}, ` +
+      `got ${publishedMs}, ${expiresMs}, ${takeByMs}, ${giveUpMs}`,
+  );
 }
 
 function broken(message: string): never {

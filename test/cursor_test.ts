@@ -9,7 +9,6 @@ import {
   encodeCursor,
   encodeOpen,
   LOG_CURSOR,
-  lookMsOf,
   type OpenFire,
   openKey,
 } from "../src/cursor.ts";
@@ -71,24 +70,6 @@ describe("encodeOpen() and decodeOpen()", () => {
     assert.throws(() => decodeOpen("nonsense", text), /expected an open fire/);
     assert.throws(() => decodeOpen(openKey(open), ""), /expected an open fire/);
     assert.throws(() => decodeOpen(openKey(open), `z${text.slice(1)}`), /expected an open fire/);
-  });
-});
-
-describe("lookMsOf()", () => {
-  it("is the first of what can happen to the fire by itself", () => {
-    const open = { takeByMs: T0 + 20, expiresMs: T0 + 30, giveUpMs: T0 + 40 };
-    const cases: readonly [Partial<OpenFire>, number][] = [
-      [{}, 20],
-      [{ isOverdue: true }, 30],
-      [{ state: "taken" }, 30],
-      [{ state: "acked" }, 30],
-      [{ isOverdue: true, expiresMs: null }, 40],
-      [{ expiresMs: T0 + 10 }, 10],
-      [{ giveUpMs: T0 + 5 }, 5],
-    ];
-    for (const [own, afterMs] of cases) {
-      assert.equal(lookMsOf(anOpenFire({ ...open, ...own })), T0 + afterMs, JSON.stringify(own));
-    }
   });
 });
 

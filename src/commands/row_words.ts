@@ -89,6 +89,7 @@ const BAD = new Set([
   "fire.expired",
   "fire.overdue",
   "term.history_lost",
+  "term.history_shortened",
   "control.reload_refused",
 ]);
 const NOTABLE = new Set(["fire.redelivered", "fire.skipped", "fire.late_ack", "task.dropped"]);
@@ -125,6 +126,8 @@ const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
   "term.started": ({ owner, build }) => `${owner} leads, build ${build}`,
   "term.ended": ({ owner, reason }) => `${owner} leads no more: ${reason}`,
   "term.history_lost": ({ owner, reason }) => `seen by ${owner}: ${reason}`,
+  "term.history_shortened": ({ owner, fromId, toId }) =>
+    `seen by ${owner}: rows after ${fromId} up to ${toId} are gone; what they decided is decided anew`,
   "control.reloaded": ({ added, changed, retired }) =>
     [listText("added", added), listText("changed", changed), listText("retired", retired)]
       .filter((part) => part !== "").join("; ") || "nothing changed",

@@ -12,6 +12,8 @@ import type { Clock, Journal, Sensors } from "../ports.ts";
 import type { Tally } from "./commit.ts";
 import type { Term } from "./decide.ts";
 import { follower } from "./follow.ts";
+import type { History } from "./history.ts";
+import { newHistory, watchHistory } from "./history.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
 import type { Roster } from "./roster.ts";
@@ -42,6 +44,8 @@ export interface OfficeParts extends LeaseParts {
 export interface Office {
   readonly parts: OfficeParts;
   readonly seen: Seen;
+  /** What was seen of the journal; a cut in it ends the term, so that the world is loaded anew. */
+  readonly history: History;
   /** What the present term ticks with; `null` outside of one. */
   now: Tick | null;
   /** The work under way. */
@@ -51,8 +55,10 @@ export interface Office {
 }
 
 export function openOffice(parts: OfficeParts): Office {
+  const history = newHistory();
   return {
-    parts,
+    parts: { ...parts, journal: watchHistory(parts.journal, history) },
+    history,
     seen: { fence: 0, epoch: null, isHistoryLost: false, takenMs: 0 },
     now: null,
     underWay: Promise.resolve(),
@@ -80,18 +86,26 @@ export function standBy(office: Office, input: TermInput, signal: AbortSignal): 
 /** Loads the world and brings the schedule up to date. @throws {JournalUnavailableError} */
 export function recover(office: Office, input: TermInput): Promise<Passed> {
   return alone(office, async () => {
-    const { parts, seen } = office;
+    const { parts, seen, history } = office;
     office.now = await openTerm(parts, parts.declared.roster, termOf(office, input), {
       owner: parts.owner,
       epoch: seen.epoch ?? parts.newEpoch,
       build: parts.build,
       isHistoryLost: seen.isHistoryLost,
+      history,
     });
     if (office.now === null) return { isFenced: true };
     parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
     if (seen.isHistoryLost) {
       parts.log.error("Beat's keys were gone from Redis: firing starts from now, the past is lost");
       seen.isHistoryLost = false;
+    }
+    if (history.cut !== null) {
+      parts.log.error(
+        "rows of the journal are gone: what they decided is decided anew",
+        history.cut,
+      );
+      history.cut = null;
     }
     return { isFenced: false };
   });
@@ -114,7 +128,7 @@ async function publishDue(office: Office, input: TermInput): Promise<Passed> {
   if (office.now === null) return { isFenced: true };
   const tally = await tick(office.now, term, office.stopped.signal);
   speakOf(office, tally);
-  if (tally.isFenced) return tally;
+  if (tally.isFenced || office.history.cut !== null) return { isFenced: true };
   const isBehind = tally.otherRevision.size + tally.reread.size > 0;
   if (isBehind) office.now = await declare(office.parts, office.now, term);
   return { isFenced: office.now === null };
@@ -149,7 +163,7 @@ export async function followOpen(
   for (let isTold = false; !signal.aborted;) {
     try {
       const { isFenced } = await eye.sample();
-      if (isFenced) return onFenced();
+      if (isFenced || office.history.cut !== null) return onFenced();
       isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;

@@ -9,6 +9,7 @@ import { agendaOf } from "./agenda.ts";
 import type { Committer } from "./commit.ts";
 import { committer } from "./commit.ts";
 import type { Term } from "./decide.ts";
+import type { History } from "./history.ts";
 import { openFires } from "./open_fires.ts";
 import { reconcile } from "./reconcile.ts";
 import type { Roster } from "./roster.ts";
@@ -31,6 +32,8 @@ export interface Opening {
   readonly epoch: string;
   readonly build: string;
   readonly isHistoryLost: boolean;
+  /** A cut in it is told, too. */
+  readonly history: History;
 }
 
 /**
@@ -100,12 +103,14 @@ export async function closeTerm(
 }
 
 function openingRows({ server }: TermParts, opening: Opening): Row[] {
-  const { owner, epoch, build, isHistoryLost } = opening;
+  const { owner, epoch, build, isHistoryLost, history } = opening;
   const head = { task: "", dueMs: null, decidedMs: server.nowMs() };
   const rows: Row[] = [{ ...head, type: "term.started", detail: { owner, epoch, build } }];
   if (isHistoryLost) {
     const reason = "Beat's keys were gone: firing starts from now, the past is not fired";
     rows.push({ ...head, type: "term.history_lost", detail: { owner, reason } });
+  } else if (history.cut !== null) {
+    rows.push({ ...head, type: "term.history_shortened", detail: { owner, ...history.cut } });
   }
   return rows;
 }

@@ -4,14 +4,14 @@
  */
 
 import type { OpenFire } from "../cursor.ts";
-import { decodeCursor, decodeOpen, encodeOpen, lookMsOf, openKey } from "../cursor.ts";
+import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { decodeRow } from "../event.ts";
 import type { Journal, Loaded, Outcome, ReadRange, Settlement, Step } from "../ports.ts";
 import type { SettleOutcome } from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
 import type { Entry, MemoryStore } from "./store.ts";
-import { appendRow, memoryStore, pushMessage, removeMessage, splitId } from "./store.ts";
+import { appendRow, lastIdOf, memoryStore, pushMessage, removeMessage, splitId } from "./store.ts";
 
 /** A journal whose insides tests and previews may look at, and seed. */
 export interface MemoryJournal extends Journal {
@@ -34,19 +34,26 @@ export function memoryJournal(
         checkSteps(steps, fence);
         if (store.fence !== fence) return { kind: "fenced" };
         const serverMs = store.serverMs();
+        const before = lastIdOf(store);
         const outcomes = steps.map((step) => commitStep(store, step, { serverMs, fence }));
-        return { kind: "done", serverMs, outcomes };
+        return { kind: "done", serverMs, outcomes, lastId: { before, after: lastIdOf(store) } };
       }),
     settle: (settlements, fence) =>
       promised(() => {
         checkSettlements(settlements, fence);
         if (store.fence !== fence) return { kind: "fenced" };
         const serverMs = store.serverMs();
+        const before = lastIdOf(store);
         const outcomes = settlements.map((each) => settleOne(store, each, { serverMs, fence }));
-        return { kind: "done", serverMs, outcomes };
+        return { kind: "done", serverMs, outcomes, lastId: { before, after: lastIdOf(store) } };
       }),
-    load: () => promised(() => snapshot(store, store.cursors.keys(), store.open.keys())),
-    reload: (tasks, openIds) => promised(() => snapshot(store, tasks, openIds)),
+    load: () =>
+      promised(() => ({
+        ...snapshot(store, store.cursors.keys(), store.open.keys()),
+        lastId: lastIdOf(store),
+      })),
+    reload: (tasks, openIds) =>
+      promised(() => ({ ...snapshot(store, tasks, openIds), lastId: "0-0" })),
     read: (range, onForeign) => rowsOf(inRange(store, range), onForeign),
     readBack: (range, onForeign) => rowsOf(inRange(store, range).reverse(), onForeign),
   };
@@ -71,7 +78,7 @@ function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Term): 
 
   if (publish !== null) {
     pushMessage(store, publish.open.list, publish.message);
-    putOpen(store, publish.open);
+    store.open.set(openKey(publish.open), encodeOpen(publish.open));
   }
   appendRow(store, serverMs, step.row, fence);
   if (step.next === "") store.cursors.delete(step.task);
@@ -105,20 +112,16 @@ function settleOne(store: MemoryStore, settlement: Settlement, term: Term): Sett
     if (!removeMessage(store, remove.list, remove.bytes)) return "raced";
   }
   for (const row of rows) appendRow(store, term.serverMs, row, term.fence);
-  if (next === null) {
-    store.open.delete(key);
-    store.lookMs.delete(key);
-  } else putOpen(store, next);
+  if (next === null) store.open.delete(key);
+  else store.open.set(key, encodeOpen(next));
   return "settled";
 }
 
-function putOpen(store: MemoryStore, open: OpenFire): void {
-  const key = openKey(open);
-  store.open.set(key, encodeOpen(open));
-  store.lookMs.set(key, lookMsOf(open));
-}
-
-function snapshot(store: MemoryStore, tasks: Iterable<string>, openIds: Iterable<string>): Loaded {
+function snapshot(
+  store: MemoryStore,
+  tasks: Iterable<string>,
+  openIds: Iterable<string>,
+): Omit<Loaded, "lastId"> {
   const cursors = new Map();
   for (const task of tasks) {
     const text = store.cursors.get(task);

@@ -21,8 +21,6 @@ export interface MemoryStore {
   readonly cursors: Map<string, string>;
   /** Texts by open key. */
   readonly open: Map<string, string>;
-  /** When to look at an open fire, by open key. Unix milliseconds. */
-  readonly lookMs: Map<string, number>;
   /** Messages by list, without the global prefix. The first is the newest, as with LPUSH. */
   readonly lists: Map<string, string[]>;
   /** Lists whose key is of another type. */
@@ -39,7 +37,6 @@ export function memoryStore(serverMs: () => number, fence: number | null = null)
     epoch: null,
     cursors: new Map(),
     open: new Map(),
-    lookMs: new Map(),
     lists: new Map(),
     foreignLists: new Set(),
     entries: [],
@@ -48,8 +45,7 @@ export function memoryStore(serverMs: () => number, fence: number | null = null)
 
 /** XADD: the id is the server's time, and never goes back where the clock does. */
 export function appendRow(store: MemoryStore, nowMs: number, row: Row, fence: number): void {
-  const last = store.entries.at(-1)?.id ?? "0-0";
-  const [lastMs, lastSequence] = splitId(last);
+  const [lastMs, lastSequence] = splitId(lastIdOf(store));
   const id = nowMs > lastMs ? `${nowMs}-0` : `${lastMs}-${lastSequence + 1}`;
   const [type, due, decided, payload] = encodeRow(row);
   const values = [String(ROW_VERSION), type, row.task, due, decided, String(fence), payload];
@@ -57,6 +53,11 @@ export function appendRow(store: MemoryStore, nowMs: number, row: Row, fence: nu
     id,
     fields: ROW_FIELDS.flatMap((name, index) => [name, values[index]!]),
   });
+}
+
+/** The id of the newest entry; `0-0` for none. */
+export function lastIdOf(store: MemoryStore): string {
+  return store.entries.at(-1)?.id ?? "0-0";
 }
 
 /** LPUSH. */

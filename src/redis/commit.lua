@@ -1,32 +1,30 @@
 -- Takes a batch of steps: each whole (message, row, cursor, open fire) or nothing of it.
 -- All checks come before the first write: a script that fails half way is not undone.
 --
--- KEYS  1 fence (string)  2 journal (stream)  3 cursors (hash)  4 open (sorted set)
---       5 open fires (hash)  6... the distinct lists of the batch
+-- KEYS  1 fence (string)  2 journal (stream)  3 cursors (hash)  4 open fires (hash)
+--       5... the distinct lists of the batch
 -- ARGV  1 the caller's fence  2 version of the rows  3 count of names  4 count of steps
 --       5... names: tasks of cursors and of rows, each once; then for each step:
 --       cursor and row (places in names), expected cursor, next cursor (empty: none),
 --       not before (Unix ms), the row's type, due, decided, payload, list (its place, 0: none),
---       and where there is a list: message, open key, open text, when to look (Unix ms)
+--       and where there is a list: message, open key, open text
 --
--- Returns {0, now (Unix ms), one letter a step}, {1} fenced, {2, key, type} a foreign key, {3, key}
+-- Returns {0, now (Unix ms), one letter a step, last id before, last id after}, {1} fenced, {2, key, type} a foreign key, {3, key}
 --       a stream near its last id; letters: c committed, d duplicate, g gap, e early, r revision,
 --       w wrong type of list
 local call, keys, argv = redis.call, KEYS, ARGV
-local types, isList = {'string', 'stream', 'hash', 'zset', 'hash'}, {}
+local types, isList, lastId = {'string', 'stream', 'hash', 'hash'}, {}, '0-0'
 for i = 1, #keys do
   local kind = call('TYPE', keys[i]).ok
   local fits = kind == 'none' or kind == (types[i] or 'list')
   if types[i] and not fits then return {2, keys[i], kind} end -- foreign key
   if i == 2 and kind == 'stream' then
     local info = call('XINFO', 'STREAM', keys[2])
-    for k = 1, #info, 2 do -- An id beyond any clock: XADD might refuse in the middle.
-      if info[k] == 'last-generated-id' and info[k + 1]:find('^%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d') then
-        return {3, keys[2]} -- near its last id
-      end
-    end
+    for k = 1, #info, 2 do if info[k] == 'last-generated-id' then lastId = info[k + 1] end end
+    -- An id beyond any clock: XADD might refuse in the middle.
+    if lastId:find('^%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d') then return {3, keys[2]} end
   end
-  isList[i - 5] = fits
+  isList[i - 4] = fits
 end
 if call('GET', keys[1]) ~= argv[1] then return {1} end -- fenced
 local time = call('TIME')
@@ -42,7 +40,7 @@ local function judge(stored, expect, next)
   return nextDue and tonumber(due) >= tonumber(nextDue) and 'd' or 'g'
 end
 
-local answers, rows, moved, pushes, looks, opens = {}, {}, {}, {}, {}, {}
+local answers, rows, moved, pushes, opens = {}, {}, {}, {}, {}
 local at = 5 + #names
 for i = 1, tonumber(argv[4]) do
   local name, list = tonumber(argv[at]), tonumber(argv[at + 9])
@@ -55,17 +53,17 @@ for i = 1, tonumber(argv[4]) do
     if list > 0 then
       local messages = pushes[list] or {}
       pushes[list], messages[#messages + 1] = messages, argv[at + 10]
-      looks[#looks + 1], looks[#looks + 2] = argv[at + 13], argv[at + 11]
       opens[#opens + 1], opens[#opens + 2] = argv[at + 11], argv[at + 12]
     end
   end
-  answers[i], at = answer, at + (list > 0 and 14 or 10)
+  answers[i], at = answer, at + (list > 0 and 13 or 10)
 end
 
 -- Whichever write is first needs memory, so that all of it is refused when there is none left.
-for list, messages in pairs(pushes) do call('LPUSH', keys[5 + list], unpack(messages)) end
+for list, messages in pairs(pushes) do call('LPUSH', keys[4 + list], unpack(messages)) end
+local idBefore = lastId
 for _, r in ipairs(rows) do
-  call('XADD', keys[2], '*', 'v', argv[2], 't', argv[r + 5], 'k', names[tonumber(argv[r + 1])],
+  lastId = call('XADD', keys[2], '*', 'v', argv[2], 't', argv[r + 5], 'k', names[tonumber(argv[r + 1])],
     'd', argv[r + 6], 'm', argv[r + 7], 'f', argv[1], 'p', argv[r + 8])
 end
 local kept, gone = {}, {}
@@ -75,5 +73,5 @@ for name in pairs(moved) do
 end
 if #kept > 0 then call('HSET', keys[3], unpack(kept)) end
 if #gone > 0 then call('HDEL', keys[3], unpack(gone)) end
-if #opens > 0 then call('ZADD', keys[4], unpack(looks)) call('HSET', keys[5], unpack(opens)) end
-return {0, now, table.concat(answers)}
+if #opens > 0 then call('HSET', keys[4], unpack(opens)) end
+return {0, now, table.concat(answers), idBefore, lastId}

@@ -4,10 +4,10 @@
  */
 
 import type { Redis } from "ioredis";
-import { encodeOpen, lookMsOf, openKey } from "../cursor.ts";
+import { encodeOpen, openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import { encodeRow, ROW_VERSION } from "../event.ts";
-import type { Journal, Outcome, Settlement, SettleOutcome, Step } from "../ports.ts";
+import type { Journal, LastId, Outcome, Settlement, SettleOutcome, Step } from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
 import { ask } from "./client.ts";
 import commitText from "./commit.lua" with { type: "text" };
@@ -47,13 +47,13 @@ export function redisJournal(client: Redis, keys: Keys): Journal {
     async commit(steps, fence) {
       checkSteps(steps, fence);
       const { lists, args } = commitCall(steps, fence, keys);
-      const own = [keys.fence, keys.journal, keys.cursors, keys.open, keys.openFires];
+      const own = [keys.fence, keys.journal, keys.cursors, keys.open];
       return await answered(client, COMMIT, [...own, ...lists], args, OUTCOME);
     },
     async settle(settlements, fence) {
       checkSettlements(settlements, fence);
       const { lists, args } = settleCall(settlements, fence, keys);
-      const own = [keys.fence, keys.journal, keys.open, keys.openFires];
+      const own = [keys.fence, keys.journal, keys.open];
       return await answered(client, SETTLE, [...own, ...lists], args, SETTLE_OUTCOME);
     },
     load: () => loadAll(client, keys),
@@ -83,7 +83,7 @@ function commitCall(steps: readonly Step[], fence: number, keys: Keys): Call {
     }
     const { message, open } = publish;
     body.push(placeOf(lists, keys.list(open.list)), message);
-    body.push(openKey(open), encodeOpen(open), lookMsOf(open));
+    body.push(openKey(open), encodeOpen(open));
   }
   const head = [fence, ROW_VERSION, names.size, steps.length];
   return { lists: lists.keys(), args: [...head, ...names.keys(), ...body] };
@@ -96,8 +96,7 @@ function settleCall(settlements: readonly Settlement[], fence: number, keys: Key
   for (const { open } of settlements) args.push(openKey(open));
   for (const { open, next, rows, remove } of settlements) {
     args.push(encodeOpen(open));
-    if (next === null) args.push("", 0);
-    else args.push(encodeOpen(next), lookMsOf(next));
+    args.push(next === null ? "" : encodeOpen(next));
     if (remove === null) args.push(0, "");
     else args.push(placeOf(lists, keys.list(remove.list)), remove.bytes);
     args.push(rows.length);
@@ -119,7 +118,12 @@ function placeOf(places: Map<string, number>, name: string): number {
 
 type Answer<T> =
   | { readonly kind: "fenced" }
-  | { readonly kind: "done"; readonly serverMs: number; readonly outcomes: readonly T[] };
+  | {
+    readonly kind: "done";
+    readonly serverMs: number;
+    readonly outcomes: readonly T[];
+    readonly lastId: LastId;
+  };
 
 async function answered<T>(
   client: Redis,
@@ -138,6 +142,7 @@ async function answered<T>(
         kind: "done",
         serverMs: reply[1] as number,
         outcomes: Array.from(reply[2] as string, (letter) => letters[letter]!),
+        lastId: { before: reply[3] as string, after: reply[4] as string },
       };
     case REPLY.fenced:
       return { kind: "fenced" };

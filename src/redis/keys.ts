@@ -5,10 +5,8 @@ export interface Keys {
   readonly journal: string;
   /** Hash: task to the text of its cursor. */
   readonly cursors: string;
-  /** Sorted set: open fires by when to look at them. */
-  readonly open: string;
   /** Hash: open fires to their texts. */
-  readonly openFires: string;
+  readonly open: string;
   /** String: who leads; it expires. */
   readonly lease: string;
   /** String: the counter that only grows; it never expires. */
@@ -28,7 +26,6 @@ export function keysOf(namespace: string, globalKeyPrefix: string): Keys {
     journal: `${namespace}:journal`,
     cursors: `${namespace}:cursors`,
     open: `${namespace}:open`,
-    openFires: `${namespace}:open:fires`,
     lease: `${namespace}:lease`,
     fence: `${namespace}:fence`,
     epoch: `${namespace}:epoch`,

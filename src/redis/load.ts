@@ -14,19 +14,22 @@ import { runScript, scriptOf } from "./script.ts";
 
 const PROBE = scriptOf(probeText);
 
+const NO_ID = "0-0";
+
 /** @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write */
 export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
   await checkPermissions(client, keys);
   const [time, cursors, open, last] = await transaction(client, [
     ["TIME"],
     ["HGETALL", keys.cursors],
-    ["HGETALL", keys.openFires],
+    ["HGETALL", keys.open],
     ["XREVRANGE", keys.journal, "+", "-", "COUNT", "1"],
-    ["ZCARD", keys.open],
   ]);
-  checkLastEntry(keys.journal, last as [id: string, fields: string[]][]);
+  const newest = last as [id: string, fields: string[]][];
+  checkLastEntry(keys.journal, newest);
   return {
     serverMs: millisecondsOf(time as [string, string]),
+    lastId: newest[0]?.[0] ?? NO_ID,
     cursors: cursorsOf(keys, pairsOf(cursors as string[])),
     open: openOf(keys, pairsOf(open as string[])),
   };
@@ -42,10 +45,11 @@ export async function loadSome(
     ["TIME"],
     // One more than asked for, because none at all is an error.
     ["HMGET", keys.cursors, ...tasks, ""],
-    ["HMGET", keys.openFires, ...openIds, ""],
+    ["HMGET", keys.open, ...openIds, ""],
   ]);
   return {
     serverMs: millisecondsOf(time as [string, string]),
+    lastId: NO_ID,
     cursors: cursorsOf(keys, zip(tasks, cursors as (string | null)[])),
     open: openOf(keys, zip(openIds, open as (string | null)[])),
   };
@@ -95,7 +99,7 @@ function cursorsOf(keys: Keys, pairs: Iterable<[string, string]>): Map<string, C
 function openOf(keys: Keys, pairs: Iterable<[string, string]>): OpenFire[] {
   const open: OpenFire[] = [];
   for (const [key, text] of pairs) {
-    open.push(decoded(keys.openFires, key, () => decodeOpen(key, text)));
+    open.push(decoded(keys.open, key, () => decodeOpen(key, text)));
   }
   return open;
 }

@@ -16,8 +16,6 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' then
   try('XADD', '*', 'x', 'x')
   try('HSET', 'x', 'x')
   try('HDEL', 'x')
-  try('ZADD', 0, 'x')
-  try('ZREM', 'x')
   try('LREM', -1, 'x')
 end
 return table.concat(refused, ' ')

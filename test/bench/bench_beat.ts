@@ -54,7 +54,11 @@ export async function startRig(tasks: Readonly<Record<string, unknown>>): Promis
     stderr: "inherit",
   }).spawn();
   const client = redis.client();
-  await firstRow(client);
+  const ended = beat.status.then(({ code }) => {
+    throw new Error(`expected Beat to run, but it ended with ${code}`);
+  });
+  await Promise.race([firstRow(client), ended]);
+  ended.catch(() => {});
   return {
     url: redis.url,
     client,
@@ -83,14 +87,20 @@ async function firstRow(client: Redis): Promise<void> {
 }
 
 export function usageOf(pid: number): Usage {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const stat = procFile(pid, "stat");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const status = procFile(pid, "status");
   const resident = /VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? "0";
   return {
     cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
     residentMiB: Number(resident) / 1024,
   };
+}
+
+/** Deno itself reads /proc only where it may do everything. */
+function procFile(pid: number, name: string): string {
+  const { stdout } = new Deno.Command("cat", { args: [`/proc/${pid}/${name}`] }).outputSync();
+  return new TextDecoder().decode(stdout);
 }
 
 /** Rows of one wire type since `fromId`, with the server's time and the due time of each. */

@@ -1,13 +1,14 @@
 /**
- * `deno task bench [--seconds 30] [publish|lateness|herd|acks …]`: the figures of the README, on this
+ * `deno task bench [--seconds 30] [limit|sustained|lateness|herd|acks …]`: the figures of the README, on this
  * machine. Compare figures of one run: machines differ and are noisy.
  */
 
 import { parseArgs } from "node:util";
-import { acks, herd, lateness, publishRate } from "./scenarios.ts";
+import { acks, herd, lateness, limit, sustained } from "./scenarios.ts";
 
 const SCENARIOS = {
-  publish: ["Publish path at its limit, no worker", publishRate],
+  limit: ["Publish path at its limit, no worker", limit],
+  sustained: ["20,000 tasks each second, no worker", sustained],
   lateness: ["1,000 tasks each second, no worker", lateness],
   herd: ["10,000 tasks in one second, no worker", herd],
   acks: ["Publishing with acks", acks],

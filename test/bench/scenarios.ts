@@ -9,20 +9,31 @@ export type Figures = Readonly<Record<string, string>>;
 
 const QUEUE = "bench";
 
-/** Demand far above what goes through: the rate is Beat's and Redis' own. */
-export async function publishRate(seconds: number): Promise<Figures> {
-  const count = 60_000;
-  return await measured(everySecond(count), seconds, (window) => ({
-    "tasks due each second": String(count),
+/** Demand far above what goes through, and nothing let go: the rate is Beat's and Redis' own. */
+export async function limit(seconds: number): Promise<Figures> {
+  const catchup = { policy: "all", window: "1d", cap: 100_000 };
+  const tasks = many(20_000, { every: 0.1, catchup });
+  return await measured(tasks, seconds, (window) => ({
+    "fires due each second": "200000",
     ...ratesOf(window),
+    ...usageFigures(window),
+  }));
+}
+
+/** A demand at the first goal. */
+export async function sustained(seconds: number): Promise<Figures> {
+  return await measured(many(20_000, { every: 1 }), seconds, (window) => ({
+    "fires due each second": "20000",
+    ...ratesOf(window),
+    ...latenessFigures(window.fires),
     ...usageFigures(window),
   }));
 }
 
 /** A demand that is met, as on a busy day. */
 export async function lateness(seconds: number): Promise<Figures> {
-  return await measured(everySecond(1_000), seconds, (window) => ({
-    "tasks due each second": "1000",
+  return await measured(many(1_000, { every: 1 }), seconds, (window) => ({
+    "fires due each second": "1000",
     ...ratesOf(window),
     ...latenessFigures(window.fires),
     ...usageFigures(window),
@@ -48,7 +59,7 @@ export async function herd(seconds: number): Promise<Figures> {
 
 /** Publishing with a consumer that takes and answers at once, as fast as one connection can. */
 export async function acks(seconds: number): Promise<Figures> {
-  const rig = await startRig(everySecond(5_000));
+  const rig = await startRig(many(5_000, { every: 1 }));
   const stopped = new AbortController();
   const consuming = consume(rig.url, stopped.signal);
   try {
@@ -58,7 +69,7 @@ export async function acks(seconds: number): Promise<Figures> {
     const acked = await rowsSince(rig.client, fromId, "a");
     const fires = await rowsSince(rig.client, fromId, "p");
     return {
-      "tasks due each second": "5000",
+      "fires due each second": "5000",
       "fires published": `${rate(fires.length, seconds)}/s`,
       "fires acked": `${rate(acked.length, seconds)}/s`,
       "from due to acked": spanOf(acked),
@@ -144,10 +155,6 @@ function spanOf(rows: Window["fires"]): string {
 
 function rate(count: number, seconds: number): string {
   return Math.round(count / seconds).toLocaleString("en-US");
-}
-
-function everySecond(count: number): Record<string, unknown> {
-  return many(count, { every: 1 });
 }
 
 function many(count: number, trigger: Record<string, unknown>): Record<string, unknown> {

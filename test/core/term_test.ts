@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
+import { newHistory } from "../../src/core/history.ts";
 import { closeTerm, declare, openTerm } from "../../src/core/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
@@ -11,7 +12,10 @@ import type { Task } from "../../src/task.ts";
 import { aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
 import { aDesk, bothSides, type Desk, FENCE, publishedOf, TERM } from "../support/desk.ts";
 
-const OPENING = { owner: "me", epoch: "e", build: "test", isHistoryLost: false };
+const OPENING = {
+  ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
+  history: newHistory(),
+};
 const NEXT = { ...TERM, fence: FENCE + 1 };
 const SECOND = { trigger: { kind: "every", everyMs: 1000, phaseMs: 0 } } as const;
 const MINUTE = { trigger: { kind: "every", everyMs: 60_000, phaseMs: 0 } } as const;

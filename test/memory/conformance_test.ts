@@ -37,7 +37,7 @@ function rigOf() {
     },
     flush() {
       store.fence = store.lease = store.epoch = null;
-      for (const map of [store.cursors, store.open, store.lookMs, store.lists]) map.clear();
+      for (const map of [store.cursors, store.open, store.lists]) map.clear();
       store.entries.length = 0;
       return Promise.resolve();
     },

@@ -160,7 +160,7 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
     assertWhole(await dump());
   });
 
-  for (const key of ["fence", "journal", "cursors", "open", "openFires"] as const) {
+  for (const key of ["fence", "journal", "cursors", "open"] as const) {
     it(`refuse everything while the key of ${key} is somebody else's`, async () => {
       await admin.del(keys[key]);
       await admin.sadd(keys[key], "somebody else's");
@@ -186,7 +186,7 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
   it("refuse before the first write when the stream is near its last id", async () => {
     await admin.xadd(keys.journal, "18446744073709551615-18446744073709551614", "x", "y");
     await refuses(() => commit(), "fatal", /beyond any clock/);
-    await admin.hset(keys.openFires, `report@${T0}`, "q 0 1 1 1 1 1 celery");
+    await admin.hset(keys.open, `report@${T0}`, "q 0 1 1 1 1 1 celery");
     await refuses(() => journal.settle([settlementOf(openAt(T0))], FENCE), "fatal", /any clock/);
   });
 
@@ -195,9 +195,9 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
     await admin.hset(keys.cursors, "report", "tomorrow");
     await refuses(() => journal.load(), "fatal", /field "report" of `beat:cursors` cannot be read/);
     await admin.hset(keys.cursors, "report", `${T0} r`);
-    await admin.hset(keys.openFires, "x", "y");
-    await refuses(() => journal.load(), "fatal", /field "x" of `beat:open:fires` cannot be read/);
-    await admin.hdel(keys.openFires, "x");
+    await admin.hset(keys.open, "x", "y");
+    await refuses(() => journal.load(), "fatal", /field "x" of `beat:open` cannot be read/);
+    await admin.hdel(keys.open, "x");
     await admin.xadd(keys.journal, "*", "user", "42");
     await refuses(() => journal.load(), "fatal", /entry \d+-\d of `beat:journal` is no row/);
   });
@@ -218,7 +218,7 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
 
   it("refuse to lead where the user may not call what a script needs", async () => {
     const rules = ["on", ">secret", "~*", "+@all"];
-    await admin.acl("SETUSER", "clerk", ...rules, "-zadd", "-lrem");
+    await admin.acl("SETUSER", "clerk", ...rules, "-hset", "-lrem");
     const clerk = connect(
       endpointAt(server.port, { username: "clerk", password: "secret" }),
       { commandTimeoutMs: TIMEOUT_MS, name: "clerk" },
@@ -226,8 +226,8 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
     try {
       await untilReady(clerk, AbortSignal.timeout(10_000));
       const restricted = redisJournal(clerk, keys);
-      await refuses(() => restricted.load(), "fatal", /allowed to call ZADD LREM/);
-      await admin.acl("SETUSER", "clerk", "+zadd", "+lrem", "resetkeys", "~beat:*");
+      await refuses(() => restricted.load(), "fatal", /allowed to call HSET LREM/);
+      await admin.acl("SETUSER", "clerk", "+hset", "+lrem", "resetkeys", "~beat:*");
       await restricted.load();
       await refuses(() => restricted.commit(STEPS, FENCE), "fatal", /NOPERM.*ACL/);
     } finally {

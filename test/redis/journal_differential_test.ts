@@ -8,10 +8,11 @@ import type { Redis } from "ioredis";
 import fc from "fast-check";
 import { after, before, it } from "@std/testing/bdd";
 import type { OpenFire } from "../../src/cursor.ts";
+import { compareIds } from "../../src/event.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
 import { removeMessage } from "../../src/memory/store.ts";
-import type { Journal, Lease, Settlement, Step } from "../../src/ports.ts";
+import type { Journal, LastId, Lease, Settlement, Step } from "../../src/ports.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
 import { redisLease } from "../../src/redis/lease.ts";
@@ -275,8 +276,12 @@ async function settled(answer: Promise<unknown>): Promise<unknown> {
   const value = await answer.catch(() => "rejected");
   if (typeof value === "number") return "a time";
   if (value === null || typeof value !== "object") return value;
-  const { serverMs: _serverMs, leftMs: _leftMs, ...rest } = value as Record<string, unknown>;
-  return rest;
+  const { serverMs: _serverMs, leftMs: _leftMs, lastId, ...rest } = value as
+    & Record<string, unknown>
+    & { lastId?: LastId | string };
+  if (typeof lastId !== "object") return { ...rest, hasRows: lastId !== "0-0" };
+  const { before, after } = lastId;
+  return { ...rest, hadRows: before !== "0-0", hasNewRows: compareIds(after, before) > 0 };
 }
 
 function count(seen: Map<string, number>, answer: unknown): void {

@@ -1,6 +1,7 @@
 /** Everything that a term works with, in memory, on a clock that a test moves. */
 
 import { serverClock, simClock } from "../../src/clock.ts";
+import { newHistory } from "../../src/core/history.ts";
 import { committer } from "../../src/core/commit.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import { declare, openTerm } from "../../src/core/term.ts";
@@ -37,7 +38,10 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
     committer: (world: World = aWorld()) => committer(parts, world),
     /** Begins the term on a schedule. */
     async open(roster: Roster): Promise<Tick> {
-      const opening = { owner: "me", epoch: "e", build: "test", isHistoryLost: false };
+      const opening = {
+        ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
+        history: newHistory(),
+      };
       const opened = await openTerm(parts, roster, TERM, opening);
       if (opened === null) throw new Error("fenced");
       return opened;

@@ -11,23 +11,19 @@ export interface Dump {
   readonly cursors: Readonly<Record<string, string>>;
   /** Texts by open key. */
   readonly open: Readonly<Record<string, string>>;
-  /** When to look, by open key. */
-  readonly looks: Readonly<Record<string, number>>;
   /** By name without the global prefix, the newest first. */
   readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly entries: readonly { readonly id: string; readonly fields: readonly string[] }[];
 }
 
 export async function redisDump(client: Redis, keys: Keys): Promise<Dump> {
-  const looks = await client.zrange(keys.open, 0, -1, "WITHSCORES");
   const entries = await client.xrange(keys.journal, "-", "+");
   return {
     fence: await client.get(keys.fence),
     epoch: await client.get(keys.epoch),
     lease: await client.get(keys.lease),
     cursors: sorted(Object.entries(await client.hgetall(keys.cursors))),
-    open: sorted(Object.entries(await client.hgetall(keys.openFires))),
-    looks: sorted(pairs(looks).map(([key, look]) => [key, Number(look)])),
+    open: sorted(Object.entries(await client.hgetall(keys.open))),
     lists: await listsOf(client, keys),
     entries: entries.map(([id, fields]) => ({ id, fields })),
   };
@@ -41,7 +37,6 @@ export function memoryDump(store: MemoryStore): Dump {
     lease: lease === null ? null : `${lease.owner} ${lease.fence}`,
     cursors: sorted(store.cursors),
     open: sorted(store.open),
-    looks: sorted(store.lookMs),
     lists: sorted([...store.lists].map(([name, messages]) => [name, [...messages]])),
     entries: [...store.entries],
   };
@@ -65,8 +60,4 @@ async function listsOf(client: Redis, keys: Keys): Promise<Record<string, string
 
 function sorted<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function pairs(flat: readonly string[]): [string, string][] {
-  return flat.flatMap((name, index) => index % 2 === 0 ? [[name, flat[index + 1]!]] : []);
 }
