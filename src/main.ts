@@ -2,6 +2,7 @@
 
 import { Command, CommanderError, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
+import { systemClock } from "./clock.ts";
 import type { Shell } from "./commands/shell.ts";
 import { BeatError, EXIT } from "./errors.ts";
 
@@ -180,14 +181,21 @@ function overlay(
 
 type StopSignal = keyof typeof SIGNAL_EXIT;
 
+/** Signals so close together are one. Milliseconds. */
+const SAME_SIGNAL_MS = 500;
+
 function processShell(
   env: Readonly<Record<string, string>>,
 ): { shell: Shell; endedBy: () => StopSignal | null } {
   let stopping: AbortController | null = null;
   let endedBy: StopSignal | null = null;
+  let firstMs = 0;
   const stop = (name: StopSignal) => {
-    // The second SIGINT is from somebody who has waited for the first.
-    if (endedBy !== null && name === "SIGINT") Deno.exit(SIGNAL_EXIT.SIGINT);
+    const nowMs = systemClock.monotonicMs();
+    if (endedBy === null) firstMs = nowMs;
+    // The second SIGINT is from somebody who has waited for the first; at once after it, it is the same
+    // one again, sent to the whole process group and passed on by the launcher too.
+    else if (name === "SIGINT" && nowMs - firstMs > SAME_SIGNAL_MS) Deno.exit(SIGNAL_EXIT.SIGINT);
     endedBy ??= name;
     stopping?.abort(name);
   };
