@@ -146,12 +146,29 @@ describe("supervise()", () => {
     await world.clock.advance(3_500);
     world.empty();
     await world.clock.advance(4_000);
-    const rows = await rowsOf(world.memory);
-    assert.equal(rows.filter(({ type }) => type === "term.history_lost").length, 1);
-    assert.equal(parts.log.lines.filter(({ level }) => level === "error").length, 1);
+    world.store.lease = null;
+    await world.clock.advance(2_000);
+    assert.deepEqual(await world.terms(), [
+      "started a",
+      "started a",
+      "history_lost a",
+      "started a",
+    ]);
+    const errors = parts.log.lines.filter(({ level }) => level === "error");
+    assert.equal(errors.length, 1);
     const published = await world.published();
-    assert.deepEqual(published.slice(-3), [5, 6, 7]);
+    assert.deepEqual(published.slice(-5), [5, 6, 7, 8, 9]);
     assert.equal(new Set(published).size, published.length);
+  });
+
+  it("starts a task from now whose cursor alone is gone, and goes on with the others", async () => {
+    const world = aWorld();
+    start(world);
+    await world.clock.advance(2_500);
+    world.store.cursors.delete("a");
+    await world.clock.advance(3_000);
+    assert.deepEqual(await world.published(), [1, 2, 4, 5]);
+    assert.deepEqual(await world.terms(), ["started a"]);
   });
 
   it("takes up a new schedule at once, and moves no other fire", async () => {
