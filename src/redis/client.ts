@@ -9,7 +9,13 @@ import { Redis } from "ioredis";
 import { ConfigError } from "../errors.ts";
 import type { RedisEndpoint } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
-import { isForAnotherServer, isTimeout, unavailable, withoutArguments } from "./errors.ts";
+import {
+  isConsequence,
+  isForAnotherServer,
+  isTimeout,
+  unavailable,
+  withoutArguments,
+} from "./errors.ts";
 
 /** As much of a pino logger as a connection needs. */
 export interface ConnectionLog {
@@ -105,7 +111,7 @@ export async function ask<T>(client: Redis, question: () => Promise<T>): Promise
   } catch (error) {
     // A connection that does not answer is not trusted with the next question either.
     if (isTimeout(error) && client.status === "ready") client.disconnect(true);
-    throw unavailable(error, whereOf(client), lastErrorOf(client));
+    throw unavailable(error, whereOf(client), lastErrorOf(client) ?? notReady(client));
   }
 }
 
@@ -117,6 +123,12 @@ export function whereOf(client: Redis): string {
 
 function lastErrorOf(client: Redis): Error | null {
   return lines.get(client)?.lastError ?? null;
+}
+
+/** Connected, but the client has found it busy loading, and says so to nobody. */
+function notReady(client: Redis): Error | null {
+  if (client.status !== "connect") return null;
+  return new Error("LOADING it accepts connections, but is not ready");
 }
 
 function redisOptions(endpoint: RedisEndpoint, options: ConnectOptions): RedisOptions {
@@ -191,6 +203,7 @@ function watch(client: Redis, line: Line, log: ConnectionLog | undefined): void 
   client.on("error", (error: Error & { command?: { name: string } }) => {
     const refused = error.command?.name;
     withoutArguments(error);
+    if (isConsequence(error) && line.lastError !== null) return;
     const isNews = line.lastError?.message !== error.message;
     line.lastError = error;
     if (isNews) log?.warn({ redis: line.where, err: error }, "Redis connection failed");

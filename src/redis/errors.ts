@@ -60,7 +60,13 @@ const CONNECTION_TEXTS: readonly (readonly [RegExp, Meaning])[] = [
     retry: "backoff",
     advice: "its name is not known here",
   }],
+  [/^Protocol error/, {
+    retry: "backoff",
+    advice: "what answers there is no Redis; is the port right, and with TLS or without?",
+  }],
 ];
+
+const CONSEQUENCE = /enableOfflineQueue|max retries per request|Connection is closed/;
 
 const UNKNOWN_REPLY: Meaning = { retry: "alarm", advice: "Beat does not know this reply" };
 const NO_ANSWER: Meaning = {
@@ -116,6 +122,11 @@ export function unavailable(
   });
 }
 
+/** Said by the client of itself: the reason has been said before. */
+export function isConsequence(error: unknown): boolean {
+  return error instanceof Error && CONSEQUENCE.test(error.message);
+}
+
 /** The client hangs the refused command on an error: passwords, messages. Errors end up in logs. */
 export function withoutArguments(error: unknown): void {
   if (error instanceof Error && "command" in error) delete error.command;
@@ -124,11 +135,9 @@ export function withoutArguments(error: unknown): void {
 /** What came, without the hash and line of a script, and in words where the client has only its own. */
 function saidBy(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
-  if (/enableOfflineQueue|max retries per request|Connection is closed/.test(message)) {
-    return "no connection";
-  }
+  if (CONSEQUENCE.test(message)) return "no connection";
   const inner = /^ERR Error running script.*?-?([A-Z]{3,} .*)$/s.exec(message)?.[1] ?? message;
-  return inner.replace(/\.? script: [0-9a-f]{40}.*$/s, "").trim();
+  return inner.replace(/\.? script: [0-9a-f]{40}.*$|\. Please report this\.$/s, "").trim();
 }
 
 function meaningOf(error: unknown): Meaning {
