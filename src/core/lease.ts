@@ -29,7 +29,7 @@ export interface LeaseParts {
   readonly ttlMs: number;
   /** What the epoch of a namespace that has none begins with. */
   readonly newEpoch: string;
-  /** Whether to wait for a Redis that is away; else the first failure is thrown. */
+  /** Whether to wait for a Redis that is away at start; else the first failure is thrown. */
   readonly isPatient: boolean;
 }
 
@@ -50,7 +50,8 @@ export interface Seen {
 /**
  * Waits until this replica leads; resolves with its fence.
  *
- * @throws {JournalUnavailableError} `fatal`, or any kind where `isPatient` is false
+ * @throws {JournalUnavailableError} `fatal`, or any kind where `isPatient` is false and Redis has not
+ *   answered yet
  * @throws the signal's reason once it is aborted
  */
 export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal): Promise<number> {
@@ -75,7 +76,7 @@ export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal
       waitMs = Math.min(Math.max(reply.leftMs, 1), STANDBY_POLL_MS);
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
-      if (error.retry === "fatal" || !parts.isPatient) throw error;
+      if (error.retry === "fatal" || (!parts.isPatient && seen.fence === 0)) throw error;
       trouble.say("warn", "waiting for Redis", { err: error });
       waitMs = backOffMs(failures++);
     }
