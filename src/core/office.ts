@@ -25,6 +25,8 @@ import { tick } from "./tick.ts";
 const DRAIN_MAX_MS = 2_000;
 /** How often open fires are looked at. Milliseconds. */
 const SAMPLE_MS = 1_000;
+/** How often, at the most, those are looked at of which something was heard. Milliseconds. */
+const GLANCE_MS = 100;
 
 /** The schedule as loaded last. The host replaces the roster and adds rows; the next tick takes both. */
 export interface Declared {
@@ -159,18 +161,36 @@ export async function followOpen(
     fence: input.fence,
     task: (name) => office.now?.roster.get(name)?.task ?? null,
   });
-  parts.sensors.listen((hint) => eye.hint(hint), signal);
-  for (let isTold = false; !signal.aborted;) {
+  /** Ends the present pause: something was heard, or this is to end. */
+  let wake = () => {};
+  signal.addEventListener("abort", () => wake(), { once: true });
+  parts.sensors.listen((hint) => {
+    eye.hint(hint);
+    wake();
+  }, signal);
+  const pause = (durationMs: number) => {
+    const woken = new AbortController();
+    wake = () => woken.abort();
+    return signal.aborted ? Promise.resolve() : waitFor(parts.clock, durationMs, woken.signal);
+  };
+  let isTold = false;
+  let sampleMs = 0;
+  while (!signal.aborted) {
     try {
-      const { isFenced } = await eye.sample();
+      const isDue = parts.clock.monotonicMs() >= sampleMs;
+      const { isFenced, hasMore } = await (isDue ? eye.sample() : eye.glance());
       if (isFenced || office.history.cut !== null) return onFenced();
+      if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + SAMPLE_MS;
       isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
       if (!isTold) parts.log.warn("open fires cannot be followed for now", { err: error });
       isTold = true;
+      sampleMs = parts.clock.monotonicMs() + SAMPLE_MS;
     }
-    await parts.clock.sleep(SAMPLE_MS, signal);
+    // What is heard is looked at soon, and not one by one.
+    await waitFor(parts.clock, GLANCE_MS, signal);
+    if (!eye.hasHints) await pause(sampleMs - parts.clock.monotonicMs());
   }
 }
 
