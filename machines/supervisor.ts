@@ -46,12 +46,6 @@ const unprovided = (): never => {
 /** An event as the guards and actions below read it: XState's done and error events have more. */
 type Told = { readonly output?: unknown; readonly error?: unknown };
 
-/** A tick or a recovery that failed: mended by waiting, or the end. */
-const toBackingOff = [
-  { guard: "isPassing", target: "#supervisor.leading.backingOff", actions: "noteFailure" },
-  { target: "#supervisor.draining", actions: "noteError" },
-] as const;
-
 export const supervisorMachine = setup({
   types: {
     context: {} as SupervisorContext,
@@ -80,7 +74,8 @@ export const supervisorMachine = setup({
   },
   guards: {
     isFenced: ({ event }) => ((event as Told).output as Passed).isFenced,
-    isPassing: ({ event }) => isPassing((event as Told).error),
+    isPassing: ({ event }) => retryOf(event) !== null && retryOf(event) !== "fatal",
+    isRefusal: ({ event }) => retryOf(event) === "alarm",
   },
   actions: {
     noteFence: assign({ fence: ({ event }) => (event as Told).output as number }),
@@ -148,7 +143,13 @@ export const supervisorMachine = setup({
               },
               { target: "waiting", actions: "forgetFailures" },
             ],
-            onError: toBackingOff,
+            onError: [
+              // Nothing was written: the same term tries on.
+              { guard: "isRefusal", target: "backingOff", actions: "noteFailure" },
+              // What was sent may still be carried out: only a new fence shuts the door on it.
+              { guard: "isPassing", target: "#supervisor.standby", actions: "noteFailure" },
+              { target: "#supervisor.draining", actions: "noteError" },
+            ],
           },
         },
         backingOff: {
@@ -167,8 +168,8 @@ export const supervisorMachine = setup({
   },
 });
 
-/** An error with a `retry` kind is the world's; waiting mends all of them but the fatal ones. */
-function isPassing(error: unknown): boolean {
-  return typeof error === "object" && error !== null && "retry" in error &&
-    error.retry !== "fatal";
+/** The world's errors say how they are to be met; `null` for a defect of ours. */
+function retryOf(event: unknown): unknown {
+  const { error } = event as Told;
+  return typeof error === "object" && error !== null && "retry" in error ? error.retry : null;
 }

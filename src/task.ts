@@ -65,7 +65,7 @@ export interface Task {
  */
 export function revisionOf(task: Task): string {
   const { trigger, ...rest } = task;
-  return `${shortHash(trigger)}.${shortHash(rest)}`;
+  return `${digestOf(trigger)}.${digestOf(rest)}`;
 }
 
 /** Whether two revisions mean the same due times. */
@@ -73,7 +73,8 @@ export function hasSameTrigger(one: string, other: string): boolean {
   return one.split(".")[0] === other.split(".")[0];
 }
 
-function shortHash(value: unknown): string {
+/** Eight hex digits that stand for a value. */
+export function digestOf(value: unknown): string {
   return createHash("sha1").update(canonicalJson(value)).digest("hex").slice(0, 8);
 }
 

@@ -1,6 +1,7 @@
 /**
  * Commits steps and keeps the world in step with what became of them. Two batches are in flight at
- * most; a call whose reply was lost is kept, and sent again to the letter before anything new.
+ * most. A call whose reply is lost may have been carried out, or may be yet: nothing is guessed of it
+ * and nothing sent again. The term ends, the next fence shuts the door on it, and the world is loaded.
  */
 
 import type { OpenFire } from "../cursor.ts";
@@ -34,10 +35,10 @@ export interface Tally {
 
 export interface Committer {
   /**
-   * Sends each batch as it comes; `batches` is asked for the next while one is under way, and for
-   * the first when nothing is in doubt any more.
+   * Sends each batch as it comes; `batches` is asked for the next while one is under way.
    *
-   * @throws {JournalUnavailableError} what was sent and not answered is kept for the next call
+   * @throws {JournalUnavailableError} `alarm`: nothing of the refused batch was written. Any other
+   * kind: its outcome is not known, and the term must end before anything is planned anew.
    */
   commitAll(batches: Iterable<readonly Step[]>, fence: number): Promise<Tally>;
 }
@@ -46,9 +47,6 @@ export function committer(
   ports: { journal: Journal; clock: Clock; server: ServerClock },
   world: World,
 ): Committer {
-  /** Calls whose outcome is not known. */
-  let inDoubt: (readonly Step[])[] = [];
-
   async function commitOne(steps: readonly Step[], fence: number, tally: Tally): Promise<void> {
     const sentMs = ports.clock.monotonicMs();
     const reply = await ports.journal.commit(steps, fence);
@@ -99,52 +97,26 @@ export function committer(
     for (const task of tasks) tally.reread.add(task);
   }
 
-  async function send(steps: readonly Step[], fence: number, tally: Tally): Promise<void> {
-    try {
-      await commitOne(steps, fence, tally);
-    } catch (error) {
-      if (error instanceof JournalUnavailableError) inDoubt.push(steps);
-      throw error;
-    }
-  }
-
-  async function resend(fence: number, tally: Tally): Promise<void> {
-    const again = inDoubt;
-    inDoubt = [];
-    for (const [index, steps] of again.entries()) {
-      try {
-        await send(steps, fence, tally);
-      } catch (error) {
-        inDoubt.push(...again.slice(index + 1));
-        throw error;
-      }
-      if (tally.isFenced) return;
-    }
-  }
-
   return {
     async commitAll(batches, fence) {
       const tally = emptyTally();
-      await resend(fence, tally);
-      if (tally.isFenced) return tally;
-      const inFlight: Promise<unknown>[] = [];
-      try {
-        for (const steps of batches) {
-          const sent = send(steps, fence, tally);
-          sent.catch(() => {}); // It is awaited below; until then it must not count as unhandled.
-          inFlight.push(sent);
-          if (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
-          if (tally.isFenced) break;
-        }
-      } finally {
-        const rest = await Promise.allSettled(inFlight);
-        const failed = rest.find((each) => each.status === "rejected");
-        // deno-lint-ignore no-unsafe-finally -- The first failure is thrown; the rest is in doubt.
-        if (failed !== undefined) throw failed.reason;
+      const inFlight: Promise<void>[] = [];
+      const failures: unknown[] = [];
+      for (const steps of batches) {
+        inFlight.push(commitOne(steps, fence, tally).catch((error) => void failures.push(error)));
+        if (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
+        if (tally.isFenced || failures.length > 0) break;
       }
+      await Promise.all(inFlight);
+      if (failures.length > 0) throw failures.find(isUnknownOutcome) ?? failures[0];
       return tally;
     },
   };
+}
+
+/** Not a refusal: the call may have been carried out, or may yet be. */
+function isUnknownOutcome(error: unknown): boolean {
+  return error instanceof JournalUnavailableError && error.retry !== "alarm";
 }
 
 function notePublished(open: OpenFire, tally: Tally): void {

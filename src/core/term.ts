@@ -5,6 +5,7 @@ import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
+import { digestOf } from "../task.ts";
 import { agendaOf } from "./agenda.ts";
 import type { Committer } from "./commit.ts";
 import { committer } from "./commit.ts";
@@ -64,7 +65,7 @@ export async function openTerm(
 /**
  * Commits the difference between the roster and the world, and makes the agenda anew.
  *
- * @param rows `control.*` rows to record with it; emptied of what was sent
+ * @param rows `control.*` rows to record with it; emptied of what is known to be recorded
  * @returns `null` when somebody newer leads
  * @throws {JournalUnavailableError}
  */
@@ -74,7 +75,10 @@ export async function declare(
   term: Term,
   rows: Row[] = [],
 ): Promise<Tick | null> {
-  if ((await sender.commitAll(controlBatch(world, rows), term.fence)).isFenced) return null;
+  dropRecorded(world, rows);
+  const control = controlSteps(world, rows);
+  if (control.length > 0 && (await sender.commitAll([control], term.fence)).isFenced) return null;
+  dropRecorded(world, rows);
   for (let pass = 0; pass < RECONCILE_PASSES_MAX; pass++) {
     const steps = reconcile(roster, world, parts.server.nowMs());
     if (steps.length === 0) break;
@@ -115,19 +119,20 @@ function openingRows({ server }: TermParts, opening: Opening): Row[] {
   return rows;
 }
 
-/**
- * Numbered, so that sending them again changes nothing. A generator, because numbers that are in
- * doubt must be settled before the next are given; what it yields belongs to the committer.
- */
-function* controlBatch(world: World, rows: Row[]): Generator<readonly Step[]> {
-  const some = rows.splice(0, BATCH_MAX);
-  if (some.length === 0) return;
+/** The cursor carries a digest of the row, which tells a later term that the row was recorded. */
+function controlSteps(world: World, rows: readonly Row[]): Step[] {
   const last = world.cursors.get(LOG_CURSOR.control)?.dueMs ?? 0;
-  yield inChain(
-    some.map((row, index) =>
-      logStep(world, LOG_CURSOR.control, { dueMs: last + index + 1, revision: "row" }, row)
-    ),
+  return inChain(
+    rows.slice(0, BATCH_MAX).map((row, index) => {
+      const next = { dueMs: last + index + 1, revision: digestOf(row) };
+      return logStep(world, LOG_CURSOR.control, next, row);
+    }),
   );
+}
+
+function dropRecorded(world: World, rows: Row[]): void {
+  const newest = world.cursors.get(LOG_CURSOR.control)?.revision;
+  rows.splice(0, rows.findIndex((row) => digestOf(row) === newest) + 1);
 }
 
 function logStep(
