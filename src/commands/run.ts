@@ -16,6 +16,7 @@ import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
 import { redisSensors } from "../redis/sensors.ts";
+import { serverRisks } from "../redis/server_check.ts";
 import type { Config, Settings } from "../settings.ts";
 import { reloader, watchFiles } from "./reload.ts";
 import type { Shell } from "./shell.ts";
@@ -104,6 +105,7 @@ function officeOf({ config, owner, isPatient, log, roster }: {
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
   const leasing = connect(broker, { name: "beat-lease", commandTimeoutMs });
   const sensors = redisSensors({ broker, backend, transport, commandTimeoutMs });
+  warnOfRisks(publishing, log);
   const office: OfficeParts = {
     journal: redisJournal(publishing, keys),
     lease: redisLease(leasing, keys),
@@ -129,6 +131,17 @@ function officeOf({ config, owner, isPatient, log, roster }: {
     await Promise.all([publishing, leasing].map((client) => untilTried(client, tried)));
   };
   return { office, connected, close };
+}
+
+/** At each connection: another server may stand there now. The same risk is told once. */
+function warnOfRisks(client: ReturnType<typeof connect>, log: Log): void {
+  const told = new Set<string>();
+  client.on("ready", async () => {
+    for (const risk of await serverRisks(client)) {
+      if (!told.has(risk)) log.warn(risk);
+      told.add(risk);
+    }
+  });
 }
 
 function watchForReload(
