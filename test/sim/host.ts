@@ -1,0 +1,130 @@
+/**
+ * A machine and the process on it: its two clocks, and what stops it. A machine that is paused runs
+ * nothing until it goes on, then everything that came meanwhile, in order; what a killed process
+ * waited for never comes.
+ */
+
+import { SLEEP_MAX_MS } from "../../src/clock.ts";
+import type { Clock } from "../../src/ports.ts";
+import type { Scheduler, Timeline } from "./timeline.ts";
+
+/** A process: everything that it waits for dies with it. */
+export interface Process extends Scheduler {
+  readonly clock: Clock;
+  readonly isAlive: boolean;
+  kill(): void;
+}
+
+export interface Host {
+  readonly isPaused: boolean;
+  /** The machine's idea of the time minus the true time. Milliseconds. */
+  readonly wallOffsetMs: number;
+  spawn(): Process;
+  /** SIGSTOP, a stall, a long garbage collection: both clocks go on. */
+  pause(): void;
+  /** The lid is closed: the monotonic clock stops, the other goes on. */
+  suspend(): void;
+  resume(): void;
+  stepWall(byMs: number): void;
+}
+
+export interface HostOptions {
+  /** Unix milliseconds of the world's start. */
+  readonly startMs: number;
+  readonly offsetMs: number;
+  /** How fast both clocks run: 1 is right. */
+  readonly rate: number;
+}
+
+interface Waiting {
+  readonly process: Process;
+  readonly run: () => void;
+}
+
+export function hostOf(timeline: Timeline, { startMs, offsetMs, rate }: HostOptions): Host {
+  let wallOffsetMs = offsetMs;
+  let isPaused = false;
+  /** True time at which the monotonic clock stopped; `null` while it runs. */
+  let stoppedMs: number | null = null;
+  let sleptMs = 0;
+  let waiting: Waiting[] = [];
+
+  const monotonicMs = () => ((stoppedMs ?? timeline.now()) - sleptMs) * rate;
+
+  function arrive(process: Process, run: () => void): void {
+    if (!process.isAlive) return;
+    if (isPaused) waiting.push({ process, run });
+    else run();
+  }
+
+  function spawn(): Process {
+    let isAlive = true;
+    const process: Process = {
+      now: timeline.now,
+      at: (ms, run) => timeline.at(ms, () => arrive(process, run)),
+      clock: {
+        wallMs: () => startMs + timeline.now() * rate + wallOffsetMs,
+        monotonicMs,
+        sleep: (durationMs, signal) => sleep(process, durationMs, signal),
+      },
+      get isAlive() {
+        return isAlive;
+      },
+      kill() {
+        isAlive = false;
+        waiting = waiting.filter((each) => each.process !== process);
+      },
+    };
+    return process;
+  }
+
+  /** By the monotonic clock: time in which the machine slept does not count. */
+  function sleep(process: Process, durationMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wakeMs = monotonicMs() + Math.max(0, Math.min(durationMs, SLEEP_MAX_MS));
+      let cancel = () => {};
+      const done = () => {
+        cancel();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const look = () => {
+        const leftMs = wakeMs - monotonicMs();
+        if (leftMs > 1e-6) cancel = process.at(timeline.now() + leftMs / rate, look);
+        else done();
+      };
+      signal.addEventListener("abort", done);
+      look();
+    });
+  }
+
+  return {
+    get isPaused() {
+      return isPaused;
+    },
+    get wallOffsetMs() {
+      return wallOffsetMs;
+    },
+    spawn,
+    pause() {
+      isPaused = true;
+    },
+    suspend() {
+      isPaused = true;
+      stoppedMs ??= timeline.now();
+    },
+    resume() {
+      if (stoppedMs !== null) sleptMs += timeline.now() - stoppedMs;
+      stoppedMs = null;
+      isPaused = false;
+      const now = waiting;
+      waiting = [];
+      // One by one, as the event loop of a process would.
+      for (const { process, run } of now) timeline.at(timeline.now(), () => arrive(process, run));
+    },
+    stepWall(byMs) {
+      wallOffsetMs += byMs;
+    },
+  };
+}
