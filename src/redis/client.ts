@@ -128,7 +128,8 @@ function lastErrorOf(client: Redis): Error | null {
 /** Connected, but the client has found it busy loading, and says so to nobody. */
 function notReady(client: Redis): Error | null {
   if (client.status !== "connect") return null;
-  return new Error("LOADING it accepts connections, but is not ready");
+  const error = new Error("LOADING it takes connections, but is not ready");
+  return Object.assign(error, { name: "ReplyError" });
 }
 
 function redisOptions(endpoint: RedisEndpoint, options: ConnectOptions): RedisOptions {

@@ -81,6 +81,8 @@ export function follow(child: Deno.ChildProcess): RunningBeat {
     return code;
   });
   const log = () => text.split("\n").flatMap(parseLine);
+  const worthTelling = () =>
+    text.split("\n").filter((line) => !/"msg":"(published|task o\w+)"/.test(line)).join("\n");
   const signal = (name: Deno.Signal) => {
     if (!isEnded) child.kill(name);
   };
@@ -91,7 +93,9 @@ export function follow(child: Deno.ChildProcess): RunningBeat {
     says: (msg, pattern = /^/, timeoutMs = SAYS_MS) =>
       new Promise((resolve, reject) => {
         const refuse = (why: string) =>
-          done(() => reject(new Error(`expected "${msg}" (${pattern}), got ${why}:\n${text}`)));
+          done(() =>
+            reject(new Error(`expected "${msg}" (${pattern}), got ${why}:\n${worthTelling()}`))
+          );
         const late = setTimeout(() => refuse(`nothing in ${timeoutMs} ms`), timeoutMs);
         const done = (settle: () => void) => {
           clearTimeout(late);
