@@ -60,7 +60,7 @@ function parse(
 }
 
 const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
-  "69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
+  "4 nobody leads, 69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
 
 /** What `beat` alone stands for. */
 const BARE_VERB = "dev";
@@ -138,6 +138,12 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .option("--json", "as JSON")
     .action((options) =>
       choose(async (shell) => (await import("./commands/tasks.ts")).tasks(options, shell))
+    );
+  program.command("leader")
+    .description("print who leads, since when, and who stands by; ends with 4 where nobody does")
+    .option("--json", "as JSON")
+    .action((options) =>
+      choose(async (shell) => (await import("./commands/leader.ts")).leader(options, shell))
     );
   program.command("journal")
     .description("print what was recorded, newest last")

@@ -173,6 +173,20 @@ export type Taken =
     readonly leftMs: number;
   };
 
+/** Who leads, as one look shows it. */
+export interface Standing {
+  /** The server's time. Unix milliseconds. */
+  readonly serverMs: number;
+  /** `null` while nobody leads. */
+  readonly leader: {
+    readonly owner: string;
+    readonly fence: number;
+    readonly leftMs: number;
+  } | null;
+  /** Replicas that are connected, the leader among them; `null` where that cannot be told. */
+  readonly replicas: number | null;
+}
+
 /** One leader at a time, for a bounded time. */
 export interface Lease {
   /**
@@ -188,6 +202,8 @@ export interface Lease {
   renew(request: { owner: string; fence: number; ttlMs: number }): Promise<number | null>;
   /** Gives the lease up where it is still ours. */
   release(request: { owner: string; fence: number }): Promise<void>;
+  /** Changes nothing. @throws {JournalUnavailableError} */
+  look(): Promise<Standing>;
 }
 
 /** A message in a queue, as far as Beat looks at it. */

@@ -2,11 +2,12 @@
 
 import { loadConfig } from "../config/load.ts";
 import { BeatError, EXIT } from "../errors.ts";
-import type { Journal } from "../ports.ts";
+import type { Journal, Lease } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { EMBEDDED_DIR, withEmbedded } from "../redis/embedded.ts";
 import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
+import { redisLease } from "../redis/lease.ts";
 import type { Config, RedisEndpoint } from "../settings.ts";
 import type { Shell } from "./shell.ts";
 
@@ -18,6 +19,7 @@ const EMBEDDED_PORT = `${EMBEDDED_DIR}/port`;
 
 export interface OpenedJournal {
   readonly journal: Pick<Journal, "load" | "read" | "readBack">;
+  readonly lease: Pick<Lease, "look">;
   readonly config: Config;
   close(): void;
 }
@@ -38,8 +40,13 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     client.disconnect();
     throw error;
   }
-  const journal = redisJournal(client, keysOf(namespace, transport.globalKeyPrefix));
-  return { journal, config, close: () => client.disconnect() };
+  const keys = keysOf(namespace, transport.globalKeyPrefix);
+  return {
+    journal: redisJournal(client, keys),
+    lease: redisLease(client, keys),
+    config,
+    close: () => client.disconnect(),
+  };
 }
 
 /** Without a broker, profile `dev` looks at the Redis that `beat` embeds. */

@@ -103,7 +103,7 @@ function officeOf({ config, owner, isPatient, log, roster }: {
   const commandTimeoutMs = Math.floor(leaseMs * 0.4);
   // The lease has a connection of its own: renewing it never waits behind publishing.
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
-  const leasing = connect(broker, { name: "beat-lease", commandTimeoutMs });
+  const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
   const sensors = redisSensors({ broker, backend, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);
   const office: OfficeParts = {

@@ -40,6 +40,14 @@ export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
       if (held?.owner === owner && held.fence === fence) store.lease = null;
       return Promise.resolve();
     },
+    look() {
+      const serverMs = store.serverMs();
+      const held = current(store, serverMs);
+      const leader = held === null
+        ? null
+        : { owner: held.owner, fence: held.fence, leftMs: held.endsMs - serverMs };
+      return Promise.resolve({ serverMs, leader, replicas: null });
+    },
   };
 }
 

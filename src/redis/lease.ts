@@ -12,19 +12,23 @@
 
 import type { Redis } from "ioredis";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Lease, Taken } from "../ports.ts";
+import type { Lease, Standing, Taken } from "../ports.ts";
 import { ask } from "./client.ts";
-import { refuseForeign } from "./errors.ts";
+import { codeOf, refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import leaseText from "./lease.lua" with { type: "text" };
 import { runScript, scriptOf } from "./script.ts";
+import { millisecondsOf, transaction } from "./transaction.ts";
 
 const LEASE = scriptOf(leaseText);
 
 /** First element of an answer of lease.lua. */
 const REPLY = { done: 0, notOurs: 1, foreignKey: 2 } as const;
 
-/** @param client a connection of its own, so that a long commit cannot delay a renewal here */
+/**
+ * @param client a connection of its own, so that a long commit cannot delay a renewal here; that of a
+ *   replica is called after the key of the lease
+ */
 export function redisLease(client: Redis, keys: Keys): Lease {
   const run = async (...args: (string | number)[]): Promise<[code: number, ...rest: unknown[]]> => {
     const own = [keys.lease, keys.fence, keys.epoch];
@@ -46,7 +50,37 @@ export function redisLease(client: Redis, keys: Keys): Lease {
     async release({ owner, fence }) {
       await run("release", owner, 0, fence, "");
     },
+    async look() {
+      const replicas = await replicasOf(client, keys);
+      const [held, leftMs, time] = await transaction(client, [
+        ["GET", keys.lease],
+        ["PTTL", keys.lease],
+        ["TIME"],
+      ]);
+      const leader = leaderOf(held as string | null, leftMs as number);
+      return { serverMs: millisecondsOf(time as [string, string]), leader, replicas };
+    },
   };
+}
+
+function leaderOf(held: string | null, leftMs: number): Standing["leader"] {
+  if (held === null) return null;
+  const [, owner = held, fence = 0] = /^(.*) (\d+)$/s.exec(held) ?? [];
+  return { owner, fence: Number(fence), leftMs: Math.max(0, leftMs) };
+}
+
+/** Each replica has one connection that is called after the key of the lease. */
+async function replicasOf(client: Redis, keys: Keys): Promise<number | null> {
+  try {
+    const list = await ask(client, () => client.call("CLIENT", "LIST")) as string;
+    const isReplica = (line: string) =>
+      line.includes(` name=${keys.lease} `) && line.includes(` db=${client.options.db ?? 0} `);
+    return list.split("\n").filter(isReplica).length;
+  } catch (error) {
+    // A user who may look at Beat's keys need not be allowed to look at everybody's connections.
+    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
+    throw error;
+  }
 }
 
 function takenOf(reply: readonly unknown[]): Taken {

@@ -7,10 +7,11 @@ import { BeatError, JournalUnavailableError } from "../errors.ts";
 import { decodeRow } from "../event.ts";
 import type { Loaded } from "../ports.ts";
 import { ask } from "./client.ts";
-import { codeOf, refuseForeign } from "./errors.ts";
+import { refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import probeText from "./probe.lua" with { type: "text" };
 import { runScript, scriptOf } from "./script.ts";
+import { millisecondsOf, transaction } from "./transaction.ts";
 
 const PROBE = scriptOf(probeText);
 
@@ -53,23 +54,6 @@ export async function loadSome(
     cursors: cursorsOf(keys, zip(tasks, cursors as (string | null)[])),
     open: openOf(keys, zip(openIds, open as (string | null)[])),
   };
-}
-
-/** The replies of commands that see one and the same state. */
-async function transaction(client: Redis, commands: readonly string[][]): Promise<unknown[]> {
-  const replies = await ask(client, async () => {
-    const multi = client.multi();
-    for (const [name, ...args] of commands) multi.call(name!, ...args);
-    return await multi.exec();
-  });
-  if (replies === null) throw new JournalUnavailableError("Redis dropped a transaction", "backoff");
-  return await Promise.all(replies.map(([error, reply], index) => {
-    if (error === null) return reply;
-    if (codeOf(error) === "WRONGTYPE") {
-      throw refuseForeign(`\`${commands[index]![1]}\` is of another type`);
-    }
-    return ask(client, () => Promise.reject(error));
-  }));
 }
 
 async function checkPermissions(client: Redis, keys: Keys): Promise<void> {
@@ -126,9 +110,4 @@ function* zip(
     const value = values[index] ?? null;
     if (value !== null) yield [name, value];
   }
-}
-
-/** The reply of TIME in whole Unix milliseconds. */
-function millisecondsOf([seconds, microseconds]: readonly [string, string]): number {
-  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }

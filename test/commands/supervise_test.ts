@@ -232,6 +232,7 @@ function aWorld() {
         take: (request) => isMute() ? Promise.reject(away()) : lease.take(request),
         renew: (request) => isMute() ? Promise.reject(away()) : lease.renew(request),
         release: (request) => lease.release(request),
+        look: () => lease.look(),
       };
     },
     /** A lease whose first taking arrives when the test says so. */

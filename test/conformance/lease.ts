@@ -131,6 +131,24 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
       assert.deepEqual([taken.fence, taken.epoch, taken.isNewEpoch], [2, "another", true]);
     });
 
+    it("is looked at without being changed", async () => {
+      const before = await rig.dump();
+      const { serverMs, leader } = await lease.look();
+      assert.ok(serverMs > T0);
+      assert.equal(leader, null);
+      assert.deepEqual(await rig.dump(), before);
+
+      await take("host 1 pid 2", { minFence: 6 });
+      const held = await rig.dump();
+      const seen = (await lease.look()).leader!;
+      assert.deepEqual([seen.owner, seen.fence], ["host 1 pid 2", 7]);
+      assert.ok(seen.leftMs > TTL_MS - 5_000 && seen.leftMs <= TTL_MS);
+      assert.deepEqual(await rig.dump(), held);
+
+      await rig.expire();
+      assert.equal((await lease.look()).leader, null);
+    });
+
     it("takes an owner with spaces in its name", async () => {
       await take("host 1 pid 2");
       const held = await take("b");

@@ -285,6 +285,7 @@ function world() {
       return inner.renew(request);
     },
     release: (request) => inner.release(request),
+    look: () => inner.look(),
   };
   return {
     clock,
