@@ -32,7 +32,7 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
   let running = before;
   const head = () => ({ task: "", dueMs: null, decidedMs: server.nowMs() });
 
-  return async () => {
+  const reload = async () => {
     try {
       const after = await parts.load();
       const roster = parts.rosterOf(after);
@@ -58,6 +58,13 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
       declared.rows.push({ ...head(), type: "control.reload_refused", detail: { problems } });
     }
     return true;
+  };
+  // One after the other: of two at once, the one that has read the older file might end last.
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const mine = last.then(reload);
+    last = mine.catch(() => {});
+    return mine;
   };
 }
 
