@@ -16,6 +16,18 @@ import { cursorText } from "./world.ts";
 /** How long a task whose list is of the wrong type is left alone. Milliseconds. */
 export const WRONG_TYPE_PAUSE_MS = 5_000;
 
+/**
+ * The most steps of one pass, give or take a task. A task is looked at once in a pass, so one that is
+ * due each second must not wait for an hour's backlog of the others.
+ */
+export const PASS_STEPS_MAX = 10_000;
+
+/** The fewest fires that a task that is behind may send in its turn, however many are behind. */
+const SHARE_MIN = 10;
+
+/** One batch in so many is for those that are behind, even where those on time could fill them all. */
+const BEHIND_TURN = 4;
+
 export interface Tick {
   readonly roster: Roster;
   readonly world: World;
@@ -26,17 +38,17 @@ export interface Tick {
 }
 
 /**
- * Publishes and records everything that is due. Tasks go back to the agenda whatever happens, so a
- * failure loses nothing: the next tick plans a longer gap.
+ * Publishes and records what is due, as much of it as one pass takes. Tasks go back to the agenda
+ * whatever happens, so a failure loses nothing: the next tick plans a longer gap.
  *
  * @throws {JournalUnavailableError}
  */
 export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promise<Tally> {
   const { roster, world, agenda, committer, server, clock } = parts;
-  const due = agenda.takeDue(server.nowMs());
+  const taken: string[] = [];
   let wrongType: ReadonlySet<string> = new Set();
   try {
-    const tally = await committer.commitAll(planBatches(parts, due, term), term.fence);
+    const tally = await committer.commitAll(planBatches(parts, term, taken), term.fence);
     wrongType = tally.wrongType;
     // Our estimate of the server's clock was ahead: sleep the difference, then the next tick sends it.
     // Where it had stepped back, the estimate has followed it, and the agenda waits.
@@ -44,7 +56,7 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
     return tally;
   } finally {
     const retryMs = server.nowMs() + WRONG_TYPE_PAUSE_MS;
-    for (const name of due) {
+    for (const name of taken) {
       const ready = roster.get(name);
       const cursor = world.cursors.get(name);
       if (ready === undefined || cursor === undefined) continue;
@@ -53,30 +65,45 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
   }
 }
 
-/** Batches of whole tasks: the steps of one task never stand in two. Made while others are sent. */
+/**
+ * Batches of whole tasks: the steps of one task never stand in two. Made while others are sent, so
+ * what becomes due meanwhile gets into the next.
+ *
+ * @param taken gets the names of the tasks that were taken out of the agenda
+ */
 function* planBatches(
-  { roster, world, server }: Tick,
-  due: readonly string[],
+  { roster, world, server, agenda }: Tick,
   term: Term,
+  taken: string[],
 ): Generator<readonly Step[]> {
+  const share = shareOf(agenda.lineUp(server.nowMs()));
   let batch: Step[] = [];
-  let nowMs = server.nowMs();
-  for (const name of due) {
+  let batches = 0;
+  for (let planned = 0, nowMs = server.nowMs(); planned < PASS_STEPS_MAX;) {
+    const lane = batches % BEHIND_TURN === BEHIND_TURN - 1 ? "behind" : "on time";
+    const name = agenda.take(nowMs, lane);
+    if (name === null) break;
+    taken.push(name);
     const ready = roster.get(name);
     const cursor = world.cursors.get(name);
     if (ready === undefined || cursor === undefined) continue;
-    const gap = catchUp(ready.trigger, ready.task.catchUp, {
-      cursorMs: cursor.dueMs,
-      nowMs,
-      limit: BATCH_MAX - 1,
-    });
+    const limits = { cursorMs: cursor.dueMs, nowMs, limit: share };
+    const gap = catchUp(ready.trigger, ready.task.catchUp, limits);
     const steps = decide(ready, cursorText(world, name), gap, term, nowMs);
+    planned += steps.length;
     if (batch.length + steps.length > BATCH_MAX) {
       yield batch;
       batch = [];
+      batches++;
       nowMs = server.nowMs();
     }
     batch.push(...steps);
   }
   if (batch.length > 0) yield batch;
+}
+
+/** How many fires a task may send in one pass: all that are behind get their turn soon. */
+function shareOf(behindCount: number): number {
+  const equal = Math.floor(PASS_STEPS_MAX / Math.max(1, behindCount));
+  return Math.min(BATCH_MAX - 1, Math.max(SHARE_MIN, equal));
 }

@@ -75,7 +75,7 @@ function upToCap(
   let reason = TOO_OLD;
   const inWindow = trigger.count(startMs - 1, lastMs);
   if (inWindow > cap) {
-    startMs = newestStart(trigger, lastMs, cap);
+    startMs = newestStart(trigger, { firstMs: startMs, lastMs, cap });
     reason = `more than ${cap} missed`;
   }
   const fires: number[] = [];
@@ -89,11 +89,21 @@ function upToCap(
   return { dropped: range(trigger, cursorMs, firstMs, beforeMs, reason), fires };
 }
 
-/** The due time from which on `cap` are left up to `lastMs`; `cap` bounds the walk. */
-function newestStart(trigger: Trigger, lastMs: number, cap: number): number {
-  let startMs = lastMs;
-  for (let kept = 1; kept < cap; kept++) startMs = trigger.last(startMs - 1) ?? startMs;
-  return startMs;
+/**
+ * The due time in [firstMs, lastMs] from which on `cap` are left. Found by halving: a walk would cost
+ * the cap, which may be large, at each question of each task.
+ */
+function newestStart(
+  trigger: Trigger,
+  { firstMs, lastMs, cap }: { firstMs: number; lastMs: number; cap: number },
+): number {
+  let [beforeMs, untilMs] = [firstMs, lastMs];
+  while (beforeMs < untilMs) {
+    const middleMs = Math.floor((beforeMs + untilMs) / 2);
+    if (trigger.count(middleMs, lastMs) > cap) beforeMs = middleMs + 1;
+    else untilMs = middleMs;
+  }
+  return trigger.next(beforeMs) ?? lastMs;
 }
 
 function range(trigger: Trigger, cursorMs: number, fromMs: number, toMs: number, reason: string) {
