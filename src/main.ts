@@ -19,7 +19,7 @@ const VARIABLE_OF = {
 } as const;
 
 /** Exit codes after a clean stop: 128 and the signal's number. */
-const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNAL_EXIT = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(args: readonly string[]): Promise<number> {
   try {
@@ -196,6 +196,8 @@ function processShell(
   let stopping: AbortController | null = null;
   let endedBy: StopSignal | null = null;
   let firstMs = 0;
+  // A terminal that is closed sends SIGHUP, too, and is none any more.
+  const isTerminal = Deno.stderr.isTerminal();
   const stop = (name: StopSignal) => {
     const nowMs = systemClock.monotonicMs();
     if (endedBy === null) firstMs = nowMs;
@@ -216,15 +218,16 @@ function processShell(
     out,
     err,
     isOutTerminal: Deno.stdout.isTerminal(),
-    isErrTerminal: Deno.stderr.isTerminal(),
+    isErrTerminal: isTerminal,
     columns: columns(),
     readStdin: () => new Response(Deno.stdin.readable).text(),
     get signal() {
       return (stopping ??= listen()).signal;
     },
     onHangup(listener) {
-      Deno.addSignalListener("SIGHUP", listener);
-      return () => Deno.removeSignalListener("SIGHUP", listener);
+      const heard = () => isTerminal && !Deno.stderr.isTerminal() ? stop("SIGHUP") : listener();
+      Deno.addSignalListener("SIGHUP", heard);
+      return () => Deno.removeSignalListener("SIGHUP", heard);
     },
   };
   return { shell, endedBy: () => endedBy };
@@ -253,7 +256,8 @@ function err(text: string): void {
   try {
     writeAll(Deno.stderr, text);
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    const isClosedTerminal = error instanceof Error && "code" in error && error.code === "EIO";
+    if (!(error instanceof Deno.errors.BrokenPipe || isClosedTerminal)) throw error;
   }
 }
 

@@ -13,10 +13,10 @@ export interface Shell {
   /** All of standard input. */
   readStdin(): Promise<string>;
   /**
-   * Aborted by SIGINT or SIGTERM; its reason is the signal's name. A command that never asks for it
+   * Aborted by SIGINT, SIGTERM or the end of the terminal; its reason is the signal's name. A command that never asks for it
    * is ended by the signal itself.
    */
   readonly signal: AbortSignal;
-  /** Calls `listener` on each SIGHUP, until the returned function is called. */
+  /** Calls `listener` on each SIGHUP that a person sent, until the returned function is called. */
   onHangup(listener: () => void): () => void;
 }
