@@ -40,10 +40,24 @@ export function redisSensors(options: RedisSensorsOptions): RedisSensors {
   const results = backend === null
     ? null
     : connect(backend, { name: "beat-results", commandTimeoutMs });
-  const { globalKeyPrefix, resultKeyPrefix } = transport;
-  const unacked = globalKeyPrefix + transport.unackedKey;
   return {
-    sep: transport.sep,
+    ...sensorsOver({ queues, results }, transport),
+    listen: (onHint, signal) => listenTo(options, onHint, signal),
+    close() {
+      queues.disconnect();
+      results?.disconnect();
+    },
+  };
+}
+
+/** What is read over connections that somebody else opens and closes. */
+export function sensorsOver(
+  { queues, results }: { readonly queues: Redis; readonly results: Redis | null },
+  { sep, globalKeyPrefix, resultKeyPrefix, unackedKey }: Transport,
+): Omit<Sensors, "listen"> {
+  const unacked = globalKeyPrefix + unackedKey;
+  return {
+    sep,
     hasResults: results !== null,
     sampleQueues(lists, limit) {
       const keys = lists.map((list) => globalKeyPrefix + list);
@@ -62,11 +76,6 @@ export function redisSensors(options: RedisSensorsOptions): RedisSensors {
         const texts = await ask(results, () => results.mget(...keys));
         return texts.map((text) => text === null ? null : decodeResult(text));
       });
-    },
-    listen: (onHint, signal) => listenTo(options, onHint, signal),
-    close() {
-      queues.disconnect();
-      results?.disconnect();
     },
   };
 }
