@@ -16,6 +16,7 @@ import {
   unavailable,
   withoutArguments,
 } from "./errors.ts";
+import { followMaster, sentinelOptions, sentinelTrouble } from "./sentinels.ts";
 
 /** As much of a pino logger as a connection needs. */
 export interface ConnectionLog {
@@ -44,6 +45,8 @@ interface Line {
   readonly where: string;
   /** Why the connection is down; `null` while it is up or was never tried. */
   lastError: Error | null;
+  /** The master's name, where sentinels are asked for it. */
+  readonly master: string | null;
 }
 const lines = new WeakMap<Redis, Line>();
 
@@ -53,7 +56,9 @@ const lines = new WeakMap<Redis, Line>();
  */
 export function connect(endpoint: RedisEndpoint, options: ConnectOptions): Redis {
   const client = new Redis(redisOptions(endpoint, options));
-  watch(client, { where: describeEndpoint(endpoint), lastError: null }, options.log);
+  const master = endpoint.sentinelMaster;
+  watch(client, { where: describeEndpoint(endpoint), lastError: null, master }, options.log);
+  if (master !== null) followMaster(client, endpoint, options.commandTimeoutMs);
   return client;
 }
 
@@ -137,7 +142,7 @@ function redisOptions(endpoint: RedisEndpoint, options: ConnectOptions): RedisOp
   const retryStrategy = (attempt: number) =>
     Math.min(RECONNECT_MIN_MS * 2 ** Math.min(attempt - 1, 10), RECONNECT_MAX_MS);
   return {
-    ...addressOf(endpoint, retryStrategy),
+    ...addressOf(endpoint, { commandTimeoutMs, retryStrategy }),
     db: endpoint.database,
     ...(endpoint.username === null ? {} : { username: endpoint.username }),
     ...(endpoint.password === null ? {} : { password: endpoint.password }),
@@ -160,21 +165,11 @@ function redisOptions(endpoint: RedisEndpoint, options: ConnectOptions): RedisOp
 
 function addressOf(
   endpoint: RedisEndpoint,
-  retryStrategy: (attempt: number) => number,
+  { commandTimeoutMs, retryStrategy }: Parameters<typeof sentinelOptions>[1],
 ): RedisOptions {
   if (endpoint.socketPath !== null) return { path: endpoint.socketPath };
   if (endpoint.sentinelMaster === null) return { ...endpoint.hosts[0] };
-  return {
-    sentinels: endpoint.hosts.map(({ host, port }) => ({ host, port })),
-    name: endpoint.sentinelMaster,
-    ...(endpoint.sentinelPassword === null ? {} : { sentinelPassword: endpoint.sentinelPassword }),
-    role: "master",
-    sentinelRetryStrategy: retryStrategy,
-    // Hears of a failover at once, instead of from the first command that the old master refuses.
-    failoverDetector: true,
-    // As Celery does: TLS is for the master; the sentinels are asked in the clear.
-    enableTLSForSentinelMode: endpoint.tls !== null,
-  };
+  return sentinelOptions(endpoint, { commandTimeoutMs, retryStrategy });
 }
 
 function tlsOf(tls: NonNullable<RedisEndpoint["tls"]>): NonNullable<RedisOptions["tls"]> {
@@ -201,9 +196,12 @@ function certificate(parameter: string, path: string): string {
 /** Says once that a connection is down, and once that it is back; keeps the reason in between. */
 function watch(client: Redis, line: Line, log: ConnectionLog | undefined): void {
   lines.set(client, line);
-  client.on("error", (error: Error & { command?: { name: string } }) => {
-    const refused = error.command?.name;
-    withoutArguments(error);
+  let sentinelError: Error | null = null;
+  client.on("sentinelError", (error: Error) => sentinelError = error);
+  client.on("error", (said: Error & { command?: { name: string } }) => {
+    const refused = said.command?.name;
+    withoutArguments(said);
+    const error = line.master === null ? said : sentinelTrouble(said, sentinelError, line.master);
     if (isConsequence(error) && line.lastError !== null) return;
     const isNews = line.lastError?.message !== error.message;
     line.lastError = error;

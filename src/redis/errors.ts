@@ -52,6 +52,14 @@ const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
 
 /** Before there was any reply. */
 const CONNECTION_TEXTS: readonly (readonly [RegExp, Meaning])[] = [
+  [/knows no master/, {
+    retry: "backoff",
+    advice: "write the name that it knows as broker: {master_name: …} in beat.yaml",
+  }],
+  [/^sentinel \S+ (NOAUTH|WRONGPASS)/, {
+    retry: "backoff",
+    advice: "set BEAT_SENTINEL_PASSWORD to the password of the sentinels",
+  }],
   [/certificate|self-signed|CERT_/i, {
     retry: "backoff",
     advice: "its certificate is not trusted here; see ssl_ca_certs and ssl_cert_reqs",
