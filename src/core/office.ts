@@ -9,6 +9,8 @@ import { SLEEP_MAX_MS } from "../clock.ts";
 import type { Row } from "../event.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Clock, Journal, Sensors } from "../ports.ts";
+import type { AheadWatch } from "./ahead.ts";
+import { aheadWatch } from "./ahead.ts";
 import type { Tally } from "./commit.ts";
 import type { Term } from "./decide.ts";
 import { follower } from "./follow.ts";
@@ -20,6 +22,8 @@ import type { Roster } from "./roster.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { Tick } from "./tick.ts";
 import { tick } from "./tick.ts";
+import type { Awake } from "./wake.ts";
+import { awake } from "./wake.ts";
 
 /** How long an orderly stop may wait for Redis. Milliseconds. */
 const DRAIN_MAX_MS = 2_000;
@@ -48,6 +52,8 @@ export interface Office {
   readonly seen: Seen;
   /** What was seen of the journal; a cut in it ends the term, so that the world is loaded anew. */
   readonly history: History;
+  readonly ahead: AheadWatch;
+  readonly awake: Awake;
   /** What the present term ticks with; `null` outside of one. */
   now: Tick | null;
   /** The work under way. */
@@ -61,6 +67,8 @@ export function openOffice(parts: OfficeParts): Office {
   return {
     parts: { ...parts, journal: watchHistory(parts.journal, history) },
     history,
+    ahead: aheadWatch(parts.log),
+    awake: awake(parts),
     seen: { fence: 0, epoch: null, isHistoryLost: false, takenMs: 0 },
     now: null,
     underWay: Promise.resolve(),
@@ -118,14 +126,19 @@ export async function passTick(office: Office, input: TermInput): Promise<Passed
   try {
     return await alone(office, () => publishDue(office, input));
   } catch (error) {
-    const isNew = error instanceof JournalUnavailableError && input.failures === 0;
-    if (isNew) office.parts.log.error("Redis does not take what is due; trying on", { err: error });
+    // One line for a refusal that lasts; the end of a term is worth one each time.
+    const isTold = error instanceof JournalUnavailableError &&
+      (input.failures === 0 || error.retry !== "alarm");
+    if (isTold) {
+      office.parts.log.error("Redis does not take what is due; trying on", { err: error });
+    }
     throw error;
   }
 }
 
 async function publishDue(office: Office, input: TermInput): Promise<Passed> {
   const term = termOf(office, input);
+  await office.awake();
   await takeUpDeclared(office, term);
   if (office.now === null) return { isFenced: true };
   const tally = await tick(office.now, term, office.stopped.signal);
@@ -140,7 +153,9 @@ async function publishDue(office: Office, input: TermInput): Promise<Passed> {
 export async function untilDue(office: Office, signal: AbortSignal): Promise<void> {
   const { clock, server } = office.parts;
   while (!signal.aborted && office.now !== null && !hasNewSchedule(office)) {
-    const waitMs = (office.now.agenda.nextMs() ?? Infinity) - server.nowMs();
+    const nowMs = server.nowMs();
+    office.ahead.look(office.now.world, nowMs);
+    const waitMs = (office.now.agenda.nextMs() ?? Infinity) - nowMs;
     if (waitMs <= 0) return;
     await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);
   }
