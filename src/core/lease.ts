@@ -14,6 +14,9 @@ import type { Clock, Lease, Taken } from "../ports.ts";
 /** How often a standby asks: a clean handover is taken up within this. Milliseconds. */
 const STANDBY_POLL_MS = 200;
 const BACKOFF_MAX_MS = 2_000;
+/** Of the lease's time: standing still for more is worth a word, and the naps that notice it. */
+const STALL_SHARE = 1 / 3;
+const NAP_SHARE = 1 / 12;
 /** A standing trouble is logged again after this. Milliseconds. */
 const REMIND_MS = 30_000;
 /** A difference of the clocks that deserves a warning. Milliseconds. */
@@ -108,7 +111,7 @@ export async function holdLease(
   // Recovery took some of it already.
   let pauseMs = seen.takenMs + ttlMs / 3 - clock.monotonicMs();
   for (;;) {
-    await sleepWhole(clock, pauseMs, signal);
+    await sleepWatched(parts, pauseMs, signal);
     if (signal.aborted) return;
     const sentMs = clock.monotonicMs();
     try {
@@ -130,11 +133,26 @@ export async function holdLease(
   }
 }
 
-/** `sleep` looks at the clock at least once a second and may return early. */
-async function sleepWhole(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
+/**
+ * Sleeps in short naps, and says where one was longer by so much that this process must have stood
+ * still: stopped, starved, or busy with one long piece of work. What is sent next carries the fence
+ * of before, so that nothing can come of it.
+ */
+async function sleepWatched(
+  { clock, log, ttlMs }: LeaseParts,
+  durationMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const napMs = ttlMs * NAP_SHARE;
   const untilMs = clock.monotonicMs() + durationMs;
   for (let leftMs = durationMs; leftMs > 0 && !signal.aborted;) {
-    await clock.sleep(leftMs, signal);
+    const laidDownMs = clock.monotonicMs();
+    const wantedMs = Math.min(leftMs, napMs);
+    await clock.sleep(wantedMs, signal);
+    const stalledMs = Math.round(clock.monotonicMs() - laidDownMs - wantedMs);
+    if (stalledMs > ttlMs * (STALL_SHARE - NAP_SHARE)) {
+      log.warn("this process stood still for a while", { stalledMs, leaseMs: ttlMs });
+    }
     leftMs = untilMs - clock.monotonicMs();
   }
 }

@@ -217,6 +217,39 @@ describe("holdLease()", () => {
     assert.equal(lost.length, 1);
   });
 
+  it("says that the process stood still for over a third of the lease, whenever that began", async () => {
+    for (let beganMs = 0; beganMs < TTL / 3; beganMs += 97) {
+      const { replica, clock } = world();
+      const a = replica("a");
+      const stop = new AbortController();
+      const { held, lost } = await holding(a, stop.signal);
+      await clock.advance(beganMs);
+      clock.jump(TTL / 3 + 1);
+      await clock.advance(TTL / 3);
+      const said = a.parts.log.lines.filter(({ message }) => /stood still/.test(message));
+      assert.equal(said.length, 1, `began at ${beganMs} ms`);
+      assert.ok(Number(said[0]!.fields.stalledMs) > TTL / 4);
+      assert.deepEqual(lost, [], "its lease was still good");
+      stop.abort();
+      await clock.advance(TTL);
+      await held;
+    }
+  });
+
+  it("says nothing of small delays", async () => {
+    const { replica, clock } = world();
+    const a = replica("a");
+    const stop = new AbortController();
+    const { held } = await holding(a, stop.signal);
+    for (let count = 0; count < 40; count++) {
+      clock.jump(TTL / 5);
+      await clock.advance(TTL / 7);
+    }
+    assert.deepEqual(a.parts.log.lines.filter(({ message }) => /stood still/.test(message)), []);
+    stop.abort();
+    await held;
+  });
+
   it("says nothing more once it is stopped, whatever the renewal under way answers", async () => {
     const { replica, clock, store } = world();
     const stop = new AbortController();
