@@ -88,6 +88,15 @@ export class JournalUnavailableError extends BeatError {
   }
 }
 
+/** A later build has written what this one would not understand. */
+export function tooOldToLead(known: number, asked: number): JournalUnavailableError {
+  return new JournalUnavailableError(
+    `expected a Beat that knows rows of version ${asked}, got one that knows ${known}: this build is ` +
+      "older than what it finds, and does not lead; replace it",
+    "alarm",
+  );
+}
+
 /** A state that cannot be: log, crash, let the next leader recover. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new BeatError("INVARIANT", EXIT.failure, `invariant broken: ${message}`);

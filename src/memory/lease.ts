@@ -1,5 +1,7 @@
 /** The lease in memory, over the same store as the journal that it fences. */
 
+import { tooOldToLead } from "../errors.ts";
+import { ROW_VERSION } from "../event.ts";
 import type { Lease } from "../ports.ts";
 import type { MemoryJournal } from "./journal.ts";
 import type { MemoryStore } from "./store.ts";
@@ -9,6 +11,10 @@ export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
   return {
     take(request) {
       const nowMs = store.serverMs();
+      const [, id = store.epoch, asked = 0] = /^(.*) v(\d+)$/s.exec(store.epoch ?? "") ?? [];
+      if (Number(asked) > ROW_VERSION) {
+        return Promise.reject(tooOldToLead(ROW_VERSION, Number(asked)));
+      }
       const held = current(store, nowMs);
       const isOurs = held?.owner === request.owner;
       if (held !== null && !isOurs) {
@@ -19,11 +25,11 @@ export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
       const isRepeated = isOurs && held.fence > request.minFence &&
         held.fence >= (store.fence ?? 0);
       const fence = isRepeated ? held.fence : Math.max(store.fence ?? 0, request.minFence) + 1;
-      const isNewEpoch = store.epoch === null || (isRepeated && store.epoch === request.epoch);
+      const isNewEpoch = id === null || (isRepeated && id === request.epoch);
       store.fence = fence;
       store.epoch ??= request.epoch;
       store.lease = { owner: request.owner, fence, endsMs: nowMs + request.ttlMs };
-      const { epoch } = store;
+      const epoch = id ?? request.epoch;
       return Promise.resolve({ kind: "taken", fence, epoch, isNewEpoch, serverMs: nowMs });
     },
     renew({ owner, fence, ttlMs }) {

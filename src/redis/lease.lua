@@ -1,13 +1,15 @@
 -- Takes, renews or releases the lease: one leader at a time, for a bounded time.
 -- The fence grows with each taking and never expires; the lease does.
 --
--- KEYS  1 lease (string "owner fence")  2 fence (string)  3 epoch (string)
+-- KEYS  1 lease (string "owner fence")  2 fence (string)
+--       3 epoch (string "id", or "id vN" where a later build asks for leaders that write rows of version N)
 -- ARGV  1 take, renew or release  2 owner  3 time to live (ms; release: 0)
 --       4 take: the highest fence that the caller has seen; else: the caller's fence
 --       5 take: the id for a namespace without an epoch; else: empty
+--       6 take: the version of the rows that the caller writes
 --
 -- take     {0, now (Unix ms), fence, epoch, 1 where the epoch is new} taken,
---          {1, owner, fence, ms left} held by another
+--          {1, owner, fence, ms left} held by another, {3, version} the caller is too old to lead
 -- renew    {0, now} or {1} no longer ours
 -- release  {0} given up or {1} not ours
 -- any      {2, key, type} a foreign key
@@ -31,6 +33,11 @@ if verb ~= 'take' then
   return {0, now} -- renewed
 end
 
+local stored = call('GET', KEYS[3]) or ''
+local epoch, asked = stored:match('^(.*) v(%d+)$')
+if asked and tonumber(asked) > tonumber(ARGV[6]) then return {3, tonumber(asked)} end -- too old
+epoch = epoch or stored
+
 local heldBy, heldFence
 if held then heldBy, heldFence = held:match('^(.*) (%d+)$') end
 if held and heldBy ~= owner then
@@ -48,9 +55,8 @@ local fence = isRepeated and heldFence or string.format('%.0f', math.max(current
 -- The first write needs memory, so that all of it is refused when there is none left.
 call('SET', KEYS[2], fence)
 call('SET', KEYS[1], owner .. ' ' .. fence, 'PX', ttl)
-local epoch = call('GET', KEYS[3])
-local isNew = not epoch or (isRepeated and epoch == ARGV[5])
-if not epoch then
+local isNew = epoch == '' or (isRepeated and epoch == ARGV[5])
+if epoch == '' then
   epoch = ARGV[5]
   call('SET', KEYS[3], epoch)
 end

@@ -11,7 +11,8 @@
  */
 
 import type { Redis } from "ioredis";
-import { JournalUnavailableError } from "../errors.ts";
+import { JournalUnavailableError, tooOldToLead } from "../errors.ts";
+import { ROW_VERSION } from "../event.ts";
 import type { Lease, Standing, Taken } from "../ports.ts";
 import { ask } from "./client.ts";
 import { codeOf, refuseForeign } from "./errors.ts";
@@ -23,7 +24,7 @@ import { millisecondsOf, transaction } from "./transaction.ts";
 const LEASE = scriptOf(leaseText);
 
 /** First element of an answer of lease.lua. */
-const REPLY = { done: 0, notOurs: 1, foreignKey: 2 } as const;
+const REPLY = { done: 0, notOurs: 1, foreignKey: 2, tooOld: 3 } as const;
 
 /**
  * @param client a connection of its own, so that a long commit cannot delay a renewal here; that of a
@@ -37,11 +38,12 @@ export function redisLease(client: Redis, keys: Keys): Lease {
       ...rest: unknown[],
     ];
     if (reply[0] === REPLY.foreignKey) throw refuseForeign(`\`${reply[1]}\` is a ${reply[2]}`);
+    if (reply[0] === REPLY.tooOld) throw tooOldToLead(ROW_VERSION, reply[1] as number);
     return reply;
   };
   return {
     async take({ owner, ttlMs, minFence, epoch }) {
-      return takenOf(await run("take", owner, ttlMs, minFence, epoch));
+      return takenOf(await run("take", owner, ttlMs, minFence, epoch, ROW_VERSION));
     },
     async renew({ owner, fence, ttlMs }) {
       const [code, serverMs] = await run("renew", owner, ttlMs, fence, "");

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import { ROW_VERSION } from "../../src/event.ts";
 import type { Journal, Lease, Taken } from "../../src/ports.ts";
 import type { Dump } from "../support/dump.ts";
 import { publishStep, T0 } from "../support/steps.ts";
@@ -12,6 +14,8 @@ export interface LeaseRig {
   dump(): Promise<Dump>;
   /** Ends the lease as time would. */
   expire(): Promise<void>;
+  /** Writes the epoch's key as another build would. */
+  setEpoch(text: string): Promise<void>;
   /** Removes all of Beat's keys, as FLUSHALL would. */
   flush(): Promise<void>;
   stop(): Promise<void>;
@@ -129,6 +133,24 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
       const taken = await take("a", { minFence: 1, epoch: "another" });
       assert.ok(taken.kind === "taken");
       assert.deepEqual([taken.fence, taken.epoch, taken.isNewEpoch], [2, "another", true]);
+    });
+
+    it("is not for a build that is older than what it finds", async () => {
+      await rig.setEpoch(`history v${ROW_VERSION + 1}`);
+      const before = await rig.dump();
+      await assert.rejects(take("a"), (error) => {
+        assert.ok(error instanceof JournalUnavailableError);
+        assert.equal(error.retry, "alarm");
+        assert.match(error.message, new RegExp(`rows of version ${ROW_VERSION + 1}`));
+        return true;
+      });
+      assert.deepEqual(await rig.dump(), before);
+
+      await rig.setEpoch(`history v${ROW_VERSION}`);
+      const taken = await take("a");
+      assert.ok(taken.kind === "taken");
+      assert.deepEqual([taken.epoch, taken.isNewEpoch], ["history", false]);
+      assert.equal((await rig.dump()).epoch, `history v${ROW_VERSION}`);
     });
 
     it("is looked at without being changed", async () => {

@@ -35,6 +35,10 @@ function rigOf() {
       store.lease = null;
       return Promise.resolve();
     },
+    setEpoch(text: string) {
+      store.epoch = text;
+      return Promise.resolve();
+    },
     flush() {
       store.fence = store.lease = store.epoch = null;
       for (const map of [store.cursors, store.open, store.lists]) map.clear();
