@@ -7,8 +7,10 @@ export interface Rig {
   readonly url: string;
   readonly client: Redis;
   readonly pids: { readonly beat: number; readonly redis: number };
-  /** From the start of the process to its first row. Milliseconds. */
+  /** From the start of the process to its first fire. Milliseconds. */
   readonly readyMs: number;
+  /** Ends Beat, lets something happen to Redis, and starts Beat again. */
+  interrupt(meanwhile: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -38,43 +40,57 @@ export async function startRig(tasks: Readonly<Record<string, unknown>>): Promis
   const redis = await startRedis({ isPersistent: true, fsync: "everysec" });
   const config = `${redis.dir}/beat.yaml`;
   await Deno.writeTextFile(config, JSON.stringify({ version: 1, tasks }));
-  const startedMs = performance.now();
-  const beat = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-P=beat", "src/main.ts", "run"],
-    cwd: PROJECT,
-    env: {
-      ...OFF,
-      MINSY_ENV_FILES: "",
-      CELERY_BROKER_URL: redis.url,
-      BEAT_CONFIG: config,
-      BEAT_LOG_LEVEL: "warn",
-    },
-    stdin: "null",
-    stdout: "null",
-    stderr: "inherit",
-  }).spawn();
   const client = redis.client();
-  const ended = beat.status.then(({ code }) => {
-    throw new Error(`expected Beat to run, but it ended with ${code}`);
-  });
-  await Promise.race([firstRow(client), ended]);
-  ended.catch(() => {});
+  const startBeat = async () => {
+    const startedMs = performance.now();
+    const child = spawnBeat({ CELERY_BROKER_URL: redis.url, BEAT_CONFIG: config });
+    const ended = child.status.then(({ code }) => {
+      throw new Error(`expected Beat to run, but it ended with ${code}`);
+    });
+    await Promise.race([firstFire(client, await lastId(client)), ended]);
+    ended.catch(() => {});
+    return { child, readyMs: performance.now() - startedMs };
+  };
+  let beat = await startBeat();
+  const endBeat = async () => {
+    beat.child.kill("SIGTERM");
+    await beat.child.status;
+  };
   return {
     url: redis.url,
     client,
-    pids: { beat: beat.pid, redis: redis.pid },
-    readyMs: performance.now() - startedMs,
+    get pids() {
+      return { beat: beat.child.pid, redis: redis.pid };
+    },
+    get readyMs() {
+      return beat.readyMs;
+    },
+    async interrupt(meanwhile) {
+      await endBeat();
+      await meanwhile();
+      beat = await startBeat();
+    },
     async stop() {
-      beat.kill("SIGTERM");
-      await beat.status;
+      await endBeat();
       await redis.stop();
     },
   };
 }
 
+function spawnBeat(env: Readonly<Record<string, string>>): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "-P=beat", "src/main.ts", "run"],
+    cwd: PROJECT,
+    env: { ...OFF, MINSY_ENV_FILES: "", BEAT_LOG_LEVEL: "error", ...env },
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+}
+
 /** Waits until something was published. */
-async function firstRow(client: Redis): Promise<void> {
-  for (let from = "0-0";;) {
+async function firstFire(client: Redis, fromId: string): Promise<void> {
+  for (let from = fromId;;) {
     const reply = await client.xread("BLOCK", 60_000, "STREAMS", "beat:journal", from);
     if (reply === null) throw new Error("expected a fire within a minute of the start");
     for (const [, entries] of reply) {
@@ -103,18 +119,26 @@ function procFile(pid: number, name: string): string {
   return new TextDecoder().decode(stdout);
 }
 
-/** Rows of one wire type since `fromId`, with the server's time and the due time of each. */
+export interface BenchRow {
+  /** The server's time. */
+  readonly atMs: number;
+  readonly dueMs: number;
+  readonly task: string;
+}
+
+/** Rows of one wire type since `fromId`. */
 export async function rowsSince(
   client: Redis,
   fromId: string,
   wireType: string,
-): Promise<{ atMs: number; dueMs: number }[]> {
-  const rows: { atMs: number; dueMs: number }[] = [];
+): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
   for (let from = `(${fromId}`;;) {
     const page = await client.xrange("beat:journal", from, "+", "COUNT", 5_000);
     for (const [id, fields] of page) {
-      if (fields[fields.indexOf("t") + 1] !== wireType) continue;
-      rows.push({ atMs: parseInt(id), dueMs: Number(fields[fields.indexOf("d") + 1]) });
+      const value = (name: string) => fields[fields.indexOf(name) + 1]!;
+      if (value("t") !== wireType) continue;
+      rows.push({ atMs: parseInt(id), dueMs: Number(value("d")), task: value("k") });
     }
     if (page.length < 5_000) return rows;
     from = `(${page.at(-1)![0]}`;

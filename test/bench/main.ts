@@ -1,16 +1,17 @@
 /**
- * `deno task bench [--seconds 30] [limit|sustained|lateness|herd|acks …]`: the figures of the README, on this
+ * `deno task bench [--seconds 30] [limit|sustained|lateness|herd|backlog|acks …]`: the figures of the README, on this
  * machine. Compare figures of one run: machines differ and are noisy.
  */
 
 import { parseArgs } from "node:util";
-import { acks, herd, lateness, limit, sustained } from "./scenarios.ts";
+import { acks, backlog, herd, lateness, limit, sustained } from "./scenarios.ts";
 
 const SCENARIOS = {
   limit: ["Publish path at its limit, no worker", limit],
   sustained: ["20,000 tasks each second, no worker", sustained],
   lateness: ["1,000 tasks each second, no worker", lateness],
   herd: ["10,000 tasks in one second, no worker", herd],
+  backlog: ["10,000 tasks each ten seconds, an hour in the dark", backlog],
   acks: ["Publishing with acks", acks],
 } as const;
 
@@ -29,6 +30,6 @@ for (const [name, [title, measure]] of Object.entries(SCENARIOS)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   console.log(`\n${title}`);
   for (const [figure, value] of Object.entries(await measure(seconds))) {
-    console.log(`  ${figure.padEnd(48)}${value}`);
+    console.log(`  ${figure.padEnd(66)}${value}`);
   }
 }

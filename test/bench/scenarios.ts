@@ -1,7 +1,7 @@
 /** What is measured: each scenario starts its own Redis and its own Beat. */
 
 import { Redis } from "ioredis";
-import type { Rig } from "./bench_beat.ts";
+import type { BenchRow, Rig } from "./bench_beat.ts";
 import { lastId, pause, quantiles, rowsSince, startRig, usageOf } from "./bench_beat.ts";
 
 /** Names of figures to what they came to, in the order to print them. */
@@ -57,6 +57,66 @@ export async function herd(seconds: number): Promise<Figures> {
   });
 }
 
+/** An hour in the dark; what is on time goes out meanwhile. */
+export async function backlog(): Promise<Figures> {
+  const latest = await darkHour("latest");
+  const all = await darkHour({ policy: "all", window: "2h", cap: 20 });
+  return { ...titled("latest", latest), ...titled("all, cap 20", all) };
+}
+
+const HOUR_MS = 3_600_000;
+
+async function darkHour(catchup: unknown): Promise<Figures> {
+  const late = many(10_000, { every: 10, catchup });
+  const prompt = Object.fromEntries(
+    Object.entries(many(20, { every: 1, queue: "prompt" })).map((
+      [name, task],
+    ) => [`p${name}`, task]),
+  );
+  const rig = await startRig({ ...late, ...prompt });
+  try {
+    let fromId = "";
+    await rig.interrupt(async () => {
+      const cursors = Object.entries(await rig.client.hgetall("beat:cursors"))
+        .filter(([task]) => task in late)
+        .map(([task, text]): [string, string] => {
+          const [dueMs, revision] = text.split(" ");
+          return [task, `${Number(dueMs) - HOUR_MS} ${revision}`];
+        });
+      await rig.client.hset("beat:cursors", new Map(cursors));
+      fromId = await lastId(rig.client);
+    });
+    await pause(12_000);
+    return await darkFigures(rig, fromId);
+  } finally {
+    await rig.stop();
+  }
+}
+
+async function darkFigures(rig: Rig, fromId: string): Promise<Figures> {
+  const [started] = await rowsSince(rig.client, fromId, "term.started");
+  const fires = await rowsSince(rig.client, fromId, "p");
+  const dropped = await rowsSince(rig.client, fromId, "task.dropped");
+  const atMs = started!.atMs;
+  const old = [...fires, ...dropped].filter(({ task, dueMs }) => task[0] === "b" && dueMs <= atMs);
+  const prompt = fires.filter(({ task, dueMs }) => task[0] === "p" && dueMs > atMs);
+  const lastMs = old.reduce((last, row) => Math.max(last, row.atMs), 0);
+  return {
+    "fires due in the dark": (10_000 * HOUR_MS / 10_000).toLocaleString("en-US"),
+    "tasks decided": String(new Set(old.map(({ task }) => task)).size),
+    "rows that decided them": String(old.length),
+    "decided after the term began": `${lastMs - atMs} ms`,
+    "new fires of other tasks, lateness p50 / p99 / max": spanOf(prompt),
+    "new fires of other tasks": String(prompt.length),
+    "Beat resident": `${Math.round(usageOf(rig.pids.beat).residentMiB)} MiB`,
+  };
+}
+
+function titled(title: string, figures: Figures): Figures {
+  const entries = Object.entries(figures);
+  return Object.fromEntries(entries.map(([name, value]) => [`${title}: ${name}`, value]));
+}
+
 /** Publishing with a consumer that takes and answers at once, as fast as one connection can. */
 export async function acks(seconds: number): Promise<Figures> {
   const rig = await startRig(many(5_000, { every: 1 }));
@@ -84,7 +144,7 @@ export async function acks(seconds: number): Promise<Figures> {
 
 interface Window {
   readonly seconds: number;
-  readonly fires: readonly { atMs: number; dueMs: number }[];
+  readonly fires: readonly BenchRow[];
   readonly beatCpuMs: number;
   readonly redisCpuMs: number;
   readonly residentMiB: number;
@@ -157,8 +217,8 @@ function rate(count: number, seconds: number): string {
   return Math.round(count / seconds).toLocaleString("en-US");
 }
 
-function many(count: number, trigger: Record<string, unknown>): Record<string, unknown> {
-  const task = { task: "bench.noop", queue: QUEUE, ...trigger };
+function many(count: number, own: Record<string, unknown>): Record<string, unknown> {
+  const task = { task: "bench.noop", queue: QUEUE, ...own };
   return Object.fromEntries(
     Array.from({ length: count }, (_, index) => [`b${String(index).padStart(5, "0")}`, task]),
   );
