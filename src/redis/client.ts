@@ -52,10 +52,15 @@ const lines = new WeakMap<Redis, Line>();
 
 /**
  * Starts connecting and returns at once; {@link untilReady} waits for the first success.
+ * @param create makes the client; a simulated world has another
  * @throws {ConfigError} when a certificate cannot be read
  */
-export function connect(endpoint: RedisEndpoint, options: ConnectOptions): Redis {
-  const client = new Redis(redisOptions(endpoint, options));
+export function connect(
+  endpoint: RedisEndpoint,
+  options: ConnectOptions,
+  create: (options: RedisOptions) => Redis = (options) => new Redis(options),
+): Redis {
+  const client = create(redisOptions(endpoint, options));
   const master = endpoint.sentinelMaster;
   watch(client, { where: describeEndpoint(endpoint), lastError: null, master }, options.log);
   if (master !== null) followMaster(client, endpoint, options.commandTimeoutMs);
