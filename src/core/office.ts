@@ -19,6 +19,7 @@ import { newHistory, watchHistory } from "./history.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
 import type { Roster } from "./roster.ts";
+import { watchSchedule } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { Tick } from "./tick.ts";
 import { tick } from "./tick.ts";
@@ -49,6 +50,8 @@ export interface OfficeParts extends LeaseParts {
 
 export interface Office {
   readonly parts: OfficeParts;
+  /** That of `parts` without the watch over its history. */
+  readonly journal: Journal;
   readonly seen: Seen;
   /** What was seen of the journal; a cut in it ends the term, so that the world is loaded anew. */
   readonly history: History;
@@ -66,6 +69,7 @@ export function openOffice(parts: OfficeParts): Office {
   const history = newHistory();
   return {
     parts: { ...parts, journal: watchHistory(parts.journal, history) },
+    journal: parts.journal,
     history,
     ahead: aheadWatch(parts.log),
     awake: awake(parts),
@@ -89,7 +93,13 @@ export function standBy(office: Office, input: TermInput, signal: AbortSignal): 
     // Our lease is taken at once: without a pause, a recovery that fails would be tried without end.
     if (input.failures > 0) await waitFor(parts.clock, backOffMs(input.failures - 1), signal);
     signal.throwIfAborted();
-    return await acquire(parts, seen, signal);
+    const led = new AbortController();
+    // The journal as it is: what a standby notices of a cut, the leader has told.
+    const waiting = { ...parts, journal: office.journal };
+    watchSchedule(waiting, AbortSignal.any([signal, led.signal])).catch((error) =>
+      parts.log.error("the schedule in force is not watched any more", { err: error })
+    );
+    return await acquire(parts, seen, signal).finally(() => led.abort());
   });
 }
 
@@ -143,6 +153,7 @@ async function publishDue(office: Office, input: TermInput): Promise<Passed> {
   if (office.now === null) return { isFenced: true };
   const tally = await tick(office.now, term, office.stopped.signal);
   speakOf(office, tally);
+  if (tally.isFenced) sayRefused(office, term);
   if (tally.isFenced || office.history.cut !== null) return { isFenced: true };
   const isBehind = tally.otherRevision.size + tally.reread.size > 0;
   if (isBehind) office.now = await declare(office.parts, office.now, term);
@@ -194,6 +205,7 @@ export async function followOpen(
     try {
       const isDue = parts.clock.monotonicMs() >= sampleMs;
       const { isFenced, hasMore } = await (isDue ? eye.sample() : eye.glance());
+      if (isFenced) sayRefused(office, input);
       if (isFenced || office.history.cut !== null) return onFenced();
       if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + SAMPLE_MS;
       isTold = false;
@@ -259,6 +271,11 @@ async function takeUpDeclared(office: Office, term: Term): Promise<void> {
   const { declared } = office.parts;
   const next = { ...office.now, roster: declared.roster };
   office.now = await declare(office.parts, next, term, declared.rows);
+}
+
+/** A leader of before has tried to write: nothing came of it, and it goes back to stand by. */
+function sayRefused({ parts }: Office, { fence }: Pick<Term, "fence">): void {
+  parts.log.warn("refused by Redis: a newer term has begun", { fence });
 }
 
 function speakOf({ parts: { log }, now }: Office, tally: Tally): void {

@@ -1,0 +1,93 @@
+/**
+ * What a standby says while it waits: that it would run another schedule than the one in force. The
+ * leader's configuration rules, and the revisions of its tasks stand in Redis; so this needs no word
+ * from the leader.
+ */
+
+import { JournalUnavailableError } from "../errors.ts";
+import { TASK_NAME } from "../fire.ts";
+import type { Log } from "../log.ts";
+import type { Clock, Journal, Loaded } from "../ports.ts";
+import type { Roster } from "./roster.ts";
+
+/** How often it looks. Milliseconds. */
+const LOOK_MS = 30_000;
+/** A difference must be there this much later, too: replicas do not reload all at once. Milliseconds. */
+const AGAIN_MS = 2_000;
+/** A difference that stays is said again after this. Milliseconds. */
+const REMIND_MS = 600_000;
+/** Names of each kind that are said; the rest is counted. */
+const NAMES_MAX = 5;
+
+export interface StandbyParts {
+  readonly journal: Pick<Journal, "load">;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly ttlMs: number;
+  /** This replica's own. */
+  readonly declared: { readonly roster: Roster };
+}
+
+/** Looks at the schedule in force until `signal` is aborted. Never rejects for Redis' sake. */
+export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): Promise<void> {
+  const { journal, clock, log, declared } = parts;
+  let before = "";
+  let told = { text: "", atMs: 0 };
+  // A leader that has just begun has written what it runs by then.
+  let pauseMs = 2 * parts.ttlMs;
+  for (;;) {
+    const untilMs = clock.monotonicMs() + pauseMs;
+    while (!signal.aborted && clock.monotonicMs() < untilMs) {
+      await clock.sleep(untilMs - clock.monotonicMs(), signal);
+    }
+    if (signal.aborted) return;
+    const loaded = await looked(journal);
+    if (signal.aborted) return;
+    pauseMs = LOOK_MS;
+    if (loaded === null) continue;
+    const difference = differenceOf(declared.roster, loaded.cursors);
+    const text = JSON.stringify(difference);
+    const isNew = text !== told.text || clock.monotonicMs() - told.atMs >= REMIND_MS;
+    if (difference === null) told = { text: "", atMs: 0 };
+    else if (text !== before) pauseMs = AGAIN_MS;
+    else if (isNew) {
+      log.warn(
+        "the leader runs another schedule than this replica would; the leader's rules",
+        difference,
+      );
+      told = { text, atMs: clock.monotonicMs() };
+    }
+    before = text;
+  }
+}
+
+/** `null` while Redis is away: whoever asks for the lease says so. */
+async function looked(journal: Pick<Journal, "load">): Promise<Loaded | null> {
+  try {
+    return await journal.load();
+  } catch (error) {
+    if (!(error instanceof JournalUnavailableError)) throw error;
+    return null;
+  }
+}
+
+/** What a person needs to find the file that is old: names by kind; `null` where there is nothing. */
+export function differenceOf(
+  roster: Roster,
+  cursors: Loaded["cursors"],
+): Record<string, string> | null {
+  const onlyHere = [...roster.keys()].filter((name) => !cursors.has(name));
+  const onlyThere = [...cursors.keys()].filter((name) => TASK_NAME.test(name) && !roster.has(name));
+  const unlike = [...roster].filter(([name, { revision }]) =>
+    cursors.has(name) && cursors.get(name)!.revision !== revision
+  ).map(([name]) => name);
+  const kinds = Object.entries({ onlyHere, onlyThere, unlike })
+    .filter(([, names]) => names.length > 0)
+    .map(([kind, names]) => [kind, namesText(names)]);
+  return kinds.length === 0 ? null : Object.fromEntries(kinds);
+}
+
+function namesText(names: readonly string[]): string {
+  const some = names.toSorted().slice(0, NAMES_MAX).join(", ");
+  return names.length <= NAMES_MAX ? some : `${some} and ${names.length - NAMES_MAX} more`;
+}
