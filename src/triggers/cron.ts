@@ -93,8 +93,9 @@ function parseRound(items: CronItems, round: number): CronFieldCollection {
 
 function parse(text: string): CronFieldCollection {
   try {
-    // Zone and date are given so that cron-parser looks at neither the machine's zone nor its clock.
-    return CronExpressionParser.parse(text, { tz: "UTC", currentDate: 0 }).fields;
+    // All are given so that cron-parser looks at neither the machine's zone, its clock nor its chance.
+    const options = { tz: "UTC", currentDate: 0, hashSeed: "none" };
+    return CronExpressionParser.parse(text, options).fields;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TriggerError(`expected a cron expression, got "${text}": ${reason}`, text);
