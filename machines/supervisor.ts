@@ -105,7 +105,8 @@ export const supervisorMachine = setup({
         input: ({ context }) => context,
         onDone: [
           { guard: "isFenced", target: "standby", actions: "forgetFailures" },
-          { target: "leading", actions: "forgetFailures" },
+          // Only a tick that passes forgets: else terms that all fail at it would follow without pause.
+          { target: "leading" },
         ],
         onError: [
           { guard: "isPassing", target: "standby", actions: "noteFailure" },

@@ -102,21 +102,25 @@ export function committer(
       const tally = emptyTally();
       const inFlight: Promise<void>[] = [];
       const failures: unknown[] = [];
-      for (const steps of batches) {
-        inFlight.push(commitOne(steps, fence, tally).catch((error) => void failures.push(error)));
-        if (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
-        if (tally.isFenced || failures.length > 0) break;
+      try {
+        for (const steps of batches) {
+          inFlight.push(commitOne(steps, fence, tally).catch((error) => void failures.push(error)));
+          if (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
+          if (tally.isFenced || failures.length > 0) break;
+        }
+      } finally {
+        // Also where planning the next batch threw, nothing is under way any more afterwards.
+        await Promise.all(inFlight);
       }
-      await Promise.all(inFlight);
-      if (failures.length > 0) throw failures.find(isUnknownOutcome) ?? failures[0];
+      if (failures.length > 0) throw failures.find((error) => !isRefusal(error)) ?? failures[0];
       return tally;
     },
   };
 }
 
-/** Not a refusal: the call may have been carried out, or may yet be. */
-function isUnknownOutcome(error: unknown): boolean {
-  return error instanceof JournalUnavailableError && error.retry !== "alarm";
+/** Nothing was written, and the same term may go on. Any other failure is the graver one. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof JournalUnavailableError && error.retry === "alarm";
 }
 
 function notePublished(open: OpenFire, tally: Tally): void {

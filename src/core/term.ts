@@ -130,9 +130,10 @@ function controlSteps(world: World, rows: readonly Row[]): Step[] {
   );
 }
 
+/** Of rows that are the same to the millisecond, up to the last: none says anything new. */
 function dropRecorded(world: World, rows: Row[]): void {
   const newest = world.cursors.get(LOG_CURSOR.control)?.revision;
-  rows.splice(0, rows.findIndex((row) => digestOf(row) === newest) + 1);
+  rows.splice(0, rows.findLastIndex((row) => digestOf(row) === newest) + 1);
 }
 
 function logStep(

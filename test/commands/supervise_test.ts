@@ -16,6 +16,7 @@ import { flakyJournal } from "../support/flaky_journal.ts";
 
 const TTL = 5_000;
 const SECOND = { trigger: { kind: "every", everyMs: 1000, phaseMs: 0 } } as const;
+const MINUTE = { trigger: { kind: "every", everyMs: 60_000, phaseMs: 0 } } as const;
 const ALL = { catchUp: { policy: "all", windowMs: 600_000, cap: 600 } } as const;
 
 describe("supervise()", () => {
@@ -109,7 +110,80 @@ describe("supervise()", () => {
     journal.faults.push("reply", "request", "request", "reply");
     await world.clock.advance(8_000);
     assert.deepEqual(await world.published(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    // The tick and three recoveries were lost; of the last one just the reply.
+    assert.deepEqual(await world.terms(), ["started a", "started a", "started a"]);
+  });
+
+  it("begins a new term after a lost call, whose fence refuses it when it arrives", async () => {
+    const world = aWorld();
+    const journal = flakyJournal(world.memory);
+    const { parts, supervisor } = start(world, "a", { journal });
+    await world.clock.advance(2_500);
+    const { fence } = supervisor.actor.getSnapshot().context;
+    journal.faults.push("late");
+    await world.clock.advance(1_000);
+    assert.ok(supervisor.actor.getSnapshot().context.fence > fence);
+    assert.deepEqual(await journal.arrive(), [{ kind: "fenced" }]);
+    await world.clock.advance(1_000);
+    assert.deepEqual(await world.published(), [1, 2, 3, 4]);
+    assert.deepEqual(await world.terms(), ["started a", "started a"]);
+    assert.deepEqual(await world.latenesses(), [0, 0, 200, 0], "the first pause is short");
+    assert.equal(parts.log.lines.filter(({ level }) => level === "error").length, 1);
+  });
+
+  it("stays in its term while Redis is out of memory, and says so once", async () => {
+    const world = aWorld();
+    const journal = flakyJournal(world.memory);
+    const { parts, supervisor } = start(world, "a", { journal });
+    await world.clock.advance(2_500);
+    const { fence } = supervisor.actor.getSnapshot().context;
+    journal.faults.push("refused", "refused", "refused");
+    await world.clock.advance(3_000);
+    assert.equal(supervisor.actor.getSnapshot().context.fence, fence);
+    assert.deepEqual(await world.published(), [1, 2, 3, 4, 5]);
     assert.deepEqual(await world.terms(), ["started a"]);
+    assert.equal(parts.log.lines.filter(({ level }) => level === "error").length, 1);
+  });
+
+  it("fires after a long outage what its policy says, and nothing planned before it", async () => {
+    for (const [policy, expected] of [["skip", []], ["latest", [3_660]]] as const) {
+      for (const fault of ["request", "late"] as const) {
+        const catchUp = { policy, windowMs: 60_000, cap: 1 } as const;
+        const world = aWorld(aReady({ name: "a", ...MINUTE, catchUp, expiresMs: 30_000 }));
+        const journal = flakyJournal(world.memory);
+        start(world, "a", { journal, lease: world.awayFrom(60_001, 3_690_000) });
+        await world.clock.advance(59_500);
+        journal.faults.push(fault);
+        await world.clock.advance(3_640_000);
+        assert.equal(journal.asked.length, 5, "start, known, lost; start, caught up");
+        assert.deepEqual(await journal.arrive(), fault === "late" ? [{ kind: "fenced" }] : []);
+        assert.deepEqual(await world.published(), expected, `${policy}, ${fault}`);
+        const rows = await rowsOf(world.memory);
+        const dropped = rows.filter(({ type }) => type === "task.dropped");
+        assert.deepEqual(dropped.map(({ detail }) => detail.count), [61 - expected.length]);
+      }
+    }
+  });
+
+  it("begins terms with growing pauses where Redis answers to all but what is due", async () => {
+    const world = aWorld();
+    let isAway = true;
+    const journal: Journal = {
+      ...world.memory,
+      commit(steps, fence) {
+        const isDue = steps.some(({ publish }) => publish !== null);
+        if (!isAway || !isDue) return world.memory.commit(steps, fence);
+        return Promise.reject(new JournalUnavailableError("no answer in time", "backoff"));
+      },
+    };
+    start(world, "a", { journal });
+    await world.clock.advance(60_500);
+    const { length } = await world.terms();
+    assert.ok(length >= 25 && length <= 40, `${length} terms in a minute`);
+    isAway = false;
+    await world.clock.advance(2_500);
+    assert.deepEqual(await world.published(), Array.from({ length: 63 }, (_, index) => index + 1));
+    assert.deepEqual((await world.terms()).length - length, 1);
   });
 
   it("ends with the error that no waiting mends, and gives the lease back", async () => {
@@ -194,12 +268,12 @@ describe("supervise()", () => {
 });
 
 /** One Redis in memory, and replicas of one schedule on one clock. */
-function aWorld() {
+function aWorld(ready = aReady({ name: "a", ...SECOND, ...ALL })) {
   const clock = simClock(T0);
   const memory = memoryJournal({ serverMs: () => Math.floor(clock.wallMs()) });
   const { store } = memory;
   const lease = memoryLease(memory);
-  const roster: Roster = aRoster(aReady({ name: "a", ...SECOND, ...ALL }));
+  const roster: Roster = aRoster(ready);
 
   async function fires(task: string) {
     return (await rowsOf(memory)).filter((row) =>
@@ -233,6 +307,20 @@ function aWorld() {
         renew: (request) => isMute() ? Promise.reject(away()) : lease.renew(request),
         release: (request) => lease.release(request),
         look: () => lease.look(),
+      };
+    },
+    /** A lease that does not answer for a while. */
+    awayFrom(fromMs: number, untilMs: number): Lease {
+      const atMs = () => clock.wallMs() - T0;
+      const answer = <T>(ask: () => Promise<T>) =>
+        atMs() < fromMs || atMs() >= untilMs
+          ? ask()
+          : Promise.reject(new JournalUnavailableError("no answer", "backoff"));
+      return {
+        ...lease,
+        take: (request) => answer(() => lease.take(request)),
+        renew: (request) => answer(() => lease.renew(request)),
+        release: (request) => answer(() => lease.release(request)),
       };
     },
     /** A lease whose first taking arrives when the test says so. */

@@ -1,13 +1,14 @@
-/** Commits whose requests and replies get lost, and outcomes that were not expected. */
+/** Commits that get lost, late or refused, and outcomes that were not expected. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
+import type { Term } from "../../src/core/decide.ts";
 import { decide } from "../../src/core/decide.ts";
 import type { World } from "../../src/core/world.ts";
 import { cursorText } from "../../src/core/world.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
-import type { Step } from "../../src/ports.ts";
+import type { Committed, Step } from "../../src/ports.ts";
 import { aReady, aWorld, T0 } from "../support/build.ts";
 import {
   aDesk,
@@ -18,6 +19,9 @@ import {
   publishedOf,
   TERM,
 } from "../support/desk.ts";
+import type { Fault } from "../support/flaky_journal.ts";
+
+const NEXT = { ...TERM, fence: FENCE + 1 };
 
 describe("committer()", () => {
   it("takes in what was committed, and says what it was", async () => {
@@ -41,57 +45,110 @@ describe("committer()", () => {
     assert.equal(tally.spoken.length, 8);
   });
 
-  it("sends a call whose reply was lost again to the letter, before anything new", async () => {
-    const { desk, world, sender } = prepared(["a", "b"]);
-    const lost = fires(world, "a", 1);
-    desk.journal.faults.push("reply");
-    await assert.rejects(sender.commitAll([lost], FENCE), JournalUnavailableError);
-    const fresh = fires(world, "b", 1);
-    await sender.commitAll([fresh], FENCE);
-    assert.deepEqual(desk.journal.asked, [lost, lost, fresh]);
-    assert.equal(desk.journal.asked[1], lost);
-    assert.deepEqual(publishedOf(desk, "a"), [START + 1]);
-    assert.equal(messageCount(desk), 2);
-    assertAgreed(desk, world);
-  });
-
-  it("carries out a call whose request was lost", async () => {
-    const { desk, world, sender } = prepared(["a"]);
-    desk.journal.faults.push("request");
-    await assert.rejects(sender.commitAll([fires(world, "a", 1)], FENCE));
-    const tally = await sender.commitAll([], FENCE);
-    assert.equal(tally.published, 1);
-    assert.deepEqual(publishedOf(desk, "a"), [START + 1]);
-    assertAgreed(desk, world);
-  });
-
-  it("asks for new batches only when nothing is in doubt any more", async () => {
-    const { desk, world, sender } = prepared(["a", "b"]);
-    desk.journal.faults.push("reply", "request");
-    await assert.rejects(sender.commitAll([fires(world, "a", 1)], FENCE));
-    let isAsked = false;
-    function* batches(): Generator<readonly Step[]> {
-      isAsked = true;
-      yield fires(world, "b", 1);
+  it("sends nothing again whose outcome is not known, and guesses nothing of it", async () => {
+    for (const fault of ["request", "reply", "late"] as const) {
+      const { desk, world, sender } = prepared(["a", "b"]);
+      const lost = fires(world, "a", 1);
+      desk.journal.faults.push(fault);
+      await assert.rejects(sender.commitAll([lost], FENCE), { retry: "backoff" });
+      assert.equal(cursorText(world, "a"), `${START} ${revision}`);
+      assert.equal(world.open.size, 0);
+      const fresh = fires(world, "b", 1);
+      await sender.commitAll([], FENCE);
+      await sender.commitAll([fresh], FENCE);
+      assert.deepEqual(desk.journal.asked, [lost, fresh], fault);
     }
-    await assert.rejects(sender.commitAll(batches(), FENCE));
-    assert.equal(isAsked, false);
-    await sender.commitAll(batches(), FENCE);
-    assert.deepEqual([publishedOf(desk, "a"), publishedOf(desk, "b")], [[START + 1], [START + 1]]);
   });
 
-  it("keeps both calls where two in flight are lost", async () => {
-    const { desk, world, sender } = prepared(["a", "b", "c"]);
-    desk.journal.faults.push("reply", "request");
-    const batches = ["a", "b", "c"].map((task) => fires(world, task, 1));
-    await assert.rejects(sender.commitAll(batches, FENCE), /reply lost|request lost/);
-    assert.deepEqual(desk.journal.asked, batches.slice(0, 2));
-    desk.journal.faults.push("reply");
-    await assert.rejects(sender.commitAll([], FENCE));
-    await sender.commitAll([], FENCE);
+  it("refuses a call that arrives after the next term has begun", async () => {
+    const { desk, world, sender } = prepared(["a"]);
+    desk.journal.faults.push("late");
+    await assert.rejects(sender.commitAll([fires(world, "a", 1)], FENCE));
+    desk.store.fence = NEXT.fence;
+    const next = await desk.load();
+    assert.deepEqual(await desk.journal.arrive(), [{ kind: "fenced" }]);
+    assert.equal(messageCount(desk), 0);
+    assertAgreed(desk, next);
+    await desk.committer(next).commitAll([fires(next, "a", 1)], NEXT.fence);
     assert.deepEqual(publishedOf(desk, "a"), [START + 1]);
-    assert.deepEqual(publishedOf(desk, "b"), [START + 1]);
-    assert.deepEqual(publishedOf(desk, "c"), []);
+    assertAgreed(desk, next);
+  });
+
+  it("finds in the next term what arrived before it", async () => {
+    const { desk, world, sender } = prepared(["a"]);
+    desk.journal.faults.push("late");
+    await assert.rejects(sender.commitAll([fires(world, "a", 1)], FENCE));
+    await desk.journal.arrive();
+    desk.store.fence = NEXT.fence;
+    const next = await desk.load();
+    assert.equal(next.cursors.get("a")?.dueMs, START + 1);
+    assert.equal(next.open.size, 1);
+  });
+
+  it("sends no further batch after a failure, and waits for what is under way", async () => {
+    for (const fault of ["request", "reply", "late", "refused"] as const) {
+      const { desk, world, sender } = prepared(["a", "b", "c"]);
+      desk.journal.faults.push(fault, "held");
+      const batches = ["a", "b", "c"].map((task) => fires(world, task, 1));
+      const sent = watched(sender.commitAll(batches, FENCE));
+      await settled();
+      assert.equal(sent.isOver, false);
+      desk.journal.letGo();
+      await assert.rejects(sent.promise, JournalUnavailableError);
+      assert.deepEqual(desk.journal.asked, batches.slice(0, 2), fault);
+      assert.deepEqual(publishedOf(desk, "b"), [START + 1]);
+      assert.equal(world.cursors.get("b")?.dueMs, START + 1, "what was answered is known");
+    }
+  });
+
+  it("throws that an outcome is not known, even where the other call was refused", async () => {
+    for (const unknown of ["request", "reply", "late"] as const) {
+      for (const faults of [["refused", unknown], [unknown, "refused"]] as const) {
+        const { desk, world, sender } = prepared(["a", "b"]);
+        desk.journal.faults.push(...faults);
+        const batches = [fires(world, "a", 1), fires(world, "b", 1)];
+        await assert.rejects(sender.commitAll(batches, FENCE), { retry: "backoff" });
+        assert.equal(desk.journal.asked.length, 2, faults.join());
+      }
+    }
+  });
+
+  it("throws what no waiting mends, even where the other call was refused", async () => {
+    for (const isFirst of [true, false]) {
+      const { desk, world, sender } = prepared(["a", "b"]);
+      desk.journal.faults.push(...isFirst ? ["none", "refused"] as const : ["refused"] as const);
+      const broken = fires(world, "a", 1).map((step) => ({ ...step, notBeforeMs: 0.5 }));
+      const sound = fires(world, "b", 1);
+      const batches = isFirst ? [broken, sound] : [sound, broken];
+      await assert.rejects(sender.commitAll(batches, FENCE), /notBeforeMs/);
+    }
+  });
+
+  it("goes on in the same term where a call was refused", async () => {
+    const { desk, world, sender } = prepared(["a", "b"]);
+    desk.journal.faults.push("refused");
+    const batches = () => [fires(world, "a", 1), fires(world, "b", 1)];
+    await assert.rejects(sender.commitAll(batches(), FENCE), { retry: "alarm" });
+    assert.deepEqual([publishedOf(desk, "a"), publishedOf(desk, "b")], [[], [START + 1]]);
+    assertAgreed(desk, world);
+    const tally = await sender.commitAll([fires(world, "a", 1)], FENCE);
+    assert.equal(tally.published, 1);
+    assert.equal(desk.journal.reloads.length, 0);
+    assertAgreed(desk, world);
+  });
+
+  it("leaves nothing under way where planning the next batch throws", async () => {
+    const { desk, world, sender } = prepared(["a"]);
+    desk.journal.faults.push("held");
+    function* batches(): Generator<readonly Step[]> {
+      yield fires(world, "a", 1);
+      throw new TypeError("a defect");
+    }
+    const sent = watched(sender.commitAll(batches(), FENCE));
+    await settled();
+    assert.equal(sent.isOver, false);
+    desk.journal.letGo();
+    await assert.rejects(sent.promise, /a defect/);
     assertAgreed(desk, world);
   });
 
@@ -178,17 +235,7 @@ describe("committer()", () => {
     assert.equal(messageCount(desk), 0);
   });
 
-  it("asks for nothing new where it is fenced while it repeats a call", async () => {
-    const { desk, world, sender } = prepared(["a", "b"]);
-    desk.journal.faults.push("reply");
-    await assert.rejects(sender.commitAll([fires(world, "a", 1)], FENCE));
-    desk.store.fence = FENCE + 1;
-    const tally = await sender.commitAll([fires(world, "b", 1)], FENCE);
-    assert.equal(tally.isFenced, true);
-    assert.equal(desk.journal.asked.length, 2);
-  });
-
-  it("lets an error through that is a defect, and keeps nothing in doubt of it", async () => {
+  it("lets an error through that is a defect, and sends nothing again", async () => {
     const { desk, world, sender } = prepared(["a"]);
     const [step] = fires(world, "a", 1);
     await assert.rejects(
@@ -199,24 +246,32 @@ describe("committer()", () => {
     assert.equal(desk.journal.asked.length, 1);
   });
 
-  it("publishes each fire once and knows it, whatever is lost", async () => {
-    const fault = fc.constantFrom("none", "request", "reply");
-    await fc.assert(fc.asyncProperty(fc.array(fault, { maxLength: 12 }), async (faults) => {
-      const { desk, world, sender } = prepared(["a", "b", "c"]);
-      desk.journal.faults.push(...faults as ("none" | "request" | "reply")[]);
-      const due = new Map([["a", 0], ["b", 0], ["c", 0]]);
-      for (let round = 0; round < 40 && [...due.values()].some((count) => count < 3); round++) {
-        try {
-          await sender.commitAll(planned(world, due), FENCE);
-        } catch (error) {
-          assert.ok(error instanceof JournalUnavailableError);
-        }
-        for (const task of due.keys()) due.set(task, world.cursors.get(task)!.dueMs - START);
+  it("publishes each fire once and knows it, whatever is lost, late or refused", async () => {
+    await fc.assert(fc.asyncProperty(aRun(), async ({ faults, arrivals }) => {
+      const { desk, ...first } = prepared(["a", "b", "c"]);
+      desk.journal.faults.push(...faults);
+      let { world, sender } = first;
+      let term = TERM;
+      for (let round = 0; round < 40 && isOpen(world); round++) {
+        const error = await sender.commitAll(planned(world, term), term.fence).catch((it) => it);
+        if (!(error instanceof Error)) continue;
+        assert.ok(error instanceof JournalUnavailableError);
+        if (error.retry === "alarm") continue;
+        const arrival = arrivals.shift();
+        if (arrival === "before the term") await desk.journal.arrive();
+        term = { ...term, fence: term.fence + 1 };
+        desk.store.fence = term.fence;
+        if (arrival === "before it is loaded") assertFenced(await desk.journal.arrive());
+        world = await desk.load();
+        sender = desk.committer(world);
+        if (arrival === "after") assertFenced(await desk.journal.arrive());
       }
-      for (const task of due.keys()) {
+      if (term.fence !== FENCE) assertFenced(await desk.journal.arrive());
+      for (const task of ["a", "b", "c"]) {
         assert.deepEqual(publishedOf(desk, task), [1, 2, 3].map((each) => START + each));
       }
       assert.equal(messageCount(desk), 9);
+      assert.equal(new Set(desk.journal.asked).size, desk.journal.asked.length);
       assert.deepEqual(desk.journal.overlaps, []);
       assertAgreed(desk, world);
     }));
@@ -245,18 +300,40 @@ function prepared(tasks: readonly string[]) {
 
 /** Steps that publish `task` so many milliseconds after `START`. */
 function fires(world: World, task: string, ...afterMs: readonly number[]): Step[] {
+  return firesOf(TERM, world, task, afterMs);
+}
+
+function firesOf(term: Term, world: World, task: string, afterMs: readonly number[]): Step[] {
   const gap = { dropped: null, fires: afterMs.map((each) => START + each) };
-  return decide(READY.get(task)!, cursorText(world, task), gap, TERM, T0);
+  return decide(READY.get(task)!, cursorText(world, task), gap, term, T0);
+}
+
+/** What befalls the calls, and when the late ones arrive. */
+function aRun() {
+  const fault = fc.constantFrom<Fault>("none", "request", "reply", "late", "refused");
+  const arrival = fc.constantFrom("before the term", "before it is loaded", "after", "never");
+  return fc.record({
+    faults: fc.array(fault, { maxLength: 12 }),
+    arrivals: fc.array(arrival, { maxLength: 8 }),
+  });
 }
 
 /** The next fire of each task that is not through, in two batches; made when it is asked for. */
-function* planned(world: World, due: ReadonlyMap<string, number>): Generator<readonly Step[]> {
+function* planned(world: World, term: Term): Generator<readonly Step[]> {
   for (const tasks of [["a", "b"], ["c"]]) {
     yield tasks.flatMap((task) => {
-      const dueMs = world.cursors.get(task)!.dueMs + 1;
-      return due.get(task)! < 3 && dueMs <= START + 3 ? fires(world, task, dueMs - START) : [];
+      const afterMs = world.cursors.get(task)!.dueMs + 1 - START;
+      return afterMs <= 3 ? firesOf(term, world, task, [afterMs]) : [];
     });
   }
+}
+
+function isOpen({ cursors }: World): boolean {
+  return [...cursors.values()].some(({ dueMs }) => dueMs < START + 3);
+}
+
+function assertFenced(replies: readonly Committed[]): void {
+  for (const { kind } of replies) assert.equal(kind, "fenced");
 }
 
 function assertAgreed(desk: Desk, world: World): void {
@@ -267,4 +344,12 @@ function assertAgreed(desk: Desk, world: World): void {
 /** Lets everything run that waits for nothing. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+/** A promise, and whether it is over by now. */
+function watched<T>(promise: Promise<T>) {
+  const state = { promise, isOver: false };
+  const note = () => void (state.isOver = true);
+  promise.then(note, note);
+  return state;
 }

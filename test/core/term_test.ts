@@ -2,15 +2,18 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
+import fc from "fast-check";
 import { newHistory } from "../../src/core/history.ts";
 import { closeTerm, declare, openTerm } from "../../src/core/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Row } from "../../src/event.ts";
+import type { Committed } from "../../src/ports.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
 import { aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
 import { aDesk, bothSides, type Desk, FENCE, publishedOf, TERM } from "../support/desk.ts";
+import type { Fault } from "../support/flaky_journal.ts";
 
 const OPENING = {
   ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
@@ -173,48 +176,91 @@ describe("declare()", () => {
     assertAgreed(desk, settled);
   });
 
-  it("records each control row once, in order, whatever is lost", async () => {
-    for (
-      const faults of [["request"], ["reply"], ["reply", "reply"], ["request", "reply"]] as const
-    ) {
+  it("records each control row once, in order, whatever is lost, late or refused", async () => {
+    const fault = fc.constantFrom<Fault>("none", "request", "reply", "late", "refused");
+    await fc.assert(fc.asyncProperty(fc.array(fault, { maxLength: 8 }), async (faults) => {
+      const { desk, now } = await opened("a");
+      desk.journal.faults.push(...faults);
+      const rows: Row[] = [];
+      const names = ["one", "two", "three", "four"];
+      let office = { now, term: TERM };
+      for (let round = 0; round < 40 && (round < names.length || rows.length > 0); round++) {
+        if (round < names.length) rows.push(reloaded(names[round]!));
+        try {
+          await declare(desk.parts, office.now, office.term, rows);
+        } catch (error) {
+          if (isRefusal(error)) continue;
+          office = await anyTerm(desk, now.roster);
+          assertFenced(await desk.journal.arrive());
+        }
+      }
+      assert.deepEqual(await addedOf(desk), names.map((each) => [each]));
+      assert.equal(rows.length, 0);
+      assertAgreed(desk, office.now);
+    }));
+  });
+
+  it("knows a control row that arrived before the next term, and keeps one that did not", async () => {
+    for (const isBefore of [true, false]) {
       const { desk, now } = await opened("a");
       const rows = [reloaded("one")];
-      desk.journal.faults.push(...faults);
+      desk.journal.faults.push("late");
       await assert.rejects(declare(desk.parts, now, TERM, rows), JournalUnavailableError);
-      rows.push(reloaded("two"));
-      for (let round = 0; rows.length > 0 && round < 5; round++) {
-        await declare(desk.parts, now, TERM, rows).catch((error) => {
-          assert.ok(error instanceof JournalUnavailableError);
-        });
-      }
-      const added = (await rowsOf(desk.journal))
-        .filter(({ type }) => type === "control.reloaded")
-        .map(({ detail }) => detail.added);
-      assert.deepEqual(added, [["one"], ["two"]], faults.join());
+      assert.equal(rows.length, 1, "it may not be recorded");
+      if (isBefore) await desk.journal.arrive();
+      const next = await desk.nextTerm(now.roster);
+      assertFenced(await desk.journal.arrive());
+      const before = desk.journal.asked.length;
+      await declare(desk.parts, next.now, next.term, rows);
+      assert.equal(desk.journal.asked.length - before, isBefore ? 0 : 1);
+      assert.deepEqual([rows.length, await addedOf(desk)], [0, [["one"]]]);
     }
   });
 
-  it("keeps rows that it could not send because an older call is in doubt", async () => {
+  it("keeps control rows of a call that was refused, and sends them in the same term", async () => {
     const { desk, now } = await opened("a");
-    await desk.clock.advance(1000);
-    desk.journal.faults.push("reply", "request");
-    await assert.rejects(desk.tick(now));
-    const rows = [reloaded("one")];
-    await assert.rejects(declare(desk.parts, now, TERM, rows));
-    assert.equal(rows.length, 1);
+    const rows = [reloaded("one"), reloaded("two")];
+    desk.journal.faults.push("refused");
+    await assert.rejects(declare(desk.parts, now, TERM, rows), { retry: "alarm" });
+    assert.equal(rows.length, 2);
     await declare(desk.parts, now, TERM, rows);
-    assert.equal(rows.length, 0);
-    assert.ok((await storyOf(desk)).includes("control.reloaded"));
+    assert.deepEqual([rows.length, await addedOf(desk)], [0, [["one"], ["two"]]]);
   });
 
-  it("records no more control rows at once than one call takes", async () => {
+  it("keeps control rows where somebody newer leads", async () => {
     const { desk, now } = await opened("a");
-    const rows = Array.from({ length: BATCH_MAX + 1 }, () => reloaded("more"));
+    desk.store.fence = NEXT.fence;
+    const rows = [reloaded("one")];
+    assert.equal(await declare(desk.parts, now, TERM, rows), null);
+    assert.deepEqual([rows.length, await addedOf(desk)], [1, []]);
+  });
+
+  it("records more control rows than one call takes, over lost replies", async () => {
+    for (
+      const faults of [[], ["reply"], ["none", "reply"], ["request", "none", "reply"]] as const
+    ) {
+      const { desk, now } = await opened("a");
+      const names = Array.from({ length: 2 * BATCH_MAX + 1 }, (_, index) => `row${index}`);
+      const rows = names.map(reloaded);
+      desk.journal.faults.push(...faults);
+      let office = { now, term: TERM };
+      for (let round = 0; round < 10 && rows.length > 0; round++) {
+        await declare(desk.parts, office.now, office.term, rows).catch(async (error) => {
+          assert.ok(!isRefusal(error));
+          office = await anyTerm(desk, now.roster);
+        });
+      }
+      assert.deepEqual(await addedOf(desk), names.map((each) => [each]));
+      assert.ok(desk.journal.asked.every((steps) => steps.length <= BATCH_MAX));
+    }
+  });
+
+  it("does not say again what was said several times in one millisecond", async () => {
+    const { desk, now } = await opened("a");
+    const rows = Array.from({ length: 4 }, () => reloaded("same"));
     await declare(desk.parts, now, TERM, rows);
-    assert.equal(rows.length, 1);
-    await declare(desk.parts, now, TERM, rows);
-    const story = await storyOf(desk);
-    assert.equal(story.filter((each) => each === "control.reloaded").length, BATCH_MAX + 1);
+    assert.equal(rows.length, 0);
+    assert.equal((await addedOf(desk)).length, 4);
   });
 });
 
@@ -229,13 +275,16 @@ describe("closeTerm()", () => {
     assert.equal(story.filter((each) => each === "term.ended").length, 1);
   });
 
-  it("first settles what is in doubt", async () => {
+  it("sends nothing of what was lost before", async () => {
     const { desk, now } = await opened("a");
     await desk.clock.advance(1000);
     desk.journal.faults.push("request");
     await assert.rejects(desk.tick(now));
     await closeTerm(now, TERM, { owner: "me", reason: "stopped" });
-    assert.deepEqual((await storyOf(desk)).slice(-2), ["fire.published a", "term.ended"]);
+    assert.deepEqual(await storyOf(desk), ["term.started", "task.known a", "term.ended"]);
+    const { now: next, term } = await desk.nextTerm(now.roster);
+    await desk.tick(next, term);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000], "it is due still");
   });
 });
 
@@ -250,10 +299,32 @@ async function opened(name: string, own: Partial<Task> = {}): Promise<{ desk: De
 
 /** Another leader's term, on what the one before it left. */
 async function nextTerm(desk: Desk, roster: Tick["roster"]): Promise<Tick> {
-  desk.store.fence = NEXT.fence;
-  const now = await openTerm(desk.parts, roster, NEXT, OPENING);
-  assert.ok(now !== null);
-  return now;
+  return (await desk.nextTerm(roster)).now;
+}
+
+/** The first term that can begin; those before it failed to. */
+async function anyTerm(desk: Desk, roster: Tick["roster"]): ReturnType<Desk["nextTerm"]> {
+  try {
+    return await desk.nextTerm(roster);
+  } catch (error) {
+    assert.ok(error instanceof JournalUnavailableError);
+    return await anyTerm(desk, roster);
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  assert.ok(error instanceof JournalUnavailableError);
+  return error.retry === "alarm";
+}
+
+function assertFenced(replies: readonly Committed[]): void {
+  for (const { kind } of replies) assert.equal(kind, "fenced");
+}
+
+/** What each reload added, in the order of the journal. */
+async function addedOf(desk: Desk): Promise<unknown[]> {
+  const rows = await rowsOf(desk.journal);
+  return rows.filter(({ type }) => type === "control.reloaded").map(({ detail }) => detail.added);
 }
 
 function reloaded(added: string): Row {

@@ -3,15 +3,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
+import type { Term } from "../../src/core/decide.ts";
 import { WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
+import type { Committed } from "../../src/ports.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import type { CatchUp } from "../../src/task.ts";
 import { aReady, aRoster, aTimetable, rowsOf, T0 } from "../support/build.ts";
-import { aDesk, bothSides, type Desk, FENCE, messageCount, publishedOf } from "../support/desk.ts";
+import {
+  aDesk,
+  bothSides,
+  type Desk,
+  FENCE,
+  messageCount,
+  publishedOf,
+  TERM,
+} from "../support/desk.ts";
+import type { Fault } from "../support/flaky_journal.ts";
 
 const SECOND = { trigger: { kind: "every", everyMs: 1000, phaseMs: 0 } } as const;
+const MINUTE = { trigger: { kind: "every", everyMs: 60_000, phaseMs: 0 } } as const;
 const ALL: CatchUp = { policy: "all", windowMs: 86_400_000, cap: 10_000 };
 
 describe("tick()", () => {
@@ -131,11 +143,11 @@ describe("tick()", () => {
     assertAgreed(desk, now);
   });
 
-  it("plans a longer gap after a tick that failed", async () => {
+  it("plans a longer gap after a tick that was refused, in the same term", async () => {
     const { desk, now } = await opened(aRoster(aReady({ name: "a", catchUp: ALL, ...SECOND })));
     await desk.clock.advance(1000);
-    desk.journal.faults.push("request");
-    await assert.rejects(desk.tick(now), JournalUnavailableError);
+    desk.journal.faults.push("refused");
+    await assert.rejects(desk.tick(now), { retry: "alarm" });
     assert.equal(now.agenda.nextMs(), T0 + 1000);
     await desk.clock.advance(2000);
     await desk.tick(now);
@@ -143,11 +155,52 @@ describe("tick()", () => {
     assertAgreed(desk, now);
   });
 
+  it("plans a longer gap in the term after a tick whose outcome is not known", async () => {
+    for (const fault of ["request", "reply", "late"] as const) {
+      const roster = aRoster(aReady({ name: "a", catchUp: ALL, ...SECOND }));
+      const { desk, now } = await opened(roster);
+      await desk.clock.advance(1000);
+      desk.journal.faults.push(fault);
+      await assert.rejects(desk.tick(now), JournalUnavailableError);
+      await desk.clock.advance(2000);
+      const next = await desk.nextTerm(roster);
+      await desk.tick(next.now, next.term);
+      assertFenced(await desk.journal.arrive());
+      assert.deepEqual(publishedOf(desk, "a"), [1, 2, 3].map((second) => T0 + second * 1000));
+      assertAgreed(desk, next.now);
+    }
+  });
+
+  it("does not publish after an outage what was planned before it", async () => {
+    const minutes = (count: number) => T0 + count * 60_000;
+    const expected = { skip: [], latest: [61], all: [58, 59, 60, 61] };
+    for (const [policy, due] of Object.entries(expected)) {
+      for (const fault of ["request", "late"] as const) {
+        const catchUp = { policy: policy as CatchUp["policy"], windowMs: 240_000, cap: 9 };
+        const roster = aRoster(aReady({ name: "a", catchUp, expiresMs: 30_000, ...MINUTE }));
+        const { desk, now } = await opened(roster);
+        await desk.clock.advance(60_000);
+        desk.journal.faults.push(fault);
+        await assert.rejects(desk.tick(now), JournalUnavailableError);
+        await desk.clock.advance(3_630_000);
+        const next = await desk.nextTerm(roster);
+        await desk.tick(next.now, next.term);
+        assertFenced(await desk.journal.arrive());
+        assert.deepEqual(publishedOf(desk, "a"), due.map(minutes), `${policy}, ${fault}`);
+        for (const { publishedMs, expiresMs } of next.now.world.open.values()) {
+          assert.deepEqual([publishedMs, expiresMs], [T0 + 3_690_000, T0 + 3_720_000]);
+        }
+        await assertDecided(desk, "a", { untilMs: T0 + 3_690_000, everyMs: 60_000 });
+        assert.equal(messageCount(desk), due.length);
+      }
+    }
+  });
+
   it("puts every task back once, whatever became of it", async () => {
     const tasks = ["a", "b", "c"].map((name) => aReady({ name, ...SECOND }));
     const { desk, now } = await opened(aRoster(...tasks));
     await desk.clock.advance(1000);
-    for (const fault of ["request", "reply", "none"] as const) {
+    for (const fault of ["refused", "request", "reply", "none"] as const) {
       desk.journal.faults.push(fault);
       await desk.tick(now).catch(() => {});
       await desk.clock.advance(1000);
@@ -164,28 +217,28 @@ describe("tick()", () => {
     assert.equal(messageCount(desk), 0);
   });
 
-  it("decides every due time once, whatever is lost and whenever it is asked", async () => {
-    await fc.assert(fc.asyncProperty(aDay(), async ({ policy, waits, faults }) => {
+  it("decides every due time once, whatever is lost, late or refused, over all terms", async () => {
+    await fc.assert(fc.asyncProperty(aDay(), async ({ policy, waits, faults, arrivals }) => {
       const catchUp = { policy, windowMs: 10_000, cap: 4 };
-      const tasks = ["a", "b"].map((name) => aReady({ name, catchUp, ...SECOND }));
-      const { desk, now } = await opened(aRoster(...tasks));
+      const roster = aRoster(...["a", "b"].map((name) => aReady({ name, catchUp, ...SECOND })));
+      const { desk, now } = await opened(roster);
       desk.journal.faults.push(...faults);
+      const office: Office = { desk, roster, now, term: TERM, arrivals: [...arrivals] };
       for (const waitMs of waits) {
         await desk.clock.advance(waitMs);
-        await desk.tick(now).catch((error) => {
-          assert.ok(error instanceof JournalUnavailableError);
-        });
+        await passTick(office);
       }
       desk.journal.faults.length = 0;
-      await desk.tick(now);
+      while (!(await passTick(office)));
+      if (office.term.fence !== FENCE) assertFenced(await desk.journal.arrive());
       const untilMs = T0 + waits.reduce((sum, each) => sum + each, 0);
-      for (const task of ["a", "b"]) await assertDecided(desk, task, untilMs);
+      for (const task of ["a", "b"]) await assertDecided(desk, task, { untilMs, everyMs: 1000 });
       assert.equal(
         messageCount(desk),
         publishedOf(desk, "a").length + publishedOf(desk, "b").length,
       );
       assert.deepEqual(desk.journal.overlaps, []);
-      assertAgreed(desk, now);
+      assertAgreed(desk, office.now!);
     }));
   });
 });
@@ -195,30 +248,73 @@ async function opened(roster: Tick["roster"]): Promise<{ desk: Desk; now: Tick }
   return { desk, now: await desk.open(roster) };
 }
 
-/** Waits between ticks, and what befalls the calls. */
+/** Waits between ticks, what befalls the calls, and when the late ones arrive. */
 function aDay() {
+  const fault = fc.constantFrom<Fault>("none", "request", "reply", "late", "refused");
   return fc.record({
     policy: fc.constantFrom<CatchUp["policy"]>("skip", "latest", "all"),
     waits: fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 1, maxLength: 8 }),
-    faults: fc.array(fc.constantFrom("none", "request", "reply"), { maxLength: 8 }) as fc.Arbitrary<
-      ("none" | "request" | "reply")[]
-    >,
+    faults: fc.array(fault, { maxLength: 8 }),
+    arrivals: fc.array(fc.constantFrom<Arrival>("before", "after", "never"), { maxLength: 8 }),
   });
 }
 
-/** Every second from the start to `untilMs` is published or in one dropped range, in order. */
-async function assertDecided(desk: Desk, task: string, untilMs: number): Promise<void> {
+/** When late calls arrive, against the beginning of the next term. */
+type Arrival = "before" | "after" | "never";
+
+interface Office {
+  readonly desk: Desk;
+  readonly roster: Tick["roster"];
+  /** `null` between terms. */
+  now: Tick | null;
+  term: Term;
+  readonly arrivals: Arrival[];
+}
+
+/** Ticks, or begins a term, as the supervisor does: whether a tick has passed. */
+async function passTick(office: Office): Promise<boolean> {
+  const { desk, roster } = office;
+  try {
+    if (office.now === null) {
+      const arrival = office.arrivals.shift();
+      if (arrival === "before") await desk.journal.arrive();
+      const { now, term } = await desk.nextTerm(roster);
+      Object.assign(office, { now, term });
+      if (arrival === "after") assertFenced(await desk.journal.arrive());
+    }
+    await desk.tick(office.now!, office.term);
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof JournalUnavailableError);
+    if (error.retry !== "alarm") office.now = null;
+    return false;
+  }
+}
+
+function assertFenced(replies: readonly Committed[]): void {
+  for (const { kind } of replies) assert.equal(kind, "fenced");
+}
+
+/** Every due time from the start to `untilMs` is published or in one dropped range, in order. */
+async function assertDecided(
+  desk: Desk,
+  task: string,
+  { untilMs, everyMs }: { untilMs: number; everyMs: number },
+): Promise<void> {
   const decided: number[] = [];
   for (const row of await rowsOf(desk.journal)) {
     if (row.task !== task) continue;
     if (row.type === "fire.published") decided.push(row.dueMs!);
     if (row.type !== "task.dropped") continue;
     const { fromMs, toMs, count } = row.detail as { fromMs: number; toMs: number; count: number };
-    assert.equal(count, (toMs - fromMs) / 1000 + 1);
-    for (let dueMs = fromMs; dueMs <= toMs; dueMs += 1000) decided.push(dueMs);
+    assert.equal(count, (toMs - fromMs) / everyMs + 1);
+    for (let dueMs = fromMs; dueMs <= toMs; dueMs += everyMs) decided.push(dueMs);
   }
-  const count = Math.floor((untilMs - T0) / 1000);
-  assert.deepEqual(decided, Array.from({ length: count }, (_, index) => T0 + (index + 1) * 1000));
+  const count = Math.floor((untilMs - T0) / everyMs);
+  assert.deepEqual(
+    decided,
+    Array.from({ length: count }, (_, index) => T0 + (index + 1) * everyMs),
+  );
 }
 
 function assertAgreed(desk: Desk, { world }: Tick): void {

@@ -28,6 +28,7 @@ const STEPS: Record<string, Record<string, string>> = {
     "recover done": "leading.waiting",
     "recover fenced": "standby",
     "recover passing": "standby",
+    "recover refused": "standby",
     "recover fatal": "draining",
     "recover broken": "draining",
     "STOP": "draining",
@@ -41,7 +42,9 @@ const STEPS: Record<string, Record<string, string>> = {
     ...LEADING,
     "tick done": "leading.waiting",
     "tick fenced": "standby",
-    "tick passing": "leading.backingOff",
+    "tick passing": "standby",
+    "tick moved": "standby",
+    "tick refused": "leading.backingOff",
     "tick fatal": "draining",
     "tick broken": "draining",
   },
@@ -136,7 +139,7 @@ describe("supervisorMachine", () => {
     await playAll(host, ["acquire done", "recover done"]);
     const lease = host.running.get("holdLease");
     const follower = host.running.get("follow");
-    for (const name of ["untilDue done", "tick passing", "backOff done", "tick done", "RELOAD"]) {
+    for (const name of ["untilDue done", "tick refused", "backOff done", "tick done", "RELOAD"]) {
       await host.play(name);
       assert.equal(host.running.get("holdLease"), lease);
       assert.equal(host.running.get("follow"), follower);
@@ -165,17 +168,34 @@ describe("supervisorMachine", () => {
     assert.equal(host.actor.getSnapshot().context.error, null);
   });
 
+  it("begins a new term where the outcome of a tick is not known", async () => {
+    for (const name of ["tick passing", "tick moved"]) {
+      const host = startSupervisor();
+      await playAll(host, ["acquire done", "recover done", "untilDue done"]);
+      const [lease, follower] = ["holdLease", "follow"].map((each) => host.running.get(each));
+      await host.play(name);
+      assert.deepEqual(
+        [...host.running.keys()],
+        ["acquire"],
+        "nobody works on under the old fence",
+      );
+      await playAll(host, ["acquire done", "recover done"]);
+      assert.notEqual(host.running.get("holdLease"), lease);
+      assert.notEqual(host.running.get("follow"), follower);
+    }
+  });
+
   it("tells the actors how often in a row they failed, and forgets it on success", async () => {
     const host = startSupervisor();
     const heard: number[] = [];
     const hear = (actor: string) => heard.push(host.running.get(actor)!.input.failures);
     await playAll(host, ["acquire done", "recover done", "untilDue done"]);
     for (let count = 0; count < 3; count++) {
-      await host.play("tick passing");
+      await host.play("tick refused");
       hear("backOff");
       await host.play("backOff done");
     }
-    await playAll(host, ["tick done", "untilDue done", "tick passing"]);
+    await playAll(host, ["tick done", "untilDue done", "tick refused"]);
     hear("backOff");
     assert.deepEqual(heard, [1, 2, 3, 1]);
   });
@@ -183,14 +203,27 @@ describe("supervisorMachine", () => {
   it("has acquire wait longer each time that recovery fails, and not after a lost lease", async () => {
     const host = startSupervisor();
     const heard: number[] = [host.running.get("acquire")!.input.failures];
-    for (let count = 0; count < 2; count++) {
-      await playAll(host, ["acquire done", "recover passing"]);
+    for (const name of ["recover passing", "recover refused"]) {
+      await playAll(host, ["acquire done", name]);
       heard.push(host.running.get("acquire")!.input.failures);
     }
-    await playAll(host, ["acquire done", "recover done", "untilDue done", "tick passing"]);
+    await playAll(host, ["acquire done", "recover done", "untilDue done", "tick refused"]);
     await host.play("LEASE_LOST");
     heard.push(host.running.get("acquire")!.input.failures);
     assert.deepEqual(heard, [0, 1, 2, 0]);
+  });
+
+  it("has acquire wait longer for each term that ends at its first tick", async () => {
+    const host = startSupervisor();
+    const heard: number[] = [];
+    const wayToTick = ["acquire done", "recover done", "untilDue done"];
+    for (const last of ["tick passing", "tick moved", "tick passing"]) {
+      await playAll(host, [...wayToTick, last]);
+      heard.push(host.running.get("acquire")!.input.failures);
+    }
+    await playAll(host, [...wayToTick, "tick done", "untilDue done", "tick passing"]);
+    heard.push(host.running.get("acquire")!.input.failures);
+    assert.deepEqual(heard, [1, 2, 3, 1]);
   });
 
   it("gives each actor the fence of its term", async () => {

@@ -3,6 +3,8 @@
 import { serverClock, simClock } from "../../src/clock.ts";
 import { newHistory } from "../../src/core/history.ts";
 import { committer } from "../../src/core/commit.ts";
+import type { Term } from "../../src/core/decide.ts";
+import { openFires } from "../../src/core/open_fires.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import { declare, openTerm } from "../../src/core/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
@@ -27,6 +29,18 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
   const journal = flakyJournal(memory);
   server.observe(clock.monotonicMs(), serverMs());
   const parts = { journal, clock, server };
+
+  /** Begins a term on a schedule. */
+  async function open(roster: Roster, term: Term = TERM): Promise<Tick> {
+    const opening = {
+      ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
+      history: newHistory(),
+    };
+    const opened = await openTerm(parts, roster, term, opening);
+    if (opened === null) throw new Error("fenced");
+    return opened;
+  }
+
   return {
     ...parts,
     parts,
@@ -35,16 +49,24 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
     stepServer(byMs: number): void {
       desk.serverAheadMs += byMs;
     },
+    /** The world as a new leader finds it. */
+    async load(): Promise<World> {
+      const { cursors, open } = await journal.load();
+      const world = { cursors: new Map(cursors), open: openFires() };
+      for (const each of open) world.open.add(each);
+      return world;
+    },
     committer: (world: World = aWorld()) => committer(parts, world),
-    /** Begins the term on a schedule. */
-    async open(roster: Roster): Promise<Tick> {
-      const opening = {
-        ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
-        history: newHistory(),
-      };
-      const opened = await openTerm(parts, roster, TERM, opening);
-      if (opened === null) throw new Error("fenced");
-      return opened;
+    open,
+    /**
+     * The term after the present one, as the supervisor begins it: from the lease on.
+     * @throws {JournalUnavailableError} this term could not begin; the next may
+     */
+    async nextTerm(roster: Roster): Promise<{ now: Tick; term: Term }> {
+      const fence = (memory.store.fence ?? 0) + 1;
+      memory.store.fence = fence;
+      const term = { ...TERM, fence };
+      return { now: await open(roster, term), term };
     },
     /** Takes up a schedule anew, as a tick does after a reload. */
     async redeclare(now: Tick, roster: Roster): Promise<Tick> {
@@ -52,7 +74,7 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
       if (declared === null) throw new Error("fenced");
       return declared;
     },
-    tick: (now: Tick, term = TERM) => tick(now, term, new AbortController().signal),
+    tick: (now: Tick, term: Term = TERM) => tick(now, term, new AbortController().signal),
   };
 }
 

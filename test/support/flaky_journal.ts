@@ -1,4 +1,4 @@
-/** A journal between caller and journal that loses requests and replies when told to. */
+/** A journal between caller and journal that loses, delays and refuses commits when told to. */
 
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { RetryKind } from "../../src/errors.ts";
@@ -12,13 +12,17 @@ export type Fault =
   | "request"
   /** It is carried out, and the caller does not hear of it. */
   | "reply"
+  /** It is under way for as long as the test wants ({@link FlakyJournal.arrive}); no reply comes. */
+  | "late"
+  /** Redis is out of memory: an error of kind `alarm`, and nothing is written. */
+  | "refused"
   /** Carried out when the test says so ({@link FlakyJournal.letGo}). */
   | "held";
 
 export interface FlakyJournal extends Journal {
   /** The faults of the commits to come, in order; `none` after the last. */
   readonly faults: Fault[];
-  /** The kind of error that a fault throws. */
+  /** The kind of error that a lost request or reply throws. */
   retry: RetryKind;
   /** The steps of every commit that was asked for. */
   readonly asked: (readonly Step[])[];
@@ -31,10 +35,13 @@ export interface FlakyJournal extends Journal {
   readonly reloads: (readonly string[])[];
   /** Lets the longest held commit go on. */
   letGo(): void;
+  /** Lets every late commit arrive at the journal; what it answered, and nobody hears. */
+  arrive(): Promise<Committed[]>;
 }
 
 export function flakyJournal(inner: Journal): FlakyJournal {
   const held: (() => void)[] = [];
+  const late: (() => Promise<Committed>)[] = [];
   const inFlight = new Set<readonly Step[]>();
   const overlaps: string[] = [];
   let inFlightMax = 0;
@@ -44,6 +51,11 @@ export function flakyJournal(inner: Journal): FlakyJournal {
     if (fault === "held") await new Promise<void>((resolve) => held.push(resolve));
     else await Promise.resolve();
     if (fault === "request") throw new JournalUnavailableError("request lost", flaky.retry);
+    if (fault === "refused") throw new JournalUnavailableError("OOM", "alarm");
+    if (fault === "late") {
+      late.push(() => inner.commit(steps, fence));
+      throw new JournalUnavailableError("no reply in time", flaky.retry);
+    }
     const reply = await inner.commit(steps, fence);
     if (fault === "reply") throw new JournalUnavailableError("reply lost", flaky.retry);
     return reply;
@@ -60,6 +72,7 @@ export function flakyJournal(inner: Journal): FlakyJournal {
       return inFlightMax;
     },
     letGo: () => held.shift()?.(),
+    arrive: () => Promise.all(late.splice(0).map((send) => send())),
     async commit(steps, fence) {
       flaky.asked.push(steps);
       const tasks = new Set(steps.map(({ task }) => task));

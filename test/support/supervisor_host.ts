@@ -19,6 +19,8 @@ export type Move =
   );
 
 export const PASSING = new JournalUnavailableError("away", "backoff");
+export const MOVED = new JournalUnavailableError("a replica", "reconnect");
+export const REFUSED = new JournalUnavailableError("out of memory", "alarm");
 export const FATAL = new JournalUnavailableError("wrong password", "fatal");
 export const BROKEN = new Error("invariant broken");
 
@@ -32,12 +34,15 @@ export const MOVES: readonly Move[] = [
   done("recover done", "recover", { isFenced: false }),
   done("recover fenced", "recover", { isFenced: true }),
   failed("recover passing", "recover", PASSING),
+  failed("recover refused", "recover", REFUSED),
   failed("recover fatal", "recover", FATAL),
   failed("recover broken", "recover", BROKEN),
   done("untilDue done", "untilDue", undefined),
   done("tick done", "tick", { isFenced: false }),
   done("tick fenced", "tick", { isFenced: true }),
   failed("tick passing", "tick", PASSING),
+  failed("tick moved", "tick", MOVED),
+  failed("tick refused", "tick", REFUSED),
   failed("tick fatal", "tick", FATAL),
   failed("tick broken", "tick", BROKEN),
   done("backOff done", "backOff", undefined),
