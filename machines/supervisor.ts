@@ -105,7 +105,7 @@ export const supervisorMachine = setup({
         input: ({ context }) => context,
         onDone: [
           { guard: "isFenced", target: "standby", actions: "forgetFailures" },
-          // Only a tick that passes forgets: else terms that all fail at it would follow without pause.
+          // Only a tick that passes forgets: terms that all fail at it must not follow at once.
           { target: "leading" },
         ],
         onError: [
