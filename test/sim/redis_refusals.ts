@@ -35,7 +35,8 @@ export function denialOf(
   isReplica: boolean,
   { isWrite, needsMemory, isForLoading, isPing }: Demands,
 ): ReplyError | null {
-  const text = isOutOfMemory && needsMemory
+  // A replica leaves its memory to its master.
+  const text = isOutOfMemory && needsMemory && !isReplica
     ? OUT_OF_MEMORY
     : isDiskFull && !isReplica && (isWrite || isPing)
     ? DISK_FULL

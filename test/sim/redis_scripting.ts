@@ -87,7 +87,8 @@ function callOf(core: Core, conditions: Conditions, sha: string): Call {
     }
     if (isWrite && core.isReplica) throw refuse(READ_ONLY);
     if (isWrite && conditions.isDiskFull) throw refuse(DISK_FULL);
-    if (needsMemory && !hasWritten && conditions.isOutOfMemory) throw refuse(OUT_OF_MEMORY);
+    const isOut = conditions.isOutOfMemory && !core.isReplica;
+    if (needsMemory && !hasWritten && isOut) throw refuse(OUT_OF_MEMORY);
     hasWritten ||= isWrite;
     try {
       return rule.run(core, command);

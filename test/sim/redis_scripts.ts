@@ -76,10 +76,10 @@ const COMMIT_TYPES = ["string", "stream", "hash", "hash"];
 /** What commit.lua says of a cursor that is not the expected one. */
 export function judge(stored: string, expect: string, next: string): string {
   if (stored === next) return "d";
-  const [, due, revision] = /^(-?\d+) (.+)$/.exec(stored) ?? [];
-  const [, nextDue, nextRevision] = /^(-?\d+) (.+)$/.exec(next) ?? [];
+  const [, due, revision] = /^(-?\d+) (.+)$/s.exec(stored) ?? [];
+  const [, nextDue, nextRevision] = /^(-?\d+) (.+)$/s.exec(next) ?? [];
   if (due === undefined) return "g";
-  const expected = /^-?\d+ (.+)$/.exec(expect)?.[1];
+  const expected = /^-?\d+ (.+)$/s.exec(expect)?.[1];
   if (revision !== expected && revision !== nextRevision) return "r";
   return nextDue !== undefined && Number(due) >= Number(nextDue) ? "d" : "g";
 }
@@ -238,18 +238,11 @@ function takeLease(
   argv: readonly string[],
   { held, now }: { held: string | null; now: number },
 ): Reply {
-  const [, owner, ttl, , newEpoch, version] = argv as string[] as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  const known = Number(argv[3]);
+  const [, owner, ttl] = argv as [string, string, string];
+  const [known, newEpoch, version] = [Number(argv[3]), argv[4]!, Number(argv[5])];
   const stored = (call("GET", keys[2]!) ?? "") as string;
   const [, named, asked] = /^(.*) v(\d+)$/s.exec(stored) ?? [];
-  if (asked !== undefined && Number(asked) > Number(version)) return [3, Number(asked)];
+  if (asked !== undefined && Number(asked) > version) return [3, Number(asked)];
   let epoch = named ?? stored;
   const [, heldBy, heldFence] = /^(.*) (\d+)$/s.exec(held ?? "") ?? [];
   if (held !== null && heldBy !== owner) {

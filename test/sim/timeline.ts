@@ -4,13 +4,7 @@
  */
 
 import { mix } from "./draws.ts";
-
-/** As the model of Redis and its clients want it. Times are milliseconds since the start of the run. */
-export interface Scheduler {
-  now(): number;
-  /** Calls `run` at `ms`, or as soon as possible where that has passed. */
-  at(ms: number, run: () => void): () => void;
-}
+import type { Scheduler } from "./redis_words.ts";
 
 export interface Timeline extends Scheduler {
   /** Events that have run. */

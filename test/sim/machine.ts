@@ -6,7 +6,8 @@
 
 import { SLEEP_MAX_MS } from "../../src/clock.ts";
 import type { Clock } from "../../src/ports.ts";
-import type { Scheduler, Timeline } from "./timeline.ts";
+import type { Scheduler } from "./redis_words.ts";
+import type { Timeline } from "./timeline.ts";
 
 /** A process: everything that it waits for dies with it. */
 export interface Process extends Scheduler {
@@ -15,7 +16,7 @@ export interface Process extends Scheduler {
   kill(): void;
 }
 
-export interface Host {
+export interface Machine {
   readonly isPaused: boolean;
   /** The machine's idea of the time minus the true time. Milliseconds. */
   readonly wallOffsetMs: number;
@@ -28,7 +29,7 @@ export interface Host {
   stepWall(byMs: number): void;
 }
 
-export interface HostOptions {
+export interface MachineOptions {
   /** Unix milliseconds of the world's start. */
   readonly startMs: number;
   readonly offsetMs: number;
@@ -41,7 +42,7 @@ interface Waiting {
   readonly run: () => void;
 }
 
-export function hostOf(timeline: Timeline, { startMs, offsetMs, rate }: HostOptions): Host {
+export function machineOf(timeline: Timeline, { startMs, offsetMs, rate }: MachineOptions): Machine {
   let wallOffsetMs = offsetMs;
   let isPaused = false;
   /** True time at which the monotonic clock stopped; `null` while it runs. */
@@ -82,7 +83,8 @@ export function hostOf(timeline: Timeline, { startMs, offsetMs, rate }: HostOpti
   function sleep(process: Process, durationMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const wakeMs = monotonicMs() + Math.max(0, Math.min(durationMs, SLEEP_MAX_MS));
+      // As a timer does: never at once, so that nobody can wait for nothing without end.
+      const wakeMs = monotonicMs() + Math.max(1, Math.min(durationMs, SLEEP_MAX_MS));
       let cancel = () => {};
       const done = () => {
         cancel();
@@ -120,8 +122,10 @@ export function hostOf(timeline: Timeline, { startMs, offsetMs, rate }: HostOpti
       isPaused = false;
       const now = waiting;
       waiting = [];
-      // One by one, as the event loop of a process would.
-      for (const { process, run } of now) timeline.at(timeline.now(), () => arrive(process, run));
+      // One by one and in their order, as the event loop of a process would.
+      for (const [index, { process, run }] of now.entries()) {
+        timeline.at(timeline.now() + (index + 1) * 1e-6, () => arrive(process, run));
+      }
     },
     stepWall(byMs) {
       wallOffsetMs += byMs;

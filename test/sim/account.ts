@@ -1,0 +1,348 @@
+/** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
+
+import { lastDropped, wrongCatchUp } from "./catchup_rule.ts";
+import type { Instants } from "./instants.ts";
+import { instantsOf } from "./instants.ts";
+import type { LedgerRow, Push } from "./ledger.ts";
+import type { Store } from "./watcher.ts";
+import type { PlannedTask } from "./schedule.ts";
+import { triggerSpec } from "./schedule.ts";
+
+/** Where a fire stands. */
+export type Stand = "queued" | "taken" | "acked" | "closed";
+
+export interface FireBook {
+  stand: Stand;
+  isOverdue: boolean;
+  readonly push: Push;
+}
+
+interface CursorBook {
+  readonly dueMs: number;
+  readonly revision: string;
+}
+
+/** A revision that a replica may run, and what it means. */
+interface Edition {
+  readonly planned: PlannedTask;
+  readonly instants: Instants;
+}
+
+export interface Account {
+  readonly rows: readonly LedgerRow[];
+  /** In the surviving history. */
+  readonly fires: ReadonlyMap<string, FireBook>;
+  readonly cursors: ReadonlyMap<string, CursorBook>;
+  /** A task as it may be declared from now on. */
+  declare(planned: PlannedTask): void;
+  /** Of every message ever pushed. */
+  readonly taskIds: ReadonlySet<string>;
+  take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
+  /** Rows of which `isGone` says so are not in the history any more. */
+  cut(isGone: (row: LedgerRow) => boolean): void;
+  instantsOfTask(task: string): Instants | null;
+}
+
+export interface AccountParts {
+  readonly namespace: string;
+  readonly sep: string;
+  report(invariant: string, what: string): void;
+  tell(what: string): void;
+}
+
+export function accountOf({ namespace, sep, report, tell }: AccountParts): Account {
+  const rows: LedgerRow[] = [];
+  const declared = new Map<string, PlannedTask[]>();
+  const editions = new Map<string, Edition>();
+  /** Every push of a fire, in any history. */
+  const pushed = new Map<string, Push[]>();
+  const taskIds = new Set<string>();
+  let fires = new Map<string, FireBook>();
+  let cursors = new Map<string, CursorBook>();
+
+  const editionOf = (task: string, revision: string) => editions.get(`${task} ${revision}`);
+
+  function takeDeclared(row: LedgerRow): void {
+    const revision = String(row.detail.revision);
+    const before = cursors.get(row.task);
+    if (before !== undefined && row.dueMs! < before.dueMs) {
+      report("I5", `${row.type} moved the cursor of ${row.task} back to ${row.dueMs}`);
+    }
+    if (row.type === "task.known" && before !== undefined) {
+      report("I5", `${row.task} is known anew although it has a cursor`);
+    }
+    cursors.set(row.task, { dueMs: row.dueMs!, revision });
+    if (editionOf(row.task, revision) !== undefined) return;
+    const definition = JSON.stringify(sorted(row.detail.definition));
+    const planned = declared.get(row.task)?.find((each) => definitionText(each) === definition);
+    // Another edition of the same definition differs in its arguments, which stay out of the journal.
+    if (planned === undefined) {
+      report("I4", `${row.type} of ${row.task} has a definition that nobody declared`);
+      return;
+    }
+    editions.set(`${row.task} ${revision}`, { planned, instants: instantsOf(planned.rhythm) });
+  }
+
+  /** The edition of a row that moves a cursor, and where it must go on from. */
+  function moving(row: LedgerRow): (Edition & { readonly cursor: CursorBook }) | null {
+    const cursor = cursors.get(row.task);
+    const edition = cursor && editionOf(row.task, cursor.revision);
+    if (cursor === undefined || edition === undefined) {
+      report("I4", `${row.type} of ${row.task}, which is not known`);
+      return null;
+    }
+    if (row.dueMs! <= cursor.dueMs) {
+      report("I5", `${row.type} of ${row.task} at ${row.dueMs} after ${cursor.dueMs}`);
+    }
+    cursors.set(row.task, { ...cursor, dueMs: row.dueMs! });
+    return { ...edition, cursor };
+  }
+
+  function takePublished(row: LedgerRow, push: Push | undefined, store: Store): void {
+    const fire = `${row.task}@${row.dueMs}`;
+    if (store.nowMs < row.dueMs!) {
+      report("I3", `${fire} was published ${row.dueMs! - store.nowMs} ms early`);
+    }
+    const edition = moving(row);
+    if (edition !== null) {
+      const { planned, instants, cursor } = edition;
+      const expected = instants.next(cursor.dueMs);
+      if (expected !== row.dueMs) {
+        report("I4", `${fire} was published where ${row.task}@${expected} was to be decided`);
+      }
+      const wrong = wrongCatchUp(instants, planned.catchUp, {
+        dueMs: row.dueMs!,
+        decidedMs: row.decidedMs,
+      });
+      if (wrong !== null) report("I7", `${fire}: ${wrong}`);
+      const list = listOf(planned, sep);
+      if (push !== undefined && push.list !== list) {
+        report("I2", `${fire} went to ${push.list}, not to ${list}`);
+      }
+    }
+    if (push === undefined) return;
+    const copies = pushed.get(fire) ?? [];
+    for (const copy of copies) {
+      if (!copy.row.isLost) report("I1", `${fire} was published twice, by ${copy.row.id} before`);
+      if (copy.taskId !== push.taskId) report("I1", `${fire} was published anew under another id`);
+    }
+    pushed.set(fire, [...copies, push]);
+    taskIds.add(push.taskId);
+    fires.set(fire, { stand: "queued", isOverdue: false, push });
+  }
+
+  function takeDropped(row: LedgerRow, store: Store): void {
+    const { fromMs, toMs, count } = row.detail as { fromMs: number; toMs: number; count: number };
+    if (store.nowMs < toMs) report("I3", `${row.task} dropped what was not due: ${toMs}`);
+    const edition = moving(row);
+    if (edition === null) return;
+    const { planned, instants, cursor } = edition;
+    const what = `${row.task} dropped ${count} in [${fromMs}, ${toMs}]`;
+    if (toMs !== row.dueMs) report("I4", `${what} and moved its cursor to ${row.dueMs}`);
+    if (instants.next(cursor.dueMs) !== fromMs) report("I4", `${what}, from another due time`);
+    const expected = instants.count(cursor.dueMs, toMs);
+    if (expected !== null && expected !== count) report("I4", `${what}, and there were ${expected}`);
+    const allowedMs = lastDropped(instants, planned.catchUp, row.decidedMs);
+    if (allowedMs !== toMs) {
+      report("I7", `${what} by ${planned.catchUp.policy}; it should have ended at ${allowedMs}`);
+    }
+  }
+
+  function takeFire(row: LedgerRow, store: Store): void {
+    const name = `${row.task}@${row.dueMs}`;
+    const fire = fires.get(name);
+    const stand = fire?.stand ?? null;
+    const next = nextStand(row.type, stand);
+    if (fire === undefined || next === null) {
+      report("I11", `${row.type} of ${name}, which is ${stand ?? "not published"}`);
+      return;
+    }
+    if (row.type === "fire.overdue") {
+      if (fire.isOverdue) report("I11", `${name} is overdue twice`);
+      fire.isOverdue = true;
+    }
+    if (row.type === "fire.redelivered") fire.isOverdue = false;
+    if (row.type === "fire.acked" && row.detail.by === "broker") checkGone(fire, store);
+    if (row.type === "fire.expired" && row.detail.by === "beat") checkOver(fire, row, store);
+    fire.stand = next;
+  }
+
+  function checkGone({ push }: FireBook, { keys }: Store): void {
+    const list = keys.get(push.list);
+    const unacked = keys.get("unacked");
+    const isReserved = unacked?.type === "hash" && unacked.fields.has(push.tag);
+    const isQueued = list?.type === "list" &&
+      list.list.slice(0, list.list.length - 1).some((text) => text.includes(push.tag));
+    if (isReserved || isQueued) {
+      const where = isReserved ? "reserved" : "in its list";
+      report("I11", `${push.row.task}@${push.row.dueMs} is acked by the broker, and still ${where}`);
+    }
+  }
+
+  function checkOver({ push }: FireBook, row: LedgerRow, { nowMs }: Store): void {
+    const { task, dueMs } = push.row;
+    if (row.detail.reason !== "ttl") return;
+    if (push.expiresMs === null || push.expiresMs > nowMs) {
+      report("I11", `${task}@${dueMs} expired before its end at ${push.expiresMs}`);
+    }
+  }
+
+  function takeOne(row: LedgerRow, push: Push | undefined, store: Store): void {
+    rows.push(row);
+    tellRow(row);
+    switch (row.type) {
+      case "task.known":
+      case "task.changed":
+        return takeDeclared(row);
+      case "task.retired":
+        cursors.delete(row.task);
+        return;
+      case "task.dropped":
+        return takeDropped(row, store);
+      case "fire.published":
+        return takePublished(row, push, store);
+      default:
+        if (row.type.startsWith("fire.")) takeFire(row, store);
+    }
+  }
+
+  function tellRow({ type, task, dueMs, fence, detail, id }: LedgerRow): void {
+    const about = task === "" ? JSON.stringify(detail) : `${task}@${dueMs}`;
+    tell(`row ${id} by ${fence}: ${type} ${about}`);
+  }
+
+  /** The books against what Redis holds. */
+  function compare(changed: readonly LedgerRow[], { keys }: Store): void {
+    const hash = keys.get(`${namespace}:cursors`);
+    const fields: ReadonlyMap<string, string> = hash?.type === "hash" ? hash.fields : new Map();
+    for (const [task, { dueMs, revision }] of cursors) {
+      if (fields.get(task) !== `${dueMs} ${revision}`) {
+        report("I2", `the cursor of ${task} is ${fields.get(task)}, its rows say ${dueMs}`);
+      }
+    }
+    let others = 0;
+    for (const task of fields.keys()) if (task.startsWith("@")) others++;
+    if (fields.size - others !== cursors.size) report("I2", "a cursor that no row speaks of");
+    const open = keys.get(`${namespace}:open`);
+    const texts: ReadonlyMap<string, string> = open?.type === "hash" ? open.fields : new Map();
+    for (const { type, task, dueMs } of changed) {
+      if (!type.startsWith("fire.")) continue;
+      const name = `${task}@${dueMs}`;
+      const stand = fires.get(name)?.stand ?? "closed";
+      const letter = texts.get(name)?.[0] ?? "c";
+      if (letter !== stand[0]) report("I8", `${name} is open as ${letter}, its rows say ${stand}`);
+    }
+  }
+
+  return {
+    rows,
+    taskIds,
+    get fires() {
+      return fires;
+    },
+    get cursors() {
+      return cursors;
+    },
+    declare(planned) {
+      const known = declared.get(planned.name);
+      if (known === undefined) declared.set(planned.name, [planned]);
+      else known.push(planned);
+    },
+    take(newRows, pushes, store) {
+      if (newRows.length === 0) return;
+      const byFire = new Map(pushes.map((push) => [push.row, push]));
+      for (const row of newRows) takeOne(row, byFire.get(row), store);
+      compare(newRows, store);
+    },
+    cut(isGone) {
+      const standing = rows.filter((row) => !row.isLost);
+      const kept = standing.filter((row) => !isGone(row));
+      if (kept.length === standing.length) return;
+      tell(`${standing.length - kept.length} rows are lost, from ${standing[kept.length]?.id} on`);
+      for (const row of standing) row.isLost = isGone(row);
+      ({ fires, cursors } = rebuilt(kept, pushed));
+    },
+    instantsOfTask(task) {
+      const cursor = cursors.get(task);
+      return cursor === undefined ? null : editionOf(task, cursor.revision)?.instants ?? null;
+    },
+  };
+}
+
+/** The list of a task's messages, by the rule of Celery's workers. */
+export function listOf({ queue, priority }: PlannedTask, sep: string): string {
+  const step = [0, 3, 6, 9].findLast((each) => each <= (priority ?? 0))!;
+  return step === 0 ? queue : `${queue}${sep}${step}`;
+}
+
+function nextStand(type: string, stand: Stand | null): Stand | null {
+  const isWaiting = stand === "queued" || stand === "taken";
+  switch (type) {
+    case "fire.taken":
+      return stand === "queued" ? "taken" : null;
+    case "fire.overdue":
+      return stand === "queued" ? stand : null;
+    case "fire.redelivered":
+      return isWaiting ? "queued" : null;
+    case "fire.acked":
+      return isWaiting ? "acked" : null;
+    case "fire.finished":
+      return stand === "acked" ? "closed" : null;
+    case "fire.expired":
+      return isWaiting ? "closed" : null;
+    case "fire.late_ack":
+      return stand === "closed" ? stand : null;
+    default:
+      return null;
+  }
+}
+
+function rebuilt(rows: readonly LedgerRow[], pushed: ReadonlyMap<string, readonly Push[]>) {
+  const fires = new Map<string, FireBook>();
+  const cursors = new Map<string, CursorBook>();
+  for (const row of rows) {
+    const name = `${row.task}@${row.dueMs}`;
+    const cursor = cursors.get(row.task);
+    if (row.type === "task.known" || row.type === "task.changed") {
+      cursors.set(row.task, { dueMs: row.dueMs!, revision: String(row.detail.revision) });
+    } else if (row.type === "task.retired") cursors.delete(row.task);
+    else if (row.type === "task.dropped" && cursor !== undefined) {
+      cursors.set(row.task, { ...cursor, dueMs: row.dueMs! });
+    } else if (row.type === "fire.published") {
+      if (cursor !== undefined) cursors.set(row.task, { ...cursor, dueMs: row.dueMs! });
+      const push = pushed.get(name)?.find((each) => each.row === row);
+      if (push !== undefined) fires.set(name, { stand: "queued", isOverdue: false, push });
+    } else {
+      const fire = fires.get(name);
+      const stand = nextStand(row.type, fire?.stand ?? null);
+      if (fire !== undefined && stand !== null) fire.stand = stand;
+      if (fire !== undefined && row.type === "fire.overdue") fire.isOverdue = true;
+      if (fire !== undefined && row.type === "fire.redelivered") fire.isOverdue = false;
+    }
+  }
+  return { fires, cursors };
+}
+
+function definitionText(planned: PlannedTask): string {
+  return JSON.stringify(sorted({
+    celeryTask: "work",
+    queue: planned.queue,
+    trigger: triggerSpec(planned.rhythm),
+    expiresMs: planned.expiresMs,
+    priority: planned.priority,
+    timeLimitS: null,
+    softTimeLimitS: null,
+    ignoreResult: planned.ignoreResult,
+    importance: "critical",
+    catchUp: planned.catchUp,
+    takeByMs: 60_000,
+    giveUpMs: 3_600_000,
+  }));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  const entries = Object.entries(value).sort(([one], [other]) => one < other ? -1 : 1);
+  return Object.fromEntries(entries.map(([name, inner]) => [name, sorted(inner)]));
+}

@@ -1,0 +1,76 @@
+/** What must be true once everything has healed and had its time. */
+
+import { instantsOf } from "./instants.ts";
+import type { World } from "./world.ts";
+
+/** Each due time is decided so soon after it. Milliseconds. */
+const DECIDED_WITHIN_MS = 5_000;
+/** In calm, fires are not later than this. Milliseconds. */
+const LATE_MS = 1_500;
+const CALM_MS = 60_000;
+/** A fire whose message is done with is closed within this: looks at it slow down to once a minute. */
+const CLOSED_WITHIN_MS = 75_000;
+
+export function checkEnd(world: World): void {
+  checkLeader(world);
+  checkDecided(world);
+  checkPunctual(world);
+  checkClosed(world);
+  checkExecutions(world);
+}
+
+/** I9. */
+function checkLeader({ redis, report, posts }: World): void {
+  const lease = redis.execute(["GET", "beat:lease"]);
+  const owner = typeof lease === "string" ? lease.split(" ")[0] : null;
+  if (!posts.some(({ beat }) => beat !== null && beat.owner === owner)) {
+    report("I9", `nobody who lives holds the lease: ${String(lease)}`);
+  }
+}
+
+/** I4: nothing is left open but the last few seconds. */
+function checkDecided({ file, account, redis, report }: World): void {
+  const untilMs = redis.nowMs() - DECIDED_WITHIN_MS;
+  for (const planned of file.tasks.values()) {
+    const cursor = account.cursors.get(planned.name);
+    const lastMs = instantsOf(planned.rhythm).last(untilMs);
+    if (cursor === undefined) report("I9", `${planned.name} is not known`);
+    else if (lastMs !== null && cursor.dueMs < lastMs) {
+      report("I4", `${planned.name}@${lastMs} is not decided; the cursor is at ${cursor.dueMs}`);
+    }
+  }
+  for (const task of account.cursors.keys()) {
+    if (!file.tasks.has(task)) report("I9", `${task} is not declared, and still runs`);
+  }
+}
+
+/** I10. */
+function checkPunctual({ account, plan, report }: World): void {
+  for (const row of account.rows) {
+    if (row.atMs < plan.durationMs - CALM_MS || row.isLost) continue;
+    if (row.type !== "fire.published") continue;
+    const lateMs = row.serverMs - row.dueMs!;
+    if (lateMs > LATE_MS) report("I10", `${row.task}@${row.dueMs} was ${lateMs} ms late in calm`);
+  }
+}
+
+/** I9: what has ended is seen to have ended. */
+function checkClosed({ account, crew, timeline, report }: World): void {
+  for (const [name, { stand, push }] of account.fires) {
+    const doneMs = crew.doneMs.get(push.taskId);
+    if (stand === "closed" || doneMs === undefined) continue;
+    if (doneMs < timeline.now() - CLOSED_WITHIN_MS && push.row.atMs < doneMs) {
+      report("I9", `${name} was done with long ago, and is still ${stand}`);
+    }
+  }
+}
+
+/** By the workers' own record. */
+function checkExecutions({ crew, account, report }: World): void {
+  for (const { taskId, fireId, serverMs } of crew.executions) {
+    if (!account.taskIds.has(taskId)) report("I2", `a worker ran ${fireId}, which has no row`);
+    const dueMs = Number(fireId.slice(fireId.lastIndexOf("@") + 1));
+    // A server's clock that was set back since does not make it early.
+    if (serverMs + 40_000 < dueMs) report("I3", `a worker ran ${fireId} at ${serverMs}`);
+  }
+}

@@ -1,0 +1,176 @@
+/** Makes the faults of a plan happen, and ends them all when it is time to heal. */
+
+import type { Fault } from "./plan.ts";
+import type { Post, World } from "./world.ts";
+import { QUEUES } from "./world.ts";
+
+export function applyFault(world: World, fault: Fault): void {
+  const { tell } = world;
+  tell(`fault: ${describeFault(fault)}`);
+  const post = fault.target === -1
+    ? world.leader() ?? world.posts[0]!
+    : world.posts[fault.target % world.posts.length]!;
+  if (applyToReplica(world, post, fault)) return;
+  if (applyToRedis(world, fault)) return;
+  applyToPeople(world, fault);
+}
+
+export function describeFault(fault: Fault): string {
+  const { atMs: _atMs, kind, target, ...rest } = fault;
+  const text = JSON.stringify(
+    rest,
+    (name, value) => name === "tasks" ? `${value.length} tasks` : value,
+  );
+  return `${kind} of ${target === -1 ? "the leader" : `beat-${target}`} ${text.slice(0, 200)}`;
+}
+
+function applyToReplica(world: World, post: Post, fault: Fault): boolean {
+  const { timeline } = world;
+  const { ailments, machine } = post;
+  const now = timeline.now();
+  switch (fault.kind) {
+    case "kill":
+      if (fault.point !== "now") post.killAt = { point: fault.point, backMs: fault.backMs };
+      else if (post.beat !== null) world.kill(post, fault.backMs);
+      return true;
+    case "stop":
+      post.beat?.stop();
+      return true;
+    case "pause":
+    case "suspend":
+      if (fault.kind === "pause") machine.pause();
+      else machine.suspend();
+      timeline.at(now + fault.forMs, () => machine.resume());
+      return true;
+    case "clock":
+      machine.stepWall(fault.byMs);
+      return true;
+    case "cut":
+      ailments.cut = fault.direction;
+      ailments.cutUntilMs = now + fault.forMs;
+      return true;
+    case "lost_replies":
+    case "lost_requests":
+      ailments.loss = fault.kind === "lost_replies" ? "reply" : "request";
+      ailments.share = fault.share;
+      ailments.lossUntilMs = now + fault.forMs;
+      return true;
+    case "slow":
+      ailments.delayMs = fault.delayMs;
+      ailments.slowUntilMs = now + fault.forMs;
+      return true;
+    case "reset":
+      post.beat?.resetLines();
+      return true;
+    case "dark":
+      for (const each of world.posts) if (each.beat !== null) world.kill(each, fault.forMs);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function applyToRedis(world: World, fault: Fault): boolean {
+  const { redis, timeline } = world;
+  switch (fault.kind) {
+    case "redis_restart":
+      redis.restart(fault.lostEntries, fault.downMs, fault.loadingMs);
+      return true;
+    case "failover":
+      redis.failover(fault.lagMs, fault.downMs);
+      return true;
+    case "refuse":
+      redis.refuse(fault.error);
+      timeline.at(timeline.now() + fault.forMs, () => redis.refuse(null));
+      return true;
+    case "redis_clock":
+      redis.stepClock(fault.byMs);
+      return true;
+    case "script_flush":
+      redis.flushScripts();
+      return true;
+    case "lease_deleted":
+      redis.execute(["DEL", "beat:lease"]);
+      return true;
+    case "flushall":
+      redis.flushAll();
+      return true;
+    case "trim":
+      redis.execute(["XTRIM", "beat:journal", "MAXLEN", "10"]);
+      return true;
+    case "wrong_type": {
+      const queue = QUEUES[fault.queue % QUEUES.length]!;
+      redis.execute(["SET", queue, "somebody else's", "NX"]);
+      timeline.at(timeline.now() + fault.forMs, () => clearWrongType(world));
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+function clearWrongType({ redis }: World): void {
+  for (const queue of QUEUES) {
+    if (redis.execute(["TYPE", queue]) === "string") redis.execute(["DEL", queue]);
+  }
+}
+
+function applyToPeople(world: World, fault: Fault): void {
+  const { timeline, file, account, air, crew } = world;
+  const put = (task: Parameters<typeof file.put>[0]) => {
+    account.declare(task);
+    file.put(task);
+  };
+  switch (fault.kind) {
+    case "hints_lost":
+      air.silentUntilMs = timeline.now() + fault.forMs;
+      return;
+    case "edit":
+      if (!file.tasks.has(fault.task.name)) return;
+      put(fault.task);
+      return world.reloadAll();
+    case "remove": {
+      const removed = file.tasks.get(fault.task);
+      if (removed === undefined) return;
+      file.remove(fault.task);
+      timeline.at(timeline.now() + fault.backMs, () => {
+        file.put(removed);
+        world.reloadAll();
+      });
+      return world.reloadAll();
+    }
+    case "herd":
+      fault.tasks.forEach(put);
+      return world.reloadAll();
+    case "poison":
+      file.poison(fault.how);
+      timeline.at(timeline.now() + 10_000, () => {
+        file.poison(null);
+        world.reloadAll();
+      });
+      return world.reloadAll();
+    case "worker":
+      return crew.misbehave(fault.worker, fault.habit, fault.forMs);
+  }
+}
+
+/** From here on nothing is wrong any more. Clocks of machines stay as they are: Redis' clock decides. */
+export function heal(world: World): void {
+  const { redis, posts, file, crew, air, timeline } = world;
+  world.tell("everything heals");
+  redis.refuse(null);
+  redis.revive();
+  clearWrongType(world);
+  file.poison(null);
+  crew.behave();
+  air.silentUntilMs = 0;
+  for (const post of posts) {
+    const { ailments, machine } = post;
+    ailments.cutUntilMs = ailments.lossUntilMs = ailments.slowUntilMs = 0;
+    post.killAt = null;
+    machine.resume();
+    world.start(post);
+  }
+  world.reloadAll();
+  timeline.at(timeline.now() + 4_000, () => world.reloadAll());
+}

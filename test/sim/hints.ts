@@ -1,0 +1,56 @@
+/** What workers say over pub/sub: heard by whoever listens at that moment, if at all. */
+
+import type { Hint } from "../../src/ports.ts";
+import type { Draw } from "./draws.ts";
+import type { Scheduler } from "./redis_words.ts";
+import type { Saying } from "./workers.ts";
+
+export interface Ether {
+  /** Until then nothing is heard. Milliseconds of the world. */
+  silentUntilMs: number;
+  say(saying: Saying, serverMs: number): void;
+  /** @param process on whose time it is heard */
+  listen(process: Scheduler, onHint: (hint: Hint) => void, signal: AbortSignal): void;
+}
+
+interface Listener {
+  readonly process: Scheduler;
+  readonly onHint: (hint: Hint) => void;
+}
+
+export function ether(draw: Draw): Ether {
+  const listeners = new Set<Listener>();
+  const air: Ether = {
+    silentUntilMs: 0,
+    say(saying, serverMs) {
+      if (listeners.size === 0) return;
+      const hint = hintOf(saying, serverMs);
+      for (const { process, onHint } of listeners) {
+        if (process.now() < air.silentUntilMs || draw.chance(0.02)) continue;
+        process.at(process.now() + 0.2 + draw.unit() * (draw.chance(0.02) ? 3_000 : 2), () => onHint(hint));
+      }
+    },
+    listen(process, onHint, signal) {
+      const listener = { process, onHint };
+      process.at(process.now() + 1, () => {
+        if (signal.aborted) return;
+        listeners.add(listener);
+        onHint({ kind: "line", isUp: true });
+      });
+      signal.addEventListener("abort", () => listeners.delete(listener));
+    },
+  };
+  return air;
+}
+
+function hintOf(saying: Saying, serverMs: number): Hint {
+  const atMs = Math.floor(serverMs);
+  switch (saying.kind) {
+    case "result":
+      return saying;
+    case "worker":
+      return { kind: "worker", worker: saying.worker, isOnline: true };
+    case "event":
+      return { ...saying, atMs, runtimeMs: null };
+  }
+}

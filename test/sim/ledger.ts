@@ -1,0 +1,89 @@
+/**
+ * What the world has seen Beat record: each row of the journal as it was appended, read without Beat's
+ * own decoders, and whether it survived. Rows that a rollback took away stay here, marked.
+ */
+
+import type { StreamEntry } from "./redis_values.ts";
+
+export interface LedgerRow {
+  /** The stream id. */
+  readonly id: string;
+  /** The server's time when it was written. Unix milliseconds. */
+  readonly serverMs: number;
+  readonly type: string;
+  readonly task: string;
+  readonly dueMs: number | null;
+  readonly decidedMs: number;
+  readonly fence: number;
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** Time of the world. Milliseconds since the start. */
+  readonly atMs: number;
+  /** Not in the history that survived. */
+  isLost: boolean;
+}
+
+/** A message that was pushed. */
+export interface Push {
+  readonly row: LedgerRow;
+  readonly list: string;
+  readonly taskId: string;
+  readonly tag: string;
+  readonly body: string;
+  /** Its own end by its header; `null` for none. Unix milliseconds. */
+  readonly expiresMs: number | null;
+}
+
+const LONG_NAME: Readonly<Record<string, string>> = {
+  p: "fire.published",
+  t: "fire.taken",
+  a: "fire.acked",
+  f: "fire.finished",
+  x: "fire.expired",
+};
+
+export function ledgerRow(entry: StreamEntry, atMs: number): LedgerRow {
+  const values = new Map<string, string>();
+  for (let index = 0; index + 1 < entry.fields.length; index += 2) {
+    values.set(entry.fields[index]!, entry.fields[index + 1]!);
+  }
+  const type = values.get("t") ?? "";
+  const due = values.get("d") ?? "";
+  const dueMs = due === "" ? null : Number(due);
+  const payload = values.get("p") ?? "";
+  return {
+    id: entry.id,
+    serverMs: entry.ms,
+    type: LONG_NAME[type] ?? type,
+    task: values.get("k") ?? "",
+    dueMs,
+    decidedMs: Number(values.get("m")) + (dueMs ?? 0),
+    fence: Number(values.get("f")),
+    detail: payload === "" ? {} : JSON.parse(payload),
+    atMs,
+    isLost: false,
+  };
+}
+
+/** `null` where `text` is no message of Beat. */
+export function readMessage(
+  text: string,
+): (Omit<Push, "row" | "list"> & { readonly fireId: string }) | null {
+  const message = JSON.parse(text);
+  const fireId = message.headers?.["x-beat-fire-id"];
+  if (typeof fireId !== "string") return null;
+  const { expires } = message.headers;
+  return {
+    fireId,
+    taskId: message.headers.id,
+    tag: message.properties.delivery_tag,
+    body: message.body,
+    expiresMs: typeof expires === "string" ? Date.parse(expires) : null,
+  };
+}
+
+/** Below zero where `one` comes before `other`. */
+export function compareStreamIds(one: string, other: string): number {
+  const [oneMs = 0, oneSequence = 0] = one.split("-").map(Number);
+  const [otherMs = 0, otherSequence = 0] = other.split("-").map(Number);
+  return oneMs - otherMs || oneSequence - otherSequence;
+}

@@ -1,0 +1,25 @@
+/** `deno task sim`: runs seeds, replays a plan, or lets planted bugs be found. */
+
+import { Command } from "commander";
+import { runSeeds } from "./seeds.ts";
+import { replayFile } from "./replay.ts";
+
+const program = new Command("sim").description("Beat in a simulated world of faults");
+
+program.command("seeds", { isDefault: true })
+  .description("run plans drawn from seeds")
+  .option("--seeds <n>", "how many", Number, 300)
+  .option("--from <n>", "the first", Number, 1)
+  .option("--hours <n>", "simulated hours of each", Number)
+  .option("--days <n>", "simulated days of each", Number)
+  .option("--minutes <n>", "simulated minutes of each", Number)
+  .option("--tasks <n>", "tasks of each, about", Number, 50)
+  .option("--jobs <n>", "processes", Number, 2)
+  .option("--no-shrink", "leave a failing plan as it is")
+  .action(async (options) => Deno.exit(await runSeeds(options)));
+
+program.command("replay <file>")
+  .description("run a plan again, and tell what happened")
+  .action((file) => Deno.exit(replayFile(file)));
+
+await program.parseAsync(Deno.args, { from: "user" });

@@ -1,0 +1,142 @@
+/** The servers of a run: the master behind the address, its replica when there is one, and their bad days. */
+
+import type { Refusal } from "./plan.ts";
+import type { Host } from "./redis_line.ts";
+import type { ModelRedis } from "./redis_model.ts";
+import { modelRedis } from "./redis_model.ts";
+import { scriptPorts } from "./redis_scripts.ts";
+import type { Command, Reply, Session } from "./redis_words.ts";
+import type { Timeline } from "./timeline.ts";
+import type { Store, Watcher } from "./watcher.ts";
+
+export interface RedisSide {
+  /** The server's clock. Unix milliseconds. */
+  nowMs(): number;
+  readonly store: Store;
+  /** The server behind the address, for the connections of `sender`. */
+  hostFor(sender: string): Host;
+  /** A command of somebody who is no replica; `null` while the server is down. */
+  execute(command: Command): Reply;
+  stepClock(byMs: number): void;
+  /** The process dies with the last `lostEntries` of its log, and comes back. */
+  restart(lostEntries: number, downMs: number, loadingMs: number): void;
+  /** A replica that was as far as `lagMs` ago becomes the master; the old one follows it then. */
+  failover(lagMs: number, downMs: number): void;
+  refuse(error: Refusal | null): void;
+  /** Up, the master, and not loading. */
+  revive(): void;
+  flushScripts(): void;
+  flushAll(): void;
+}
+
+const REFUSAL: Readonly<Record<string, string>> = {
+  BUSY: "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+  MASTERDOWN: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+};
+
+export interface RedisSideParts {
+  readonly timeline: Timeline;
+  readonly startMs: number;
+  /** Told of each command of a replica, after it ran. */
+  onCommand(sender: string, command: Command, reply: Reply): void;
+}
+
+export function redisSide(
+  { timeline, startMs, onCommand }: RedisSideParts,
+  watcher: () => Watcher,
+): RedisSide {
+  let offsetMs = 0;
+  const nowMs = () => startMs + timeline.now() + offsetMs;
+  const make = () => modelRedis({ nowMs, fsync: "everysec", scripts: scriptPorts() });
+  let master = make();
+  let own: Session | null = null;
+  const storeOf = (server: ModelRedis): Store => ({
+    keys: server.data,
+    nowMs: Math.floor(nowMs()),
+  });
+
+  function execute(command: Command): Reply {
+    if (!master.isUp) return null;
+    own ??= master.accept(() => {}, () => own = null);
+    return own === null ? null : master.execute(own, command);
+  }
+
+  function watched(server: ModelRedis, sender: string): Host {
+    return {
+      accept: (onPush, onClose) => server.accept(onPush, onClose),
+      release: (session) => server.release(session),
+      execute(session, command) {
+        const run = () => server.execute(session, command);
+        // What an old master still takes is lost: nobody will see it.
+        const reply = server === master
+          ? watcher().around(sender, command, () => storeOf(server), run)
+          : run();
+        onCommand(sender, command, reply);
+        return reply;
+      },
+    };
+  }
+
+  function promote(next: ModelRedis): void {
+    const old = master;
+    master = next;
+    own = null;
+    watcher().cut(storeOf(master));
+    timeline.at(timeline.now() + 1_000, () => {
+      if (!old.isUp) old.start();
+      old.follow(master);
+      timeline.at(timeline.now() + 2_000, () => old.closeAll());
+    });
+  }
+
+  return {
+    nowMs,
+    get store() {
+      return storeOf(master);
+    },
+    hostFor: (sender) => watched(master, sender),
+    execute,
+    stepClock: (byMs) => void (offsetMs += byMs),
+    restart(lostEntries, downMs, loadingMs) {
+      if (!master.isUp) return;
+      const server = master;
+      server.crash(Math.max(server.log.baseOffset, server.log.offset - lostEntries));
+      own = null;
+      watcher().cut(storeOf(server));
+      timeline.at(timeline.now() + downMs, () => {
+        server.start();
+        server.conditions.isLoading = true;
+        timeline.at(timeline.now() + loadingMs, () => server.conditions.isLoading = false);
+      });
+    },
+    failover(lagMs, downMs) {
+      if (!master.isUp || master.isReplica) return;
+      const replica = make();
+      replica.follow(master);
+      const old = master;
+      timeline.at(timeline.now() + lagMs, () => {
+        if (master !== old) return;
+        replica.follow(null);
+        replica.conditions.isLoading = true;
+        timeline.at(timeline.now() + downMs, () => replica.conditions.isLoading = false);
+        promote(replica);
+      });
+    },
+    refuse(error) {
+      const { conditions } = master;
+      conditions.isOutOfMemory = error === "OOM";
+      conditions.isDiskFull = error === "MISCONF";
+      conditions.isLoading = error === "LOADING";
+      conditions.refusal = error === null ? null : REFUSAL[error] ?? null;
+    },
+    revive() {
+      if (!master.isUp) master.start();
+      master.conditions.isLoading = false;
+    },
+    flushScripts: () => void execute(["SCRIPT", "FLUSH"]),
+    flushAll() {
+      for (const key of [...master.data.keys()]) execute(["DEL", key]);
+      watcher().cut(storeOf(master));
+    },
+  };
+}

@@ -1,0 +1,181 @@
+/** Looks at Redis after each step that may write, and holds what it finds against the invariants. */
+
+import type { Account } from "./account.ts";
+import type { Draw } from "./draws.ts";
+import type { LedgerRow, Push } from "./ledger.ts";
+import { compareStreamIds, ledgerRow, readMessage } from "./ledger.ts";
+import type { StreamEntry, Value } from "./redis_values.ts";
+import type { Command, Reply } from "./redis_words.ts";
+
+/** An invariant that did not hold. */
+export interface Finding {
+  /** `I1` to `I14`. */
+  readonly invariant: string;
+  readonly what: string;
+  readonly step: number;
+  /** Milliseconds since the start. */
+  readonly atMs: number;
+}
+
+/** What the watcher needs of a server. */
+export interface Store {
+  readonly keys: ReadonlyMap<string, Value>;
+  /** The server's clock at the last command. Unix milliseconds. */
+  readonly nowMs: number;
+}
+
+export interface WatcherParts {
+  readonly namespace: string;
+  /** Lists that messages may be pushed to. */
+  readonly lists: readonly string[];
+  readonly account: Account;
+  readonly draw: Draw;
+  now(): number;
+  report(invariant: string, what: string): void;
+  tell(what: string): void;
+}
+
+/** One fire's message and rows, as they stand in the surviving history. */
+export interface Watcher {
+  /** Around each command that a replica sends. `execute` runs it. */
+  around(sender: string, command: Command, store: () => Store, execute: () => Reply): Reply;
+  /** Something other than a command of a replica changed the server: a restart, a failover, FLUSHALL. */
+  cut(store: Store): void;
+  /** The holder by the last acquisition. */
+  readonly holder: string | null;
+}
+
+interface Before {
+  readonly added: number;
+  readonly lengths: readonly number[];
+  readonly fence: string;
+}
+
+export function watcherOf(parts: WatcherParts): Watcher {
+  const { namespace, lists, account, draw, report, tell } = parts;
+  const key = (name: string) => `${namespace}:${name}`;
+  const [fenceKey, journalKey, leaseKey] = [key("fence"), key("journal"), key("lease")];
+  let holder: string | null = null;
+  /** The highest fence that each process that still lives has been given or shown. */
+  let holderFence = 0;
+
+  const textOf = (store: Store, name: string) => {
+    const value = store.keys.get(name);
+    return value?.type === "string" ? value.text : "";
+  };
+  const lengthOf = (store: Store, name: string) => {
+    const value = store.keys.get(name);
+    return value?.type === "list" ? value.list.length : 0;
+  };
+  const stream = (store: Store) => {
+    const value = store.keys.get(journalKey);
+    return value?.type === "stream" ? value : null;
+  };
+  const look = (store: Store): Before => ({
+    added: stream(store)?.added ?? 0,
+    lengths: lists.map((list) => lengthOf(store, list)),
+    fence: textOf(store, fenceKey),
+  });
+
+  function newRows(store: Store, before: Before): LedgerRow[] {
+    const journal = stream(store);
+    const count = (journal?.added ?? 0) - before.added;
+    if (journal === null || count <= 0) return [];
+    const entries: readonly StreamEntry[] = journal.entries.slice(-count);
+    return entries.map((entry) => ledgerRow(entry, parts.now()));
+  }
+
+  function newPushes(store: Store, before: Before, rows: readonly LedgerRow[]): Push[] {
+    const published = new Map<string, LedgerRow>();
+    for (const row of rows) {
+      if (row.type === "fire.published") published.set(`${row.task}@${row.dueMs}`, row);
+    }
+    const pushes: Push[] = [];
+    for (const [index, name] of lists.entries()) {
+      const value = store.keys.get(name);
+      const grown = lengthOf(store, name) - before.lengths[index]!;
+      if (value?.type !== "list" || grown <= 0) continue;
+      for (const text of value.list.slice(0, grown - 1)) {
+        const message = readMessage(text);
+        const row = message === null ? undefined : published.get(message.fireId);
+        if (message === null || row === undefined) {
+          report("I2", `a message without a row in ${name}: ${message?.fireId ?? text}`);
+          continue;
+        }
+        published.delete(message.fireId);
+        pushes.push({ ...message, row, list: name });
+      }
+    }
+    for (const fire of published.keys()) report("I2", `a row without a message: ${fire}`);
+    return pushes;
+  }
+
+  /** Of a call of commit or settle. */
+  function afterWrite(sender: string, store: Store, before: Before): void {
+    const rows = newRows(store, before);
+    if (rows.length > 0 && holder !== null && sender !== holder) {
+      report("I6", `${sender} wrote while ${holder} held the lease with fence ${before.fence}`);
+    }
+    for (const row of rows) {
+      if (String(row.fence) !== before.fence) {
+        report("I6", `a row of fence ${row.fence} was taken under fence ${before.fence}`);
+      }
+    }
+    const pushes = newPushes(store, before, rows);
+    if (pushes.length > 200) report("I10", `one script published ${pushes.length} fires`);
+    account.take(rows, pushes, store);
+  }
+
+  function afterLease(command: Command, store: Store, before: Before): void {
+    const fence = textOf(store, fenceKey);
+    const lease = textOf(store, leaseKey);
+    if (fence === before.fence) return;
+    const owner = lease.slice(0, lease.lastIndexOf(" "));
+    if (Number(fence) <= Number(before.fence || 0)) {
+      report("I6", `the fence fell from ${before.fence} to ${fence} (${command[6]})`);
+    }
+    if (Number(fence) <= holderFence && owner !== holder) {
+      report("I6", `fence ${fence} was given to ${owner}; ${holder} had ${holderFence}`);
+    }
+    tell(`${owner} leads with fence ${fence}`);
+    holder = owner;
+    holderFence = Math.max(holderFence, Number(fence));
+  }
+
+  /** The same call once more: the network may do that at any time. */
+  function again(store: () => Store, execute: () => Reply): void {
+    const before = look(store());
+    execute();
+    const after = look(store());
+    if (JSON.stringify(before) !== JSON.stringify(after)) {
+      report("I14", `a call that came twice changed something: ${JSON.stringify([before, after])}`);
+    }
+  }
+
+  return {
+    get holder() {
+      return holder;
+    },
+    around(sender, command, store, execute) {
+      const verb = command[0];
+      const first = command[3];
+      const isLease = first === leaseKey;
+      const isWrite = first === fenceKey && Number(command[2]) >= 3;
+      if ((verb !== "EVALSHA" && verb !== "EVAL") || !(isLease || isWrite)) return execute();
+      const before = look(store());
+      const reply = execute();
+      if (isLease) afterLease(command, store(), before);
+      else {
+        afterWrite(sender, store(), before);
+        if (draw.chance(0.03)) again(store, execute);
+      }
+      return reply;
+    },
+    cut(store) {
+      const last = stream(store)?.entries.at(-1)?.id ?? "0-0";
+      account.cut((row) => compareStreamIds(row.id, last) > 0);
+      const lease = textOf(store, leaseKey);
+      if (lease !== "") holder = lease.slice(0, lease.lastIndexOf(" "));
+    },
+  };
+}

@@ -1,0 +1,226 @@
+/**
+ * Celery workers: they take messages, hold them as `unacked`, run, acknowledge and store results; some
+ * die, forget, are late or do it twice. What they did is kept for the end, in their own words.
+ */
+
+import type { Draws } from "./draws.ts";
+import type { Command, Reply, Scheduler } from "./redis_words.ts";
+
+export type Habit = "never" | "twice" | "late" | "die" | "die_before_unacked";
+
+/** A run of a task, as the worker remembers it. */
+export interface Execution {
+  readonly taskId: string;
+  readonly fireId: string;
+  readonly atMs: number;
+  /** Unix milliseconds of Redis. */
+  readonly serverMs: number;
+}
+
+/** What a worker says aloud. */
+export type Saying =
+  | { readonly kind: "result"; readonly taskId: string }
+  | {
+    readonly kind: "event";
+    readonly type: "received" | "started" | "succeeded" | "revoked";
+    readonly taskId: string;
+    readonly worker: string;
+    readonly isExpired: boolean;
+  }
+  | { readonly kind: "worker"; readonly worker: string };
+
+export interface WorkerParts {
+  readonly draws: Draws;
+  readonly scheduler: Scheduler;
+  /** Lists in the order in which they are served. */
+  readonly lists: readonly string[];
+  /** `null` while Redis cannot be reached. */
+  execute(command: Command): Reply;
+  serverMs(): number;
+  say(saying: Saying): void;
+}
+
+export interface Crew {
+  readonly executions: readonly Execution[];
+  /** When each message was done with: acknowledged, and its result stored. By task id. */
+  readonly doneMs: ReadonlyMap<string, number>;
+  /** A bad habit of one of them for a while. */
+  misbehave(worker: number, habit: Habit, forMs: number): void;
+  /** All do as they should, from now on. */
+  behave(): void;
+  /** Takes messages of workers that are gone back to their lists, as Kombu does after a while. */
+  restore(): void;
+}
+
+const POLL_MS = 700;
+const TAKEN_AT_ONCE = 25;
+const VISIBILITY_MS = 45_000;
+
+interface Worker {
+  readonly name: string;
+  readonly isAckingLate: boolean;
+  habit: Habit | null;
+  untilMs: number;
+  /** What it took and has not finished; gone when it dies. */
+  generation: number;
+}
+
+/** The headers that a worker reads. */
+interface Headers {
+  readonly id: string;
+  readonly expires: string | null;
+  readonly ignore_result: boolean;
+  readonly "x-beat-fire-id": string;
+}
+
+export function crewOf(count: number, parts: WorkerParts): Crew {
+  const { scheduler, draws } = parts;
+  const executions: Execution[] = [];
+  const doneMs = new Map<string, number>();
+  /** By tag: when it was reserved, and the list it came from. */
+  const reserved = new Map<string, { readonly sinceMs: number; readonly list: string }>();
+  const workers: Worker[] = Array.from({ length: count }, (_, index) => ({
+    name: `worker-${index}`,
+    isAckingLate: draws("worker", index).chance(0.4),
+    ...{ habit: null, untilMs: 0, generation: 0 },
+  }));
+  for (const worker of workers) poll(worker);
+
+  function poll(worker: Worker): void {
+    const draw = draws("poll", worker.name);
+    scheduler.at(scheduler.now() + POLL_MS * (0.5 + draw.unit()), () => {
+      poll(worker);
+      if (worker.habit !== null && scheduler.now() > worker.untilMs) worker.habit = null;
+      if (worker.habit === "die") return;
+      parts.say({ kind: "worker", worker: worker.name });
+      takeSome(worker);
+      if (draw.chance(0.1)) restoreOld();
+    });
+  }
+
+  function takeSome(worker: Worker): void {
+    let left = TAKEN_AT_ONCE;
+    for (const list of parts.lists) {
+      while (left-- > 0) {
+        const text = parts.execute(["RPOP", list]);
+        if (typeof text !== "string") break;
+        take(worker, list, text);
+      }
+    }
+  }
+
+  function take(worker: Worker, list: string, text: string): void {
+    const message = JSON.parse(text);
+    if (message.headers === undefined) return;
+    const headers: Headers = message.headers;
+    const tag: string = message.properties.delivery_tag;
+    if (worker.habit === "die_before_unacked") return;
+    const kept = parts.execute(["HSET", "unacked", tag, JSON.stringify([message, "", list])]);
+    if (kept instanceof Error || kept === null) return;
+    reserved.set(tag, { sinceMs: scheduler.now(), list });
+    const { generation, habit } = worker;
+    event(worker, "received", headers.id);
+    const runs = habit === "twice" ? 2 : 1;
+    for (let run = 0; run < runs; run++) runLater(worker, { headers, tag }, generation);
+  }
+
+  function runLater(
+    worker: Worker,
+    message: { readonly headers: Headers; readonly tag: string },
+    generation: number,
+  ): void {
+    const draw = draws("run", worker.name);
+    const { headers, tag } = message;
+    const startMs = scheduler.now() + draw.unit() * 200;
+    const runMs = worker.habit === "late" ? 40_000 + draw.unit() * 60_000 : draw.unit() ** 3 * 6_000;
+    const isGone = () => worker.generation !== generation || worker.habit === "never";
+    scheduler.at(startMs, () => {
+      if (isGone()) return;
+      if (headers.expires !== null && Date.parse(headers.expires) < parts.serverMs()) {
+        finish(headers, tag, "REVOKED", worker);
+        return;
+      }
+      const { id: taskId, "x-beat-fire-id": fireId } = headers;
+      executions.push({ taskId, fireId, atMs: scheduler.now(), serverMs: parts.serverMs() });
+      event(worker, "started", taskId);
+      if (!worker.isAckingLate) ack(tag);
+      scheduler.at(startMs + runMs, () => {
+        if (!isGone()) finish(headers, tag, "SUCCESS", worker);
+      });
+    });
+  }
+
+  function ack(tag: string): boolean {
+    const reply = parts.execute(["HDEL", "unacked", tag]);
+    if (reply instanceof Error || reply === null) return false;
+    reserved.delete(tag);
+    return true;
+  }
+
+  /** Again and again until Redis takes it. */
+  function finish(headers: Headers, tag: string, status: string, worker: Worker): void {
+    const isStored = headers.ignore_result || store(headers.id, status);
+    if (!isStored || !ack(tag)) {
+      scheduler.at(scheduler.now() + 1_000, () => finish(headers, tag, status, worker));
+      return;
+    }
+    doneMs.set(headers.id, scheduler.now());
+    if (!headers.ignore_result) parts.say({ kind: "result", taskId: headers.id });
+    const type = status === "REVOKED" ? "revoked" : "succeeded";
+    event(worker, type, headers.id, status === "REVOKED");
+  }
+
+  function store(taskId: string, status: string): boolean {
+    const document = JSON.stringify({
+      status,
+      result: status === "REVOKED"
+        ? { exc_type: "TaskRevokedError", exc_message: ["expired"] }
+        : null,
+      task_id: taskId,
+      date_done: new Date(parts.serverMs()).toISOString().replace("Z", "+00:00"),
+    });
+    const key = `celery-task-meta-${taskId}`;
+    const reply = parts.execute(["SET", key, document, "EX", "86400"]);
+    return reply === "OK";
+  }
+
+  function event(
+    worker: Worker,
+    type: "received" | "started" | "succeeded" | "revoked",
+    taskId: string,
+    isExpired = false,
+  ): void {
+    parts.say({ kind: "event", type, taskId, worker: worker.name, isExpired });
+  }
+
+  /** To the old end of its list, marked. */
+  function restoreOld(olderThanMs = VISIBILITY_MS): void {
+    for (const [tag, { sinceMs, list }] of reserved) {
+      if (scheduler.now() - sinceMs < olderThanMs) continue;
+      const text = parts.execute(["HGET", "unacked", tag]);
+      if (text instanceof Error) return;
+      reserved.delete(tag);
+      if (typeof text !== "string") continue;
+      const [message] = JSON.parse(text);
+      message.headers.redelivered = true;
+      message.properties.delivery_info.redelivered = true;
+      if (parts.execute(["HDEL", "unacked", tag]) !== 1) continue;
+      parts.execute(["RPUSH", list, JSON.stringify(message)]);
+    }
+  }
+
+  return {
+    executions,
+    doneMs,
+    misbehave(index, habit, forMs) {
+      const worker = workers[index % workers.length]!;
+      worker.habit = habit;
+      worker.untilMs = scheduler.now() + forMs;
+      if (habit === "die") worker.generation++;
+    },
+    behave() {
+      for (const worker of workers) worker.habit = null;
+    },
+    restore: () => restoreOld(0),
+  };
+}

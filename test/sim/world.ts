@@ -1,0 +1,244 @@
+/** A run: the world of a plan, from its first event to its last check. */
+
+import type { Account } from "./account.ts";
+import { accountOf } from "./account.ts";
+import type { Draws } from "./draws.ts";
+import { drawsOf, hash, mix } from "./draws.ts";
+import { checkEnd } from "./endings.ts";
+import { applyFault, heal } from "./faults.ts";
+import { ether } from "./hints.ts";
+import type { Ether } from "./hints.ts";
+import type { Log } from "../../src/log.ts";
+import type { Machine } from "./machine.ts";
+import { machineOf } from "./machine.ts";
+import type { Ailments } from "./network.ts";
+import { noAilments, rulesOf } from "./network.ts";
+import type { KillPoint, Plan } from "./plan.ts";
+import type { Chunk, Direction } from "./redis_line.ts";
+import { lineOf } from "./redis_line.ts";
+import type { RedisSide } from "./redis_side.ts";
+import { redisSide } from "./redis_side.ts";
+import type { Beat } from "./replica.ts";
+import { NAMESPACE, startBeat, TRANSPORT } from "./replica.ts";
+import { scheduleFile } from "./schedule_file.ts";
+import type { ScheduleFile } from "./schedule_file.ts";
+import type { Timeline } from "./timeline.ts";
+import { timelineOf } from "./timeline.ts";
+import type { Finding } from "./watcher.ts";
+import { watcherOf } from "./watcher.ts";
+import type { Crew } from "./workers.ts";
+import { crewOf } from "./workers.ts";
+
+/** A replica of the plan, and what runs on it. */
+export interface Post {
+  readonly index: number;
+  readonly machine: Machine;
+  readonly ailments: Ailments;
+  beat: Beat | null;
+  generation: number;
+  /** Where its next commit kills it; `null` for nowhere. */
+  killAt: { readonly point: KillPoint; readonly backMs: number } | null;
+}
+
+export interface World {
+  readonly plan: Plan;
+  readonly draws: Draws;
+  readonly timeline: Timeline;
+  readonly redis: RedisSide;
+  readonly account: Account;
+  readonly posts: readonly Post[];
+  readonly crew: Crew;
+  readonly air: Ether;
+  readonly file: ScheduleFile;
+  /** Names of all lists. */
+  readonly lists: readonly string[];
+  readonly findings: Finding[];
+  /** What is worth telling, in the order of time. */
+  readonly story: string[];
+  report(invariant: string, what: string): void;
+  tell(what: string): void;
+  /** Who wrote last under the present fence. */
+  leader(): Post | null;
+  start(post: Post): void;
+  kill(post: Post, backMs: number): void;
+  /** Tells every replica that the file has changed. */
+  reloadAll(): void;
+}
+
+export interface Outcome {
+  readonly findings: readonly Finding[];
+  readonly steps: number;
+  readonly traceHash: number;
+  readonly story: readonly string[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Ends at the first finding. */
+export function runPlan(plan: Plan): Outcome {
+  const world = openWorld(plan);
+  const isOver = () => world.findings.length > 0;
+  for (const fault of plan.faults) {
+    world.timeline.at(fault.atMs, () => applyFault(world, fault));
+  }
+  world.timeline.at(plan.healMs, () => heal(world));
+  world.timeline.run(plan.durationMs, isOver);
+  if (!isOver()) checkEnd(world);
+  return {
+    findings: world.findings,
+    steps: world.timeline.step,
+    traceHash: world.traceHash(),
+    story: world.story,
+    counts: countRows(world.account),
+  };
+}
+
+function countRows({ rows }: Account): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of rows) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
+}
+
+export const QUEUES = ["queue-0", "queue-1", "queue-2"] as const;
+
+function openWorld(plan: Plan): World & { traceHash(): number } {
+  const draws = drawsOf(plan.seed);
+  const timeline = timelineOf(plan.seed);
+  const findings: Finding[] = [];
+  const story: string[] = [];
+  let trace = plan.seed;
+
+  const report = (invariant: string, what: string) => {
+    findings.push({ invariant, what, step: timeline.step, atMs: timeline.now() });
+  };
+  const tell = (what: string) => {
+    story.push(`${(timeline.now() / 1000).toFixed(3).padStart(10)}  ${what}`);
+  };
+  const lists = [0, 3, 6, 9].flatMap((step) =>
+    QUEUES.map((queue) => step === 0 ? queue : `${queue}${TRANSPORT.sep}${step}`)
+  );
+  const account = accountOf({ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell });
+  for (const each of plan.tasks) account.declare(each);
+  const watcher = watcherOf({
+    ...{ namespace: NAMESPACE, lists, account, report, tell },
+    now: timeline.now,
+    draw: draws("again"),
+  });
+  const redis = redisSide({
+    timeline,
+    startMs: plan.startMs,
+    onCommand(sender, command) {
+      trace = mix(trace ^ hash(`${timeline.now()} ${sender} ${command[0]} ${command.length}`));
+    },
+  }, () => watcher);
+  const air = ether(draws("air"));
+  const crew = crewOf(plan.workers, {
+    ...{ draws, scheduler: timeline, lists },
+    execute: redis.execute,
+    serverMs: redis.nowMs,
+    say: (saying) => air.say(saying, redis.nowMs()),
+  });
+  const file = scheduleFile(plan.tasks, TRANSPORT);
+  const posts = plan.replicas.map(({ offsetMs, rate }, index): Post => ({
+    index,
+    machine: machineOf(timeline, { startMs: plan.startMs, offsetMs, rate }),
+    ailments: noAilments(),
+    beat: null,
+    generation: 0,
+    killAt: null,
+  }));
+
+  const world = {
+    ...{ plan, draws, timeline, redis, account, posts, crew, air, file, lists, findings, story },
+    ...{ report, tell },
+    traceHash: () => trace,
+    leader: () => posts.find(({ beat }) => beat !== null && beat.owner === watcher.holder) ?? null,
+    start(post: Post): void {
+      if (post.beat !== null) return;
+      post.generation++;
+      post.beat = startBeat({
+        name: `beat-${post.index}`,
+        machine: post.machine,
+        leaseMs: plan.leaseMs,
+        file,
+        log: logOf(world, post),
+        line: (owner) =>
+          lineOf(
+            timeline,
+            rulesOf({
+              ailments: post.ailments,
+              draw: draws("way", post.index),
+              now: timeline.now,
+              host: () => redis.hostFor(owner),
+              onChunk: (direction, chunk) => meetsDeath(world, post, direction, chunk),
+            }),
+          ),
+        listen: air.listen,
+        onEnd: (error) => ended(world, post, error),
+      }, post.generation);
+    },
+    kill(post: Post, backMs: number): void {
+      tell(`beat-${post.index} is killed`);
+      post.killAt = null;
+      post.beat?.kill();
+      post.beat = null;
+      timeline.at(timeline.now() + backMs, () => world.start(post));
+    },
+    reloadAll(): void {
+      for (const { beat } of posts) {
+        if (beat === null) continue;
+        const laterMs = draws("reload").below(3_000);
+        beat.process.at(timeline.now() + laterMs, () => void beat.reload());
+      }
+    },
+  };
+  for (const post of posts) {
+    timeline.at(draws("boot", post.index).below(1_500), () => world.start(post));
+  }
+  return world;
+}
+
+/** A process that ended by itself is started again; one that ended by an error has a defect. */
+function ended(world: World, post: Post, error: unknown): void {
+  world.tell(`beat-${post.index} ended: ${error ?? "in order"}`);
+  if (error !== null) {
+    const stack = error instanceof Error ? error.stack ?? error.message : String(error);
+    world.report("I9", `beat-${post.index} ended by itself: ${stack}`);
+  }
+  post.beat?.kill();
+  post.beat = null;
+  world.timeline.at(world.timeline.now() + 1_000, () => world.start(post));
+}
+
+/** Whether the process dies of this chunk before it arrives. */
+function meetsDeath(world: World, post: Post, direction: Direction, chunk: Chunk): boolean {
+  const { killAt } = post;
+  if (killAt === null || direction === "push") return false;
+  if (!chunk.commands.some((command) => command[3] === `${NAMESPACE}:fence`)) return false;
+  const isIt = direction === "request" ? killAt.point === "sent" : killAt.point !== "sent";
+  if (!isIt) return false;
+  const { timeline } = world;
+  const dieMs = timeline.now() + (killAt.point === "replied" ? 5 : 0);
+  post.killAt = null;
+  timeline.at(dieMs, () => {
+    if (post.beat !== null) world.kill(post, killAt.backMs);
+  });
+  return killAt.point !== "replied";
+}
+
+function logOf({ tell }: Pick<World, "tell">, { index }: Post): Log {
+  const quiet = () => {};
+  const say = (message: string, fields: { err?: unknown } = {}) => {
+    const { err, ...rest } = fields;
+    const detail = err instanceof Error ? ` (${err.message})` : "";
+    const known = Object.keys(rest).length === 0 ? "" : ` ${JSON.stringify(rest)}`;
+    tell(`beat-${index}: ${message}${known}${detail}`);
+  };
+  const log: Log = {
+    debug: quiet,
+    info: (message, fields) => message.startsWith("published") || say(message, fields),
+    warn: say,
+    error: say,
+    child: () => log,
+  };
+  return log;
+}
