@@ -122,7 +122,7 @@ export function unavailable(
 ): JournalUnavailableError {
   if (error instanceof JournalUnavailableError) return error;
   const isUnanswered = codeOf(error) === null;
-  const cause = isUnanswered && !isTimeout(error) ? lastError ?? error : error;
+  const cause = isUnanswered && !isTimeout(error) ? lastError ?? error : firstOf(error);
   const { retry, advice } = meaningOf(cause);
   withoutArguments(cause);
   return new JournalUnavailableError(`Redis at ${where}: ${saidBy(cause)} (${advice})`, retry, {
@@ -133,6 +133,12 @@ export function unavailable(
 /** Said by the client of itself: the reason has been said before. */
 export function isConsequence(error: unknown): boolean {
   return error instanceof Error && CONSEQUENCE.test(error.message);
+}
+
+/** A transaction that was dropped (EXECABORT): the refusal that was the reason. */
+function firstOf(error: unknown): unknown {
+  const earlier = error instanceof Error && "previousErrors" in error ? error.previousErrors : null;
+  return Array.isArray(earlier) ? earlier[0] ?? error : error;
 }
 
 /** The client hangs the refused command on an error: passwords, messages. Errors end up in logs. */

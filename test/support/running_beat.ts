@@ -20,6 +20,8 @@ export interface RunningBeat {
   readonly pid: number;
   /** What it has said so far, as it stands there. */
   text(): string;
+  /** The same without what goes well. */
+  worthTelling(): string;
   /** The lines of {@link RunningBeat.text} that are JSON. */
   log(): LogLine[];
   /**
@@ -89,6 +91,7 @@ export function follow(child: Deno.ChildProcess): RunningBeat {
   return {
     pid: child.pid,
     text: () => text,
+    worthTelling,
     log,
     says: (msg, pattern = /^/, timeoutMs = SAYS_MS) =>
       new Promise((resolve, reject) => {
