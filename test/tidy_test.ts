@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
     ...["core", "audit", "memory", "redis", "http"],
   ],
-  main: ["words", "commands"],
+  main: ["words", "clock", "commands"],
   setup: ["config"],
 };
 

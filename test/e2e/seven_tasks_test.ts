@@ -88,7 +88,8 @@ describe("the seven tasks, with a Celery worker", () => {
   let worker: CeleryWorker;
   before(async () => {
     if (missing !== null) return;
-    stage = await openStage({ yaml: `${ALL}\ntasks:\n${yamlOf(SHORT)}` });
+    const redis = { isPersistent: true, fsync: "everysec" } as const;
+    stage = await openStage({ redis, yaml: `${ALL}\ntasks:\n${yamlOf(SHORT)}` });
     worker = await startCelery({ brokerUrl: stage.redis.url, concurrency: 4 });
   });
   after(async () => {
