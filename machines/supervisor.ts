@@ -104,7 +104,9 @@ export const supervisorMachine = setup({
         src: "recover",
         input: ({ context }) => context,
         onDone: [
-          { guard: "isFenced", target: "standby", actions: "forgetFailures" },
+          // Where our lease was taken on one server and the journal is still another's, after a failover,
+          // every term begins fenced: they must not follow at once.
+          { guard: "isFenced", target: "standby", actions: "noteFailure" },
           // Only a tick that passes forgets: terms that all fail at it must not follow at once.
           { target: "leading" },
         ],
