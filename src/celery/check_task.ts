@@ -14,13 +14,19 @@ const EXPIRES_MAX_MS = 100 * 366 * 86_400_000;
 
 /** Everything that keeps a task from having a message that works, in words; empty when nothing does. */
 export function checkTask(task: Task): string[] {
-  return [
+  if (passed.has(task)) return [];
+  const problems = [
     ...checkName("celeryTask", task.celeryTask),
     ...checkQueue(task.queue),
     ...checkNumbers(task),
     ...checkArguments(task.args, task.kwargs, task.headers),
   ];
+  if (problems.length === 0) passed.add(task);
+  return problems;
 }
+
+/** Loading checks a task, and making its message does: it is the same task, and frozen in between. */
+const passed = new WeakSet<Task>();
 
 /**
  * Values that JSON loses or changes on the way, values that Kombu takes for something else, and
@@ -48,6 +54,9 @@ export function checkArguments(
 }
 
 function checkSize(args: readonly unknown[], kwargs: Readonly<Record<string, unknown>>): string[] {
+  // A character takes three bytes of UTF-8 at the most, and base64 makes four of them.
+  const longestSize = 4 * (JSON.stringify([args, kwargs]).length + 100);
+  if (longestSize <= BODY_MAX) return [];
   const size = bodyOf(args, kwargs).length;
   if (size <= BODY_MAX) return [];
   return [

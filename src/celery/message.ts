@@ -7,7 +7,7 @@ import type { Task } from "../task.ts";
 import { bodyOf } from "./body.ts";
 import { checkMessage } from "./check_message.ts";
 import { checkTask } from "./check_task.ts";
-import { celeryTaskId, deliveryTag } from "./ids.ts";
+import { deliveryTag } from "./ids.ts";
 import { membersOf, parseJson } from "./json.ts";
 import { pythonRepr } from "./python_repr.ts";
 import { parseTimeText, timeText } from "./time_text.ts";
@@ -51,16 +51,17 @@ export function messageOf(task: Task, origin: string): MessageTemplate {
 const SAMPLE_MS = Date.UTC(2026, 0, 1);
 
 function sampleOf(task: Task): MessageParts {
-  const fireId = `${task.name}@${SAMPLE_MS}`;
-  const taskId = celeryTaskId("sample", fireId);
   return {
-    taskId,
-    deliveryTag: deliveryTag(taskId, 1),
-    fireId,
+    taskId: SAMPLE_ID,
+    deliveryTag: deliveryTag(SAMPLE_ID, 1),
+    fireId: `${task.name}@${SAMPLE_MS}`,
     dueMs: SAMPLE_MS,
     publishedMs: SAMPLE_MS,
   };
 }
+
+/** Of the form of all task ids; making one for each task would be seen at start. */
+const SAMPLE_ID = "00000000-0000-5000-8000-000000000000";
 
 /** Concatenation: building and encoding the whole object costs several times as much for each fire. */
 function templateOf(task: Task, origin: string): MessageTemplate {

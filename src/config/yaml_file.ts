@@ -1,7 +1,16 @@
 /** `beat.yaml` as checked data, every problem with its file and line. */
 
 import type { Document, Node } from "yaml";
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+} from "yaml";
 import type { z } from "zod";
 
 import type { Problem } from "../errors.ts";
@@ -55,21 +64,18 @@ function syntaxIsFine(
     ...document.errors,
     ...document.warnings,
   ].map(({ code, message, pos }) => ({ code, message, offset: pos[0] }));
-  visit(document, {
-    Alias(_key, alias) {
-      if (alias.resolve(document) !== undefined) return;
-      faults.push({ code: "BAD_ALIAS", message: "", offset: alias.range?.[0] ?? 0 });
-    },
-    Map(_key, { items }) {
-      const seen = new Set<string>();
-      for (const { key } of items) {
-        const name = isScalar(key) ? String(key.value) : null;
-        if (name === null) continue;
-        const offset = (key as Node).range?.[0] ?? 0;
-        if (seen.has(name)) faults.push({ code: "DUPLICATE_KEY", message: "", offset });
-        seen.add(name);
-      }
-    },
+  const fault = (code: string, node: unknown) =>
+    faults.push({ code, message: "", offset: (node as Node).range?.[0] ?? 0 });
+  everyNode(document.contents, (node) => {
+    if (isAlias(node) && node.resolve(document) === undefined) fault("BAD_ALIAS", node);
+    if (!isMap(node)) return;
+    const seen = new Set<string>();
+    for (const { key } of node.items) {
+      const name = isScalar(key) ? String(key.value) : null;
+      if (name === null) continue;
+      if (seen.has(name)) fault("DUPLICATE_KEY", key);
+      seen.add(name);
+    }
   });
   const told = new Map<string, Problem>();
   for (const { code, message, offset } of faults) {
@@ -79,6 +85,17 @@ function syntaxIsFine(
   }
   problems.push(...told.values());
   return faults.every(({ code }) => code === "DUPLICATE_KEY");
+}
+
+/** `visit` of the package makes a list of the nodes around each node, which thousands of tasks feel. */
+function everyNode(node: unknown, look: (node: unknown) => void): void {
+  if (isPair(node)) {
+    everyNode(node.key, look);
+    everyNode(node.value, look);
+    return;
+  }
+  look(node);
+  if (isCollection(node)) { for (const item of node.items) everyNode(item, look); }
 }
 
 /** Errors whose own sentence says little, or quotes a text that may be secret. */
@@ -111,20 +128,25 @@ function plain(document: Document.Parsed, telling: Telling): unknown {
   }
 }
 
-function jsonOf(value: unknown, path: Path, telling: Telling): unknown {
+/** @param path added to on the way down and taken from on the way up: problems alone read it */
+function jsonOf(value: unknown, path: PropertyKey[], telling: Telling): unknown {
   if (typeof value === "bigint") return numberOf(value, path, telling);
   if (value === null || typeof value !== "object") return value;
-  if (Array.isArray(value)) return value.map((item, at) => jsonOf(item, [...path, at], telling));
-  if (Object.getPrototypeOf(value) === Object.prototype && !Object.hasOwn(value, "__proto__")) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, jsonOf(item, [...path, key], telling)]),
-    );
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype;
+  if (Array.isArray(value) || (isPlain && !Object.hasOwn(value, "__proto__"))) {
+    const members = value as Record<PropertyKey, unknown>;
+    for (const key of Array.isArray(value) ? value.keys() : Object.keys(value)) {
+      path.push(key);
+      members[key] = jsonOf(members[key], path, telling);
+      path.pop();
+    }
+    return value;
   }
   const message = `expected \`${
     nameOf(path)
   }\` to be plain JSON, got a YAML tag or a key __proto__`;
   telling.problems.push({ where: telling.whereOf(path), message });
-  return Object.getPrototypeOf(value) === Object.prototype ? {} : null;
+  return isPlain ? {} : null;
 }
 
 function numberOf(value: bigint, path: Path, telling: Telling): number {
