@@ -108,6 +108,9 @@ export interface JournalRow {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
+/** Before every row. */
+export const NO_ID = "0-0";
+
 /** Below zero where the stream id `one` comes before `other`, 0 where they are equal. */
 export function compareIds(one: string, other: string): number {
   const [oneMs, oneNumber] = one.split("-").map(Number) as [number, number];
@@ -117,7 +120,12 @@ export function compareIds(one: string, other: string): number {
 
 /** Server time of a row. Unix milliseconds. */
 export function recordedMs(row: JournalRow): number {
-  return Number(row.id.slice(0, row.id.indexOf("-")));
+  return millisecondsOf(row.id);
+}
+
+/** The first part of a stream id: the server's time, Unix milliseconds. */
+export function millisecondsOf(id: string): number {
+  return Number(id.slice(0, id.indexOf("-")));
 }
 
 /**

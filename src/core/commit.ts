@@ -7,6 +7,7 @@
 import type { OpenFire } from "../cursor.ts";
 import { openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
+import { millisecondsOf } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
 import type { ServerClock } from "../clock.ts";
 import type { World } from "./world.ts";
@@ -55,6 +56,7 @@ export function committer(
       return;
     }
     ports.server.observe(sentMs, reply.serverMs);
+    world.recordedMs = Math.max(world.recordedMs, millisecondsOf(reply.lastId.after));
     const lost: Step[] = [];
     const held = new Set<string>();
     reply.outcomes.forEach((outcome, index) => {

@@ -14,15 +14,25 @@ import type { ReadyTask, Roster } from "./roster.ts";
 import type { World } from "./world.ts";
 import { cursorText } from "./world.ts";
 
+/**
+ * A clock that was set back by more than this is for a person to judge, as `ahead.ts` says; what is new
+ * must not wait for it. Milliseconds.
+ */
+const SET_BACK_MAX_MS = 3_600_000;
+
 /** @param nowMs the server's time. Unix milliseconds. */
 export function reconcile(roster: Roster, world: World, nowMs: number): Step[] {
   const steps: Step[] = [];
+  // Where the clock was set back, an entry of this name may have fired what is yet to come, and been
+  // removed since. No fire is due after the newest row.
+  const isNear = world.recordedMs - nowMs <= SET_BACK_MAX_MS;
+  const startMs = isNear ? Math.max(nowMs, world.recordedMs) : nowMs;
   for (const ready of roster.values()) {
     const cursor = world.cursors.get(ready.task.name);
     if (cursor?.revision === ready.revision) continue;
     const keepsRhythm = cursor !== undefined && hasSameTrigger(cursor.revision, ready.revision);
     // A server clock that stepped back must not fire again what the old trigger has fired.
-    const dueMs = keepsRhythm ? cursor.dueMs : Math.max(nowMs, cursor?.dueMs ?? 0);
+    const dueMs = keepsRhythm ? cursor.dueMs : Math.max(startMs, cursor?.dueMs ?? 0);
     const type = cursor === undefined ? "task.known" : "task.changed";
     steps.push(declaredStep(type, ready, cursorText(world, ready.task.name), dueMs, nowMs));
   }

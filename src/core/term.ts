@@ -3,6 +3,7 @@
 import type { ServerClock } from "../clock.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
+import { millisecondsOf } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { digestOf } from "../task.ts";
@@ -52,7 +53,11 @@ export async function openTerm(
   const loaded = await parts.journal.load();
   const open = openFires();
   for (const each of loaded.open) open.add(each);
-  const world: World = { cursors: new Map(loaded.cursors), open };
+  const world: World = {
+    cursors: new Map(loaded.cursors),
+    open,
+    recordedMs: millisecondsOf(loaded.lastId),
+  };
   const sender = committer(parts, world);
   const started = openingRows(parts, opening).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)

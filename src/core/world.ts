@@ -11,6 +11,8 @@ export interface World {
   /** Keyed by task; log cursors included. */
   readonly cursors: Map<string, Cursor>;
   readonly open: OpenFires;
+  /** The server's time at the newest row known. A clock that is set back is behind it. Unix milliseconds. */
+  recordedMs: number;
 }
 
 /** The text of a cursor as the scripts compare it; empty for none. */

@@ -68,6 +68,14 @@ describe("reconcile()", () => {
     assert.equal(step?.next, encodeCursor({ dueMs: T0, revision: after.revision }));
   });
 
+  it("starts a task at the newest row where the clock was set back behind it", () => {
+    const world = { ...aWorld(), recordedMs: NOW + 30_000 };
+    assert.equal(reconcile(aRoster(aReady()), world, NOW)[0]?.row.dueMs, NOW + 30_000);
+    // A clock that was wrong by more was wrong before: what is new does not wait for it.
+    const far = { ...aWorld(), recordedMs: NOW + 3_600_001 };
+    assert.equal(reconcile(aRoster(aReady()), far, NOW)[0]?.row.dueMs, NOW);
+  });
+
   it("retires a task that is declared no more, and forgets its cursor", () => {
     const [step, ...more] = reconcile(aRoster(), remembering(aReady()), NOW);
     assert.equal(more.length, 0);

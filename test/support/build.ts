@@ -78,7 +78,7 @@ export function aRoster(...ready: readonly ReadyTask[]): Roster {
 
 /** @param cursors keyed by task */
 export function aWorld(cursors: Readonly<Record<string, Cursor>> = {}): World {
-  return { cursors: new Map(Object.entries(cursors)), open: openFires() };
+  return { cursors: new Map(Object.entries(cursors)), open: openFires(), recordedMs: 0 };
 }
 
 export function anOpenFire(own: Partial<OpenFire> = {}): OpenFire {

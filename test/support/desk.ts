@@ -52,7 +52,7 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
     /** The world as a new leader finds it. */
     async load(): Promise<World> {
       const { cursors, open } = await journal.load();
-      const world = { cursors: new Map(cursors), open: openFires() };
+      const world = { cursors: new Map(cursors), open: openFires(), recordedMs: 0 };
       for (const each of open) world.open.add(each);
       return world;
     },
