@@ -106,6 +106,14 @@ export interface Loaded {
   readonly open: readonly OpenFire[];
 }
 
+/** What became of a row that was seen once. */
+export interface Trace {
+  /** The newest row that is not after it: itself, where it is still there. `null` for none. */
+  readonly stayedId: string | null;
+  /** The id of the journal's newest row; `0-0` for none. */
+  readonly newestId: string;
+}
+
 /** A range of the journal, both ends included. */
 export interface ReadRange {
   /** A stream id or Unix milliseconds as text; `-` for the start. */
@@ -145,6 +153,9 @@ export interface Journal {
    * @param openIds keys of the open fires in question (`openKey`)
    */
   reload(tasks: readonly string[], openIds: readonly string[]): Promise<Loaded>;
+
+  /** Looks for a row by its id. @throws {JournalUnavailableError} */
+  trace(id: string): Promise<Trace>;
 
   /** Rows in the order they were recorded; entries that are not rows are passed to `onForeign`. */
   read(range: ReadRange, onForeign?: (id: string, why: string) => void): AsyncIterable<JournalRow>;

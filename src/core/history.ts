@@ -1,22 +1,35 @@
 /**
  * Notices that history was cut: a replica of Redis was promoted before it had everything, or the
- * append-only file lost its end. Nothing tells a client so; but the id of the journal's newest row,
- * which each reply carries, only grows in one history.
+ * append-only file lost its end. Nothing tells a client so; but what was in the journal once must be
+ * in it later, and the id of its newest row only grows.
+ *
+ * A leader hears that id with each reply. A standby asks for it: it may be the one that leads next.
  */
 
-import { compareIds } from "../event.ts";
+import { compareIds, NO_ID } from "../event.ts";
 import type { Journal, LastId } from "../ports.ts";
 
 /** What one replica knows of the history; it outlives its terms. */
 export interface History {
   /** The newest row that it has seen; `0-0` before the first. */
   lastId: string;
-  /** Rows after `fromId`, up to `toId`, are gone; `null` while nothing is. Stays until it is told. */
-  cut: { readonly fromId: string; readonly toId: string } | null;
+  /** `null` while nothing is missing. Stays until it is told in the journal. */
+  cut: Cut | null;
+  /** Called with each cut when it is noticed. */
+  readonly onCut: (cut: Cut) => void;
 }
 
-export function newHistory(): History {
-  return { lastId: "0-0", cut: null };
+/** Rows after `fromId`, up to `toId`, are gone. */
+export interface Cut {
+  readonly fromId: string;
+  readonly toId: string;
+}
+
+/** Rows after the end of a cut among which the leader of then has told of it. */
+const TOLD_WITHIN = 1_000;
+
+export function newHistory(onCut: History["onCut"] = () => {}): History {
+  return { lastId: NO_ID, cut: null, onCut };
 }
 
 /** `journal`, with each reply held against `history`. */
@@ -36,6 +49,7 @@ export function watchHistory(journal: Journal, history: History): Journal {
       return reply;
     },
     async load() {
+      await lookBack(journal, history);
       const known = history.lastId;
       const loaded = await journal.load();
       note(history, known, { before: loaded.lastId, after: loaded.lastId });
@@ -44,10 +58,45 @@ export function watchHistory(journal: Journal, history: History): Journal {
   };
 }
 
+/**
+ * Looks whether the newest row that was seen is still there: others may have come after those that
+ * are gone. Not while something else is under way, which would have seen more by then.
+ *
+ * @param signal an answer that comes after it is aborted is passed over
+ * @throws {JournalUnavailableError}
+ */
+export async function lookBack(
+  journal: Pick<Journal, "trace">,
+  history: History,
+  signal?: AbortSignal,
+): Promise<void> {
+  const known = history.lastId;
+  const { stayedId, newestId } = await journal.trace(known);
+  if (signal?.aborted) return;
+  // A journal that holds nothing so old has been trimmed or emptied, which is another matter.
+  if (stayedId !== null && stayedId !== known) cutAt(history, stayedId, known);
+  history.lastId = newestId;
+}
+
+/** Whether a leader of meanwhile has told of a cut. @throws {JournalUnavailableError} */
+export async function isTold(journal: Pick<Journal, "read">, { fromId }: Cut): Promise<boolean> {
+  let count = 0;
+  for await (const { type, detail } of journal.read({ from: fromId, to: "+" })) {
+    if (type === "term.history_shortened" && detail.fromId === fromId) return true;
+    if (++count >= TOLD_WITHIN) break;
+  }
+  return false;
+}
+
 /** @param known the newest row that had been seen when the question was sent */
 function note(history: History, known: string, { before, after }: LastId): void {
   if (compareIds(before, known) < 0) {
-    history.cut = { fromId: before, toId: history.cut?.toId ?? known };
+    cutAt(history, before, known);
     history.lastId = after;
   } else if (compareIds(after, history.lastId) > 0) history.lastId = after;
+}
+
+function cutAt(history: History, fromId: string, known: string): void {
+  history.cut = { fromId, toId: history.cut?.toId ?? known };
+  history.onCut(history.cut);
 }

@@ -15,11 +15,11 @@ import type { Tally } from "./commit.ts";
 import type { Term } from "./decide.ts";
 import { follower } from "./follow.ts";
 import type { History } from "./history.ts";
-import { newHistory, watchHistory } from "./history.ts";
+import { isTold, newHistory, watchHistory } from "./history.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
 import type { Roster } from "./roster.ts";
-import { watchSchedule } from "./standby.ts";
+import { watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { Tick } from "./tick.ts";
 import { tick } from "./tick.ts";
@@ -66,7 +66,9 @@ export interface Office {
 }
 
 export function openOffice(parts: OfficeParts): Office {
-  const history = newHistory();
+  const history = newHistory((cut) =>
+    parts.log.error("rows of the journal are gone: what they decided is decided anew", { ...cut })
+  );
   return {
     parts: { ...parts, journal: watchHistory(parts.journal, history) },
     journal: parts.journal,
@@ -94,11 +96,8 @@ export function standBy(office: Office, input: TermInput, signal: AbortSignal): 
     if (input.failures > 0) await waitFor(parts.clock, backOffMs(input.failures - 1), signal);
     signal.throwIfAborted();
     const led = new AbortController();
-    // The journal as it is: what a standby notices of a cut, the leader has told.
-    const waiting = { ...parts, journal: office.journal };
-    watchSchedule(waiting, AbortSignal.any([signal, led.signal])).catch((error) =>
-      parts.log.error("the schedule in force is not watched any more", { err: error })
-    );
+    const waiting = { ...parts, journal: office.journal, history: office.history };
+    watchWhileWaiting(waiting, AbortSignal.any([signal, led.signal]));
     return await acquire(parts, seen, signal).finally(() => led.abort());
   });
 }
@@ -107,6 +106,7 @@ export function standBy(office: Office, input: TermInput, signal: AbortSignal): 
 export function recover(office: Office, input: TermInput): Promise<Passed> {
   return alone(office, async () => {
     const { parts, seen, history } = office;
+    if (history.cut !== null && await isTold(parts.journal, history.cut)) history.cut = null;
     office.now = await openTerm(parts, parts.declared.roster, termOf(office, input), {
       owner: parts.owner,
       epoch: seen.epoch ?? parts.newEpoch,
@@ -120,13 +120,7 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
       parts.log.error("Beat's keys were gone from Redis: firing starts from now, the past is lost");
       seen.isHistoryLost = false;
     }
-    if (history.cut !== null) {
-      parts.log.error(
-        "rows of the journal are gone: what they decided is decided anew",
-        history.cut,
-      );
-      history.cut = null;
-    }
+    history.cut = null;
     return { isFenced: false };
   });
 }

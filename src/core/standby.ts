@@ -1,17 +1,22 @@
 /**
- * What a standby says while it waits: that it would run another schedule than the one in force. The
- * leader's configuration rules, and the revisions of its tasks stand in Redis; so this needs no word
- * from the leader.
+ * What a standby looks at while it waits: how far the journal is, because it may lead next and must
+ * know then whether history was cut; and whether it would run another schedule than the one in force.
+ * The leader's configuration rules, and the revisions of its tasks stand in Redis; so neither needs a
+ * word from the leader.
  */
 
 import { JournalUnavailableError } from "../errors.ts";
 import { TASK_NAME } from "../fire.ts";
 import type { Log } from "../log.ts";
 import type { Clock, Journal, Loaded } from "../ports.ts";
+import type { History } from "./history.ts";
+import { lookBack } from "./history.ts";
 import type { Roster } from "./roster.ts";
 
-/** How often it looks. Milliseconds. */
-const LOOK_MS = 30_000;
+/** How often it looks how far the journal is. Milliseconds. */
+const JOURNAL_MS = 500;
+/** How often it looks at the schedule. Milliseconds. */
+const SCHEDULE_MS = 30_000;
 /** A difference must be there this much later, too: replicas do not reload all at once. Milliseconds. */
 const AGAIN_MS = 2_000;
 /** A difference that stays is said again after this. Milliseconds. */
@@ -20,7 +25,8 @@ const REMIND_MS = 600_000;
 const NAMES_MAX = 5;
 
 export interface StandbyParts {
-  readonly journal: Pick<Journal, "load">;
+  /** As it is: without the watch over its history. */
+  readonly journal: Pick<Journal, "load" | "trace">;
   readonly clock: Clock;
   readonly log: Log;
   readonly ttlMs: number;
@@ -28,7 +34,32 @@ export interface StandbyParts {
   readonly declared: { readonly roster: Roster };
 }
 
-/** Looks at the schedule in force until `signal` is aborted. Never rejects for Redis' sake. */
+/** Both, until `signal` is aborted. */
+export function watchWhileWaiting(
+  parts: StandbyParts & { readonly history: History },
+  signal: AbortSignal,
+): void {
+  for (const watch of [watchJournal(parts, signal), watchSchedule(parts, signal)]) {
+    watch.catch((error) => parts.log.error("a defect: standing by unseeing", { err: error }));
+  }
+}
+
+/** Never rejects for Redis' sake; so the other one. */
+export async function watchJournal(
+  { journal, clock, history }: {
+    readonly journal: Pick<Journal, "trace">;
+    readonly clock: Clock;
+    readonly history: History;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await unlessAway(() => lookBack(journal, history, signal));
+    await pause(clock, JOURNAL_MS, signal);
+  }
+}
+
+/** Says what differs between this replica's schedule and the one in force. */
 export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): Promise<void> {
   const { journal, clock, log, declared } = parts;
   let before = "";
@@ -36,14 +67,11 @@ export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): P
   // A leader that has just begun has written what it runs by then.
   let pauseMs = 2 * parts.ttlMs;
   for (;;) {
-    const untilMs = clock.monotonicMs() + pauseMs;
-    while (!signal.aborted && clock.monotonicMs() < untilMs) {
-      await clock.sleep(untilMs - clock.monotonicMs(), signal);
-    }
+    await pause(clock, pauseMs, signal);
     if (signal.aborted) return;
-    const loaded = await looked(journal);
+    const loaded = await unlessAway(() => journal.load());
     if (signal.aborted) return;
-    pauseMs = LOOK_MS;
+    pauseMs = SCHEDULE_MS;
     if (loaded === null) continue;
     const difference = differenceOf(declared.roster, loaded.cursors);
     const text = JSON.stringify(difference);
@@ -62,12 +90,19 @@ export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): P
 }
 
 /** `null` while Redis is away: whoever asks for the lease says so. */
-async function looked(journal: Pick<Journal, "load">): Promise<Loaded | null> {
+async function unlessAway<T>(question: () => Promise<T>): Promise<T | null> {
   try {
-    return await journal.load();
+    return await question();
   } catch (error) {
     if (!(error instanceof JournalUnavailableError)) throw error;
     return null;
+  }
+}
+
+async function pause(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
+  const untilMs = clock.monotonicMs() + durationMs;
+  while (!signal.aborted && clock.monotonicMs() < untilMs) {
+    await clock.sleep(untilMs - clock.monotonicMs(), signal);
   }
 }
 

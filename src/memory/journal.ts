@@ -6,7 +6,7 @@
 import type { OpenFire } from "../cursor.ts";
 import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
-import { decodeRow } from "../event.ts";
+import { compareIds, decodeRow } from "../event.ts";
 import type { Journal, Loaded, Outcome, ReadRange, Settlement, Step } from "../ports.ts";
 import type { SettleOutcome } from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
@@ -54,6 +54,12 @@ export function memoryJournal(
       })),
     reload: (tasks, openIds) =>
       promised(() => ({ ...snapshot(store, tasks, openIds), lastId: "0-0" })),
+    trace: (id) =>
+      promised(() => {
+        const isAfter = (entry: Entry) => compareIds(entry.id, id) > 0;
+        const stayed = store.entries.findLast((entry) => !isAfter(entry));
+        return { stayedId: stayed?.id ?? null, newestId: lastIdOf(store) };
+      }),
     read: (range, onForeign) => rowsOf(inRange(store, range), onForeign),
     readBack: (range, onForeign) => rowsOf(inRange(store, range).reverse(), onForeign),
   };

@@ -13,7 +13,7 @@ import { ask } from "./client.ts";
 import commitText from "./commit.lua" with { type: "text" };
 import type { Keys } from "./keys.ts";
 import { loadAll, loadSome } from "./load.ts";
-import { readRows } from "./read.ts";
+import { readRows, traceRow } from "./read.ts";
 import { refuseForeign } from "./errors.ts";
 import type { Script } from "./script.ts";
 import { runScript, scriptOf } from "./script.ts";
@@ -58,6 +58,7 @@ export function redisJournal(client: Redis, keys: Keys): Journal {
     },
     load: () => loadAll(client, keys),
     reload: (tasks, openIds) => loadSome(client, keys, tasks, openIds),
+    trace: (id) => traceRow(client, keys, id),
     read: (range, onForeign) => readRows(client, keys, range, { isBackwards: false, onForeign }),
     readBack: (range, onForeign) => readRows(client, keys, range, { isBackwards: true, onForeign }),
   };

@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import { decodeCursor, decodeOpen } from "../cursor.ts";
 import { BeatError, JournalUnavailableError } from "../errors.ts";
-import { decodeRow } from "../event.ts";
+import { decodeRow, NO_ID } from "../event.ts";
 import type { Loaded } from "../ports.ts";
 import { ask } from "./client.ts";
 import { refuseForeign } from "./errors.ts";
@@ -14,8 +14,6 @@ import { runScript, scriptOf } from "./script.ts";
 import { millisecondsOf, transaction } from "./transaction.ts";
 
 const PROBE = scriptOf(probeText);
-
-const NO_ID = "0-0";
 
 /** @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write */
 export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {

@@ -2,10 +2,11 @@
 
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
-import { decodeRow } from "../event.ts";
-import type { ReadRange } from "../ports.ts";
+import { decodeRow, NO_ID } from "../event.ts";
+import type { ReadRange, Trace } from "../ports.ts";
 import { ask } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { transaction } from "./transaction.ts";
 
 const PAGE_ROWS = 1_000;
 
@@ -42,4 +43,13 @@ export async function* readRows(
       else yield row;
     }
   }
+}
+
+/** @throws {JournalUnavailableError} */
+export async function traceRow(client: Redis, { journal }: Keys, id: string): Promise<Trace> {
+  const [stayed, newest] = await transaction(client, [
+    ["XREVRANGE", journal, id, "-", "COUNT", "1"],
+    ["XREVRANGE", journal, "+", "-", "COUNT", "1"],
+  ]) as [id: string, fields: string[]][][];
+  return { stayedId: stayed![0]?.[0] ?? null, newestId: newest![0]?.[0] ?? NO_ID };
 }

@@ -408,6 +408,17 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
       });
     });
 
+    it("trace() finds what became of a row, and the newest", async () => {
+      assert.deepEqual(await journal.trace("0-0"), { stayedId: null, newestId: "0-0" });
+      await commit(publishStep(null, T0), publishStep(T0, T0 + 1));
+      const [first, second] = (await rig.dump()).entries.map(({ id }) => id);
+      assert.deepEqual(await journal.trace(first!), { stayedId: first, newestId: second });
+      assert.deepEqual(await journal.trace(second!), { stayedId: second, newestId: second });
+      const later = `${Number(second!.split("-")[0]) + 1}-0`;
+      assert.deepEqual(await journal.trace(later), { stayedId: second, newestId: second });
+      assert.deepEqual(await journal.trace("1-0"), { stayedId: null, newestId: second });
+    });
+
     describe("read() and readBack()", () => {
       /** More than two pages of any implementation. */
       const COUNT = 2_300;

@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { newHistory, watchHistory } from "../../src/core/history.ts";
+import { isTold, lookBack, newHistory, watchHistory } from "../../src/core/history.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
+import { appendRow } from "../../src/memory/store.ts";
+import { aRow } from "../support/build.ts";
 import { openAt, publishStep, settlementOf, T0 } from "../support/steps.ts";
 
 const FENCE = 1;
 
 function rig() {
   const memory = memoryJournal({ serverMs: () => T0 + 100, fence: FENCE });
-  const history = newHistory();
+  const cuts: unknown[] = [];
+  const history = newHistory((cut) => cuts.push(cut));
   const journal = watchHistory(memory, history);
   /** Takes the newest rows away, as a promoted replica that never had them does. */
   const cut = (count: number) => {
     memory.store.entries.splice(-count);
   };
-  return { memory, history, journal, cut };
+  return { memory, history, journal, cut, cuts };
 }
 
 describe("watchHistory()", () => {
@@ -54,5 +57,58 @@ describe("watchHistory()", () => {
     history.cut = null;
     await journal.load();
     assert.equal(history.cut, null);
+  });
+
+  it("notices it, too, when the journal has grown past what was seen", async () => {
+    const { memory, history, journal, cut, cuts } = rig();
+    await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    const [stayed, lost] = memory.store.entries.map(({ id }) => id);
+    cut(1);
+    for (const row of [aRow(), aRow()]) appendRow(memory.store, T0 + 9_000, row, FENCE + 1);
+    await journal.load();
+    assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
+    assert.equal(history.lastId, memory.store.entries.at(-1)?.id);
+    assert.deepEqual(cuts, [history.cut], "said once");
+  });
+
+  it("takes a journal that holds nothing so old for a trimmed one", async () => {
+    const { memory, history, journal } = rig();
+    await journal.commit([publishStep(null, T0)], FENCE);
+    memory.store.entries.length = 0;
+    appendRow(memory.store, T0 + 9_000, aRow(), FENCE);
+    await journal.load();
+    assert.equal(history.cut, null);
+  });
+});
+
+describe("lookBack()", () => {
+  it("passes over an answer that comes too late", async () => {
+    const { memory, history, journal, cut } = rig();
+    await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    const { lastId } = history;
+    cut(1);
+    await lookBack(memory, history, AbortSignal.abort());
+    assert.deepEqual([history.cut, history.lastId], [null, lastId]);
+  });
+});
+
+describe("isTold()", () => {
+  it("finds the row of a leader that has told of the same cut", async () => {
+    const { memory, journal, history, cut } = rig();
+    await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    cut(1);
+    await lookBack(memory, history);
+    const gap = history.cut!;
+    appendRow(memory.store, T0 + 9_000, aRow(), FENCE);
+    assert.equal(await isTold(memory, gap), false);
+    appendRow(memory.store, T0 + 9_000, {
+      type: "term.history_shortened",
+      task: "",
+      dueMs: null,
+      decidedMs: T0 + 9_000,
+      detail: { owner: "me", ...gap, toId: "9-9" },
+    }, FENCE);
+    assert.equal(await isTold(memory, gap), true);
+    assert.equal(await isTold(memory, { ...gap, fromId: "1-1" }), false);
   });
 });

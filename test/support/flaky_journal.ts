@@ -94,6 +94,7 @@ export function flakyJournal(inner: Journal): FlakyJournal {
       return inner.reload(tasks, openIds);
     },
     read: (range, onForeign) => inner.read(range, onForeign),
+    trace: (id) => inner.trace(id),
     readBack: (range, onForeign) => inner.readBack(range, onForeign),
   };
   return flaky;
