@@ -131,13 +131,13 @@ function pushAll(core: Core, command: Command, end: "pushHead" | "pushTail"): nu
   return value.list.length;
 }
 
+const NOT_POSITIVE = "ERR value is out of range, must be positive";
+
 function pop(core: Core, command: Command, end: "popHead" | "popTail"): Reply {
   const [name, key, text, ...more] = command;
   if (more.length > 0) throw arityError(name!);
-  const count = text === undefined ? null : integer(text);
-  if (count !== null && count < 0) {
-    throw new ReplyError("ERR value is out of range, must be positive");
-  }
+  const count = text === undefined ? null : integer(text, NOT_POSITIVE);
+  if (count !== null && count < 0) throw new ReplyError(NOT_POSITIVE);
   const list = findAs(core, key!, "list")?.list;
   if (list === undefined) return null;
   if (count === 0) return [];
@@ -229,12 +229,13 @@ export const SORTED_SET_COMMANDS: CommandTable = {
   ZCARD: { arity: 2, run: (core, [, key]) => findAs(core, key!, "zset")?.scores.size ?? 0 },
   ZRANGE: {
     arity: -4,
-    run(core, [, key, from, to, option]) {
+    run(core, [, key, from, to, ...options]) {
+      const withScores = scoresAsked(options);
       const bounds = [integer(from), integer(to)] as const;
       const items = sorted(core, key!);
       const range = rangeOf(items.length, bounds);
       const some = range === null ? [] : items.slice(range[0], range[1] + 1);
-      return pairsOf(some, scoresAsked(option));
+      return pairsOf(some, withScores);
     },
   },
   ZRANGEBYSCORE: { arity: -4, run: (core, command) => byScore(core, command, false) },
@@ -300,11 +301,11 @@ function boundOf(text: string, index: number): Bound {
   return (score) => score === bound ? own : score - bound;
 }
 
-function scoresAsked(option: string | undefined): boolean {
-  if (option !== undefined && option.toUpperCase() !== "WITHSCORES") {
+function scoresAsked(options: readonly string[]): boolean {
+  if (options.some((each) => each.toUpperCase() !== "WITHSCORES")) {
     throw new ReplyError(SYNTAX_ERROR);
   }
-  return option !== undefined;
+  return options.length > 0;
 }
 
 function pairsOf(items: readonly Scored[], withScores: boolean): string[] {

@@ -117,18 +117,20 @@ function setOptions(core: Core, command: Command): SetOptions {
   const options: SetOptions = {
     ...{ expiresMs: null, isKeepingEnd: false, condition: null, isGet: false },
   };
+  let end: [unit: string, text: string] | null = null;
   for (let at = 3; at < command.length; at++) {
     const word = command[at]!.toUpperCase();
     if ((word === "NX" || word === "XX") && (options.condition ?? word) === word) {
       options.condition = word;
     } else if (word === "GET") options.isGet = true;
-    else if (word === "KEEPTTL" && options.expiresMs === null) options.isKeepingEnd = true;
+    else if (word === "KEEPTTL" && end === null) options.isKeepingEnd = true;
     else if (
-      /^(EX|PX|EXAT|PXAT)$/.test(word) && options.expiresMs === null && !options.isKeepingEnd &&
+      /^(EX|PX|EXAT|PXAT)$/.test(word) && end === null && !options.isKeepingEnd &&
       at + 1 < command.length
-    ) options.expiresMs = endOf(core, word, command[++at]!, "set");
+    ) end = [word, command[++at]!];
     else throw new ReplyError(SYNTAX_ERROR);
   }
+  if (end !== null) options.expiresMs = endOf(core, ...end, "set");
   return options;
 }
 

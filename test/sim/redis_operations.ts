@@ -24,10 +24,10 @@ export interface Ids {
   pick(draw: Draw): number | null;
 }
 
-/** A place in the list of ids stands in a command as `@id:3`, or `@ms:3` for its first part. */
+/** A place in the list of ids stands in a command as `@id:3`. */
 function idOf(draw: Draw, ids: Ids): string {
   const place = draw.chance(0.6) ? ids.pick(draw) : null;
-  if (place !== null) return draw.pick([`@id:${place}`, `@ms:${place}`, `(@id:${place}`]);
+  if (place !== null) return draw.pick([`@id:${place}`, `(@id:${place}`]);
   return draw.pick(["-", "+", "0-1", "5", "(5-1", "x", "9000000000000", "5-3", "(-", ""]);
 }
 
@@ -49,7 +49,8 @@ export function commandOf(draw: Draw, ids: Ids): Command {
     () => command.slice(0, -1),
     () => [...command, "x"],
     () => ["NOSUCH", "a", "b"],
-    () => command.map((word, at) => at === 0 ? word.toLowerCase() : word),
+    // Small letters alone would make the client change the reply.
+    () => [command[0]![0]! + command[0]!.slice(1).toLowerCase(), ...command.slice(1)],
   ])();
 }
 

@@ -140,7 +140,7 @@ function trimOf(
       isAppendOnly = true;
       at++;
     } else if (word === "MAXLEN" || word === "MINID") {
-      const sign = command[at + 1];
+      const sign = at + 2 < command.length ? command[at + 1] : undefined;
       const isApproximate = sign === "~";
       at += isApproximate || sign === "=" ? 2 : 1;
       const text = command[at++];
@@ -178,11 +178,12 @@ function firstAtOrAfter(entries: readonly StreamEntry[], id: Id): number {
 
 function range(core: Core, command: Command, isReverse: boolean): Reply {
   const [, key, one, other, ...options] = command;
-  const count = countOf(options);
   const from = bound(isReverse ? other! : one!, 0);
   const to = bound(isReverse ? one! : other!, MAX_SEQUENCE);
+  const count = countOf(options);
   const entries = findAs(core, key!, "stream")?.entries;
-  if (entries === undefined || count === 0) return [];
+  if (entries === undefined) return [];
+  if (count === 0) return null;
   let first = firstAtOrAfter(entries, from.id);
   if (from.isOpen && first < entries.length && compare(entries[first]!, from.id) === 0) first++;
   let end = firstAtOrAfter(entries, to.id);
@@ -216,9 +217,9 @@ function bound(text: string, absent: number): { id: Id; isOpen: boolean } {
 
 function remove(core: Core, command: Command): number {
   const [, key, ...texts] = command;
-  const ids = texts.map((text) => parseId(text, 0));
   const stream = findAs(core, key!, "stream");
   if (stream === undefined) return 0;
+  const ids = texts.map((text) => parseId(text, 0));
   let removed = 0;
   for (const id of ids) {
     const at = firstAtOrAfter(stream.entries, id);
@@ -235,11 +236,15 @@ function remove(core: Core, command: Command): number {
 /** Nodes of its tree are not modelled: numbers of them are as for a stream of one node. */
 function inform(core: Core, command: Command): Reply {
   const [, verb, key, ...more] = command;
-  if (verb!.toUpperCase() !== "STREAM" || key === undefined || more.length > 0) {
-    throw new ReplyError(SYNTAX_ERROR);
-  }
+  if (verb!.toUpperCase() !== "STREAM") throw new Error(`expected XINFO STREAM, got ${verb}`);
+  if (key === undefined) throw arityError("xinfo|stream");
   const stream = findAs(core, key, "stream");
   if (stream === undefined) throw new ReplyError("ERR no such key");
+  if (more.length > 0) {
+    throw new ReplyError(
+      `ERR unknown subcommand or wrong number of arguments for '${verb}'. Try XINFO HELP.`,
+    );
+  }
   const { entries, lastMs, lastSequence, added, maxDeletedId } = stream;
   const [first, last] = [entries[0], entries.at(-1)];
   return [
