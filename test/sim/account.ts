@@ -20,6 +20,12 @@ export interface FireBook {
 interface CursorBook {
   readonly dueMs: number;
   readonly revision: string;
+  /** As it stands in Redis. */
+  readonly text: string;
+}
+
+function cursorBook(dueMs: number, revision: string): CursorBook {
+  return { dueMs, revision, text: `${dueMs} ${revision}` };
 }
 
 /** A revision that a replica may run, and what it means. */
@@ -47,7 +53,7 @@ export interface AccountParts {
   readonly namespace: string;
   readonly sep: string;
   report(invariant: string, what: string): void;
-  tell(what: string): void;
+  tell(what: () => string): void;
 }
 
 export function accountOf({ namespace, sep, report, tell }: AccountParts): Account {
@@ -71,7 +77,7 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
     if (row.type === "task.known" && before !== undefined) {
       report("I5", `${row.task} is known anew although it has a cursor`);
     }
-    cursors.set(row.task, { dueMs: row.dueMs!, revision });
+    cursors.set(row.task, cursorBook(row.dueMs!, revision));
     if (editionOf(row.task, revision) !== undefined) return;
     const definition = JSON.stringify(sorted(row.detail.definition));
     const planned = declared.get(row.task)?.find((each) => definitionText(each) === definition);
@@ -94,7 +100,7 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
     if (row.dueMs! <= cursor.dueMs) {
       report("I5", `${row.type} of ${row.task} at ${row.dueMs} after ${cursor.dueMs}`);
     }
-    cursors.set(row.task, { ...cursor, dueMs: row.dueMs! });
+    cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
     return { ...edition, cursor };
   }
 
@@ -141,7 +147,9 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
     if (toMs !== row.dueMs) report("I4", `${what} and moved its cursor to ${row.dueMs}`);
     if (instants.next(cursor.dueMs) !== fromMs) report("I4", `${what}, from another due time`);
     const expected = instants.count(cursor.dueMs, toMs);
-    if (expected !== null && expected !== count) report("I4", `${what}, and there were ${expected}`);
+    if (expected !== null && expected !== count) {
+      report("I4", `${what}, and there were ${expected}`);
+    }
     const allowedMs = lastDropped(instants, planned.catchUp, row.decidedMs);
     if (allowedMs !== toMs) {
       report("I7", `${what} by ${planned.catchUp.policy}; it should have ended at ${allowedMs}`);
@@ -175,7 +183,10 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
       list.list.slice(0, list.list.length - 1).some((text) => text.includes(push.tag));
     if (isReserved || isQueued) {
       const where = isReserved ? "reserved" : "in its list";
-      report("I11", `${push.row.task}@${push.row.dueMs} is acked by the broker, and still ${where}`);
+      report(
+        "I11",
+        `${push.row.task}@${push.row.dueMs} is acked by the broker, and still ${where}`,
+      );
     }
   }
 
@@ -207,17 +218,19 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
   }
 
   function tellRow({ type, task, dueMs, fence, detail, id }: LedgerRow): void {
-    const about = task === "" ? JSON.stringify(detail) : `${task}@${dueMs}`;
-    tell(`row ${id} by ${fence}: ${type} ${about}`);
+    tell(() => {
+      const about = task === "" ? JSON.stringify(detail) : `${task}@${dueMs}`;
+      return `row ${id} by ${fence}: ${type} ${about}`;
+    });
   }
 
   /** The books against what Redis holds. */
   function compare(changed: readonly LedgerRow[], { keys }: Store): void {
     const hash = keys.get(`${namespace}:cursors`);
     const fields: ReadonlyMap<string, string> = hash?.type === "hash" ? hash.fields : new Map();
-    for (const [task, { dueMs, revision }] of cursors) {
-      if (fields.get(task) !== `${dueMs} ${revision}`) {
-        report("I2", `the cursor of ${task} is ${fields.get(task)}, its rows say ${dueMs}`);
+    for (const [task, { text }] of cursors) {
+      if (fields.get(task) !== text) {
+        report("I2", `the cursor of ${task} is ${fields.get(task)}, its rows say ${text}`);
       }
     }
     let others = 0;
@@ -258,7 +271,9 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
       const standing = rows.filter((row) => !row.isLost);
       const kept = standing.filter((row) => !isGone(row));
       if (kept.length === standing.length) return;
-      tell(`${standing.length - kept.length} rows are lost, from ${standing[kept.length]?.id} on`);
+      tell(() =>
+        `${standing.length - kept.length} rows are lost, from ${standing[kept.length]?.id} on`
+      );
       for (const row of standing) row.isLost = isGone(row);
       ({ fires, cursors } = rebuilt(kept, pushed));
     },
@@ -304,12 +319,12 @@ function rebuilt(rows: readonly LedgerRow[], pushed: ReadonlyMap<string, readonl
     const name = `${row.task}@${row.dueMs}`;
     const cursor = cursors.get(row.task);
     if (row.type === "task.known" || row.type === "task.changed") {
-      cursors.set(row.task, { dueMs: row.dueMs!, revision: String(row.detail.revision) });
+      cursors.set(row.task, cursorBook(row.dueMs!, String(row.detail.revision)));
     } else if (row.type === "task.retired") cursors.delete(row.task);
     else if (row.type === "task.dropped" && cursor !== undefined) {
-      cursors.set(row.task, { ...cursor, dueMs: row.dueMs! });
+      cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
     } else if (row.type === "fire.published") {
-      if (cursor !== undefined) cursors.set(row.task, { ...cursor, dueMs: row.dueMs! });
+      if (cursor !== undefined) cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
       const push = pushed.get(name)?.find((each) => each.row === row);
       if (push !== undefined) fires.set(name, { stand: "queued", isOverdue: false, push });
     } else {

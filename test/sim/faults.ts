@@ -4,6 +4,9 @@ import type { Fault } from "./plan.ts";
 import type { Post, World } from "./world.ts";
 import { QUEUES } from "./world.ts";
 
+/** How long a herd stays. */
+const HERD_MS = 70_000;
+
 export function applyFault(world: World, fault: Fault): void {
   const { tell } = world;
   tell(`fault: ${describeFault(fault)}`);
@@ -141,6 +144,10 @@ function applyToPeople(world: World, fault: Fault): void {
     }
     case "herd":
       fault.tasks.forEach(put);
+      timeline.at(timeline.now() + HERD_MS, () => {
+        for (const { name } of fault.tasks) file.remove(name);
+        world.reloadAll();
+      });
       return world.reloadAll();
     case "poison":
       file.poison(fault.how);

@@ -27,7 +27,10 @@ export function ether(draw: Draw): Ether {
       const hint = hintOf(saying, serverMs);
       for (const { process, onHint } of listeners) {
         if (process.now() < air.silentUntilMs || draw.chance(0.02)) continue;
-        process.at(process.now() + 0.2 + draw.unit() * (draw.chance(0.02) ? 3_000 : 2), () => onHint(hint));
+        process.at(
+          process.now() + 0.2 + draw.unit() * (draw.chance(0.02) ? 3_000 : 2),
+          () => onHint(hint),
+        );
       }
     },
     listen(process, onHint, signal) {

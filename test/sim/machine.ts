@@ -42,7 +42,10 @@ interface Waiting {
   readonly run: () => void;
 }
 
-export function machineOf(timeline: Timeline, { startMs, offsetMs, rate }: MachineOptions): Machine {
+export function machineOf(
+  timeline: Timeline,
+  { startMs, offsetMs, rate }: MachineOptions,
+): Machine {
   let wallOffsetMs = offsetMs;
   let isPaused = false;
   /** True time at which the monotonic clock stopped; `null` while it runs. */

@@ -2,7 +2,11 @@
 
 import { Command } from "commander";
 import { runSeeds } from "./seeds.ts";
-import { replayFile } from "./replay.ts";
+import { planOf } from "./plan.ts";
+import { replayFile, tellPlan } from "./replay.ts";
+
+// Each error of the simulated world would look through the stack.
+Error.stackTraceLimit = 0;
 
 const program = new Command("sim").description("Beat in a simulated world of faults");
 
@@ -21,5 +25,13 @@ program.command("seeds", { isDefault: true })
 program.command("replay <file>")
   .description("run a plan again, and tell what happened")
   .action((file) => Deno.exit(replayFile(file)));
+
+program.command("tell <seed>")
+  .description("run the plan of one seed, and tell what happened")
+  .option("--minutes <n>", "simulated minutes", Number, 60)
+  .option("--tasks <n>", "tasks, about", Number, 50)
+  .action((seed, { minutes, tasks }) =>
+    Deno.exit(tellPlan(planOf(Number(seed), { durationMs: minutes * 60_000, tasks })))
+  );
 
 await program.parseAsync(Deno.args, { from: "user" });

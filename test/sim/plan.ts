@@ -17,8 +17,16 @@ export type Trouble =
   | { readonly kind: "stop"; readonly backMs: number }
   | { readonly kind: "pause" | "suspend"; readonly forMs: number }
   | { readonly kind: "clock"; readonly byMs: number }
-  | { readonly kind: "cut"; readonly direction: "both" | "request" | "reply"; readonly forMs: number }
-  | { readonly kind: "lost_replies" | "lost_requests"; readonly share: number; readonly forMs: number }
+  | {
+    readonly kind: "cut";
+    readonly direction: "both" | "request" | "reply";
+    readonly forMs: number;
+  }
+  | {
+    readonly kind: "lost_replies" | "lost_requests";
+    readonly share: number;
+    readonly forMs: number;
+  }
   | { readonly kind: "slow"; readonly delayMs: number; readonly forMs: number }
   | { readonly kind: "reset" }
   | { readonly kind: "dark"; readonly forMs: number }

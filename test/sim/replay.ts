@@ -12,15 +12,19 @@ export function runSafely(plan: Plan): Outcome {
   } catch (error) {
     const what = error instanceof Error ? error.stack ?? error.message : String(error);
     const finding = { invariant: "world", what, step: -1, atMs: 0 };
-    return { findings: [finding], steps: 0, traceHash: 0, story: [], counts: {} };
+    return { findings: [finding], steps: 0, traceHash: 0, story: () => [], counts: {} };
   }
 }
 
 /** @returns an exit code: 3 where an invariant does not hold */
 export function replayFile(path: string): number {
   const { plan } = JSON.parse(Deno.readTextFileSync(path)) as { plan: Plan };
+  return tellPlan(plan);
+}
+
+export function tellPlan(plan: Plan): number {
   const outcome = runSafely(plan);
-  for (const line of outcome.story) console.log(line);
+  for (const line of outcome.story()) console.log(line);
   for (const { invariant, what, atMs, step } of outcome.findings) {
     console.log(`${invariant} at ${(atMs / 1000).toFixed(3)} s, step ${step}: ${what}`);
   }

@@ -91,13 +91,24 @@ export function drawRhythm(
 ): Rhythm {
   const kind = draw.unit();
   if (kind < 0.03) return { kind: "at", atMs: startMs + draw.below(durationMs) };
-  if (kind < 0.09) return { kind: "every", everyMs: draw.between(1_000, 5_000), phaseMs: 0 };
+  if (kind < 0.05) return { kind: "every", everyMs: draw.between(1_000, 5_000), phaseMs: 0 };
   if (kind < 0.65) {
-    const everyMs = draw.pick([10_000, 15_000, 30_000, 60_000, 300_000, 600_000, 1_800_000]);
+    const everyMs = draw.pick([
+      10_000,
+      20_000,
+      60_000,
+      120_000,
+      300_000,
+      300_000,
+      600_000,
+      1_800_000,
+    ]);
     const isOdd = draw.chance(0.3);
     return {
       kind: "every",
-      everyMs: isOdd ? everyMs + draw.between(-2_000, 2_000) + draw.pick([0, 0.25, 1 / 3]) : everyMs,
+      everyMs: isOdd
+        ? everyMs + draw.between(-2_000, 2_000) + draw.pick([0, 0.25, 1 / 3])
+        : everyMs,
       phaseMs: draw.chance(0.3) ? draw.below(everyMs) : 0,
     };
   }

@@ -40,7 +40,9 @@ export function runSeeds(options: SeedsOptions): number {
     if (outcome.findings.length === 0) continue;
     failed++;
     const { invariant, what, atMs, step } = outcome.findings[0]!;
-    console.log(`seed ${seed}: ${invariant} at ${(atMs / 1000).toFixed(3)} s, step ${step}: ${what}`);
+    console.log(
+      `seed ${seed}: ${invariant} at ${(atMs / 1000).toFixed(3)} s, step ${step}: ${what}`,
+    );
   }
   const seconds = (performance.now() - startMs) / 1000;
   console.log(

@@ -31,8 +31,10 @@ export interface WatcherParts {
   readonly account: Account;
   readonly draw: Draw;
   now(): number;
+  /** Whether a process still runs. */
+  isAlive(owner: string): boolean;
   report(invariant: string, what: string): void;
-  tell(what: string): void;
+  tell(what: () => string): void;
 }
 
 /** One fire's message and rows, as they stand in the surviving history. */
@@ -51,13 +53,17 @@ interface Before {
   readonly fence: string;
 }
 
+/** Terms of one replica that may begin within a second: what fails is tried five times in one. */
+const TAKINGS_MAX = 6;
+
 export function watcherOf(parts: WatcherParts): Watcher {
   const { namespace, lists, account, draw, report, tell } = parts;
   const key = (name: string) => `${namespace}:${name}`;
   const [fenceKey, journalKey, leaseKey] = [key("fence"), key("journal"), key("lease")];
   let holder: string | null = null;
-  /** The highest fence that each process that still lives has been given or shown. */
-  let holderFence = 0;
+  let takings: { readonly owner: string; readonly atMs: number }[] = [];
+  /** Whom each fence was given to, in any history. */
+  const given = new Map<string, string[]>();
 
   const textOf = (store: Store, name: string) => {
     const value = store.keys.get(name);
@@ -126,20 +132,31 @@ export function watcherOf(parts: WatcherParts): Watcher {
     account.take(rows, pushes, store);
   }
 
-  function afterLease(command: Command, store: Store, before: Before): void {
+  function afterLease(command: Command, store: Store, before: string): void {
     const fence = textOf(store, fenceKey);
+    if (fence === before) return;
     const lease = textOf(store, leaseKey);
-    if (fence === before.fence) return;
     const owner = lease.slice(0, lease.lastIndexOf(" "));
-    if (Number(fence) <= Number(before.fence || 0)) {
-      report("I6", `the fence fell from ${before.fence} to ${fence} (${command[6]})`);
+    if (Number(fence) <= Number(before || 0)) {
+      report("I6", `the fence fell from ${before} to ${fence} (${command[6]})`);
     }
-    if (Number(fence) <= holderFence && owner !== holder) {
-      report("I6", `fence ${fence} was given to ${owner}; ${holder} had ${holderFence}`);
+    const others = given.get(fence) ?? [];
+    for (const other of others) {
+      if (other === owner || !parts.isAlive(other)) continue;
+      tell(() => `fence ${fence} was given to ${owner}, and ${other} had it and lives`);
     }
-    tell(`${owner} leads with fence ${fence}`);
+    given.set(fence, [...others, owner]);
+    tell(() => `${owner} leads with fence ${fence}`);
+    noteTaking(owner);
     holder = owner;
-    holderFence = Math.max(holderFence, Number(fence));
+  }
+
+  /** A replica that takes the lease again and again is in a loop that nothing slows down. */
+  function noteTaking(owner: string): void {
+    const now = parts.now();
+    takings = takings.filter((each) => each.owner === owner && each.atMs > now - 1_000);
+    takings.push({ owner, atMs: now });
+    if (takings.length > TAKINGS_MAX) report("I9", `${owner} began ${takings.length} terms in 1 s`);
   }
 
   /** The same call once more: the network may do that at any time. */
@@ -162,13 +179,16 @@ export function watcherOf(parts: WatcherParts): Watcher {
       const isLease = first === leaseKey;
       const isWrite = first === fenceKey && Number(command[2]) >= 3;
       if ((verb !== "EVALSHA" && verb !== "EVAL") || !(isLease || isWrite)) return execute();
+      if (isLease) {
+        const fence = textOf(store(), fenceKey);
+        const reply = execute();
+        afterLease(command, store(), fence);
+        return reply;
+      }
       const before = look(store());
       const reply = execute();
-      if (isLease) afterLease(command, store(), before);
-      else {
-        afterWrite(sender, store(), before);
-        if (draw.chance(0.03)) again(store, execute);
-      }
+      afterWrite(sender, store(), before);
+      if (draw.chance(0.03)) again(store, execute);
       return reply;
     },
     cut(store) {

@@ -36,6 +36,10 @@ export interface WorkerParts {
   readonly lists: readonly string[];
   /** `null` while Redis cannot be reached. */
   execute(command: Command): Reply;
+  /** Whether a list has something in it: asking for that is cheap. */
+  hasList(list: string): boolean;
+  /** What is held as `unacked`, by tag. */
+  unacked(): ReadonlyMap<string, string>;
   serverMs(): number;
   say(saying: Saying): void;
 }
@@ -48,8 +52,6 @@ export interface Crew {
   misbehave(worker: number, habit: Habit, forMs: number): void;
   /** All do as they should, from now on. */
   behave(): void;
-  /** Takes messages of workers that are gone back to their lists, as Kombu does after a while. */
-  restore(): void;
 }
 
 const POLL_MS = 700;
@@ -77,8 +79,8 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   const { scheduler, draws } = parts;
   const executions: Execution[] = [];
   const doneMs = new Map<string, number>();
-  /** By tag: when it was reserved, and the list it came from. */
-  const reserved = new Map<string, { readonly sinceMs: number; readonly list: string }>();
+  /** Since when each tag is held. */
+  const sinceMs = new Map<string, number>();
   const workers: Worker[] = Array.from({ length: count }, (_, index) => ({
     name: `worker-${index}`,
     isAckingLate: draws("worker", index).chance(0.4),
@@ -92,7 +94,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
       poll(worker);
       if (worker.habit !== null && scheduler.now() > worker.untilMs) worker.habit = null;
       if (worker.habit === "die") return;
-      parts.say({ kind: "worker", worker: worker.name });
+      if (draw.chance(0.2)) parts.say({ kind: "worker", worker: worker.name });
       takeSome(worker);
       if (draw.chance(0.1)) restoreOld();
     });
@@ -101,6 +103,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   function takeSome(worker: Worker): void {
     let left = TAKEN_AT_ONCE;
     for (const list of parts.lists) {
+      if (!parts.hasList(list)) continue;
       while (left-- > 0) {
         const text = parts.execute(["RPOP", list]);
         if (typeof text !== "string") break;
@@ -117,7 +120,8 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     if (worker.habit === "die_before_unacked") return;
     const kept = parts.execute(["HSET", "unacked", tag, JSON.stringify([message, "", list])]);
     if (kept instanceof Error || kept === null) return;
-    reserved.set(tag, { sinceMs: scheduler.now(), list });
+    sinceMs.set(tag, scheduler.now());
+    doneMs.delete(headers.id);
     const { generation, habit } = worker;
     event(worker, "received", headers.id);
     const runs = habit === "twice" ? 2 : 1;
@@ -132,7 +136,9 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     const draw = draws("run", worker.name);
     const { headers, tag } = message;
     const startMs = scheduler.now() + draw.unit() * 200;
-    const runMs = worker.habit === "late" ? 40_000 + draw.unit() * 60_000 : draw.unit() ** 3 * 6_000;
+    const runMs = worker.habit === "late"
+      ? 40_000 + draw.unit() * 60_000
+      : draw.unit() ** 3 * 6_000;
     const isGone = () => worker.generation !== generation || worker.habit === "never";
     scheduler.at(startMs, () => {
       if (isGone()) return;
@@ -153,7 +159,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   function ack(tag: string): boolean {
     const reply = parts.execute(["HDEL", "unacked", tag]);
     if (reply instanceof Error || reply === null) return false;
-    reserved.delete(tag);
+    sinceMs.delete(tag);
     return true;
   }
 
@@ -193,20 +199,24 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     parts.say({ kind: "event", type, taskId, worker: worker.name, isExpired });
   }
 
-  /** To the old end of its list, marked. */
-  function restoreOld(olderThanMs = VISIBILITY_MS): void {
-    for (const [tag, { sinceMs, list }] of reserved) {
-      if (scheduler.now() - sinceMs < olderThanMs) continue;
-      const text = parts.execute(["HGET", "unacked", tag]);
-      if (text instanceof Error) return;
-      reserved.delete(tag);
-      if (typeof text !== "string") continue;
-      const [message] = JSON.parse(text);
-      message.headers.redelivered = true;
-      message.properties.delivery_info.redelivered = true;
-      if (parts.execute(["HDEL", "unacked", tag]) !== 1) continue;
-      parts.execute(["RPUSH", list, JSON.stringify(message)]);
+  /** To the old end of its list, marked. What a rollback of Redis brought back is older than it seems. */
+  function restoreOld(): void {
+    const held = parts.unacked();
+    for (const tag of sinceMs.keys()) if (!held.has(tag)) sinceMs.delete(tag);
+    for (const [tag, text] of held) {
+      const heldMs = sinceMs.get(tag);
+      if (heldMs === undefined) sinceMs.set(tag, scheduler.now());
+      else if (scheduler.now() - heldMs >= VISIBILITY_MS) restore(tag, text);
     }
+  }
+
+  function restore(tag: string, text: string): void {
+    const [message, , list] = JSON.parse(text);
+    message.headers.redelivered = true;
+    message.properties.delivery_info.redelivered = true;
+    if (parts.execute(["HDEL", "unacked", tag]) !== 1) return;
+    sinceMs.delete(tag);
+    parts.execute(["RPUSH", list, JSON.stringify(message)]);
   }
 
   return {
@@ -221,6 +231,5 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     behave() {
       for (const worker of workers) worker.habit = null;
     },
-    restore: () => restoreOld(0),
   };
 }

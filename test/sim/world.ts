@@ -3,7 +3,7 @@
 import type { Account } from "./account.ts";
 import { accountOf } from "./account.ts";
 import type { Draws } from "./draws.ts";
-import { drawsOf, hash, mix } from "./draws.ts";
+import { drawsOf, mix } from "./draws.ts";
 import { checkEnd } from "./endings.ts";
 import { applyFault, heal } from "./faults.ts";
 import { ether } from "./hints.ts";
@@ -53,10 +53,11 @@ export interface World {
   /** Names of all lists. */
   readonly lists: readonly string[];
   readonly findings: Finding[];
-  /** What is worth telling, in the order of time. */
-  readonly story: string[];
+
   report(invariant: string, what: string): void;
-  tell(what: string): void;
+  /** What is worth telling, in the order of time; made into words only where somebody reads it. */
+  tell(what: string | (() => string)): void;
+  story(): string[];
   /** Who wrote last under the present fence. */
   leader(): Post | null;
   start(post: Post): void;
@@ -69,7 +70,7 @@ export interface Outcome {
   readonly findings: readonly Finding[];
   readonly steps: number;
   readonly traceHash: number;
-  readonly story: readonly string[];
+  story(): string[];
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -104,15 +105,13 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
   const draws = drawsOf(plan.seed);
   const timeline = timelineOf(plan.seed);
   const findings: Finding[] = [];
-  const story: string[] = [];
+  const story: { readonly atMs: number; readonly what: string | (() => string) }[] = [];
   let trace = plan.seed;
 
   const report = (invariant: string, what: string) => {
     findings.push({ invariant, what, step: timeline.step, atMs: timeline.now() });
   };
-  const tell = (what: string) => {
-    story.push(`${(timeline.now() / 1000).toFixed(3).padStart(10)}  ${what}`);
-  };
+  const tell = (what: string | (() => string)) => void story.push({ atMs: timeline.now(), what });
   const lists = [0, 3, 6, 9].flatMap((step) =>
     QUEUES.map((queue) => step === 0 ? queue : `${queue}${TRANSPORT.sep}${step}`)
   );
@@ -122,18 +121,25 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
     ...{ namespace: NAMESPACE, lists, account, report, tell },
     now: timeline.now,
     draw: draws("again"),
+    isAlive: (owner) => posts.some(({ beat }) => beat?.owner === owner),
   });
   const redis = redisSide({
     timeline,
     startMs: plan.startMs,
     onCommand(sender, command) {
-      trace = mix(trace ^ hash(`${timeline.now()} ${sender} ${command[0]} ${command.length}`));
+      const part = Math.floor(timeline.now() * 1000) + 31 * sender.length + 1_031 * command.length;
+      trace = mix(trace ^ part) ^ command[0]!.length;
     },
   }, () => watcher);
   const air = ether(draws("air"));
   const crew = crewOf(plan.workers, {
     ...{ draws, scheduler: timeline, lists },
     execute: redis.execute,
+    hasList: (list) => redis.store.keys.has(list),
+    unacked: () => {
+      const held = redis.store.keys.get("unacked");
+      return held?.type === "hash" ? held.fields : new Map();
+    },
     serverMs: redis.nowMs,
     say: (saying) => air.say(saying, redis.nowMs()),
   });
@@ -148,8 +154,13 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
   }));
 
   const world = {
-    ...{ plan, draws, timeline, redis, account, posts, crew, air, file, lists, findings, story },
+    ...{ plan, draws, timeline, redis, account, posts, crew, air, file, lists, findings },
     ...{ report, tell },
+    story: () =>
+      story.map(({ atMs, what }) => {
+        const text = typeof what === "string" ? what : what();
+        return `${(atMs / 1000).toFixed(3).padStart(10)}  ${text}`;
+      }),
     traceHash: () => trace,
     leader: () => posts.find(({ beat }) => beat !== null && beat.owner === watcher.holder) ?? null,
     start(post: Post): void {
@@ -227,12 +238,13 @@ function meetsDeath(world: World, post: Post, direction: Direction, chunk: Chunk
 
 function logOf({ tell }: Pick<World, "tell">, { index }: Post): Log {
   const quiet = () => {};
-  const say = (message: string, fields: { err?: unknown } = {}) => {
-    const { err, ...rest } = fields;
-    const detail = err instanceof Error ? ` (${err.message})` : "";
-    const known = Object.keys(rest).length === 0 ? "" : ` ${JSON.stringify(rest)}`;
-    tell(`beat-${index}: ${message}${known}${detail}`);
-  };
+  const say = (message: string, fields: { err?: unknown } = {}) =>
+    tell(() => {
+      const { err, ...rest } = fields;
+      const detail = err instanceof Error ? ` (${err.message})` : "";
+      const known = Object.keys(rest).length === 0 ? "" : ` ${JSON.stringify(rest)}`;
+      return `beat-${index}: ${message}${known}${detail}`;
+    });
   const log: Log = {
     debug: quiet,
     info: (message, fields) => message.startsWith("published") || say(message, fields),
