@@ -1,0 +1,21 @@
+/** Two minutes of chaos. The figures of time are printed; a busy machine may not break the test by them. */
+
+import assert from "node:assert/strict";
+import { needs } from "../support/needs.ts";
+import { runChaos } from "./run.ts";
+
+const { describe, it } = needs("redis", "celery");
+const SEED = 20;
+
+describe("three replicas, killed, paused and cut off for two minutes", () => {
+  it("lose nothing, double nothing and let no old leader write", async () => {
+    const seed = Number(Deno.env.get("CHAOS_SEED") ?? SEED);
+    const { rows, findings, dir } = await runChaos({
+      ...{ minutes: 2, seed, profile: "fast", leaseS: 2 },
+      say: (line) => console.log(line),
+    });
+    const broken = rows.filter(({ isBroken, isTiming }) => isBroken && !isTiming);
+    const names = broken.map(({ measure }) => measure);
+    assert.deepEqual(names, [], `seed ${seed}, evidence in ${dir}\n${findings.join("\n")}`);
+  });
+});

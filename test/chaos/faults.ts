@@ -1,0 +1,152 @@
+/** What each fault of the Beats and of their links does. All draws come first, whatever is there to hit. */
+
+import type { Draw } from "../sim/draws.ts";
+import { until } from "../support/until.ts";
+import type { Link, Way } from "./link.ts";
+import type { FaultKind, Planned } from "./plan.ts";
+import type { Replica } from "./replicas.ts";
+import type { Scene } from "./scene.ts";
+import { holding, pause } from "./scene.ts";
+import { SERVER_FAULTS } from "./server_faults.ts";
+
+/** Resolves when it is over and mended. */
+export type Fault = (scene: Scene, draw: Draw) => Promise<void>;
+
+/** Of the faults that can hit any replica, those that hit the leader. */
+const LEADER_SHARE = 0.8;
+const RESTART_MAX_MS = 2_000;
+
+const FAULTS: Readonly<Record<FaultKind, Fault>> = {
+  "kill": kill,
+  "freeze half": freeze(0.5),
+  "freeze past": freeze(1.5),
+  "freeze long": freeze(5),
+  "freeze all": freezeAll,
+  "cut": cut,
+  "late request": deliverLate,
+  "swallow": swallow,
+  "slow link": slow,
+  ...SERVER_FAULTS,
+};
+
+export async function commit(scene: Scene, { kind, number }: Planned): Promise<void> {
+  try {
+    await FAULTS[kind](scene, scene.draws(kind, number));
+  } catch (error) {
+    throw new Error(`expected fault "${kind}" ${number} to be done`, { cause: error });
+  }
+}
+
+async function kill(scene: Scene, draw: Draw): Promise<void> {
+  const isForLeader = draw.chance(LEADER_SHARE);
+  const other = draw.below(2);
+  const downMs = draw.between(0, RESTART_MAX_MS);
+  const leader = (await scene.leader())?.replica ?? null;
+  const replica = isForLeader ? leader : othersOf(scene, leader)[other] ?? null;
+  const isLeader = replica !== null && replica === leader;
+  await holding(scene, "kill", replica, async ({ name, beat }) => {
+    const counted = isLeader ? "kill of the leader" : "kill of a standby";
+    scene.tell(`kill -9 ${name} (${beat?.pid}), ${isLeader ? "the leader" : "a standby"}`, counted);
+    await scene.replicas.kill(replica!);
+    await pause(downMs);
+    scene.replicas.start(replica!);
+  });
+}
+
+function freeze(leases: number): Fault {
+  return async (scene) => {
+    const leader = await scene.leader();
+    await holding(scene, `freeze ${leases}`, leader?.replica ?? null, async ({ name, beat }) => {
+      scene.tell(`SIGSTOP ${name}, the leader, for ${leases} leases`, `freeze ${leases}`);
+      beat?.signal("SIGSTOP");
+      await pause(leases * scene.leaseMs);
+      beat?.signal("SIGCONT");
+      scene.tell(`SIGCONT ${name}`);
+    });
+  };
+}
+
+async function freezeAll(scene: Scene, draw: Draw): Promise<void> {
+  const durationMs = Math.round(scene.leaseMs * (1 + 2 * draw.unit()));
+  const free = scene.replicas.all.filter((each) => each.beat !== null && !scene.taken.has(each));
+  scene.tell(
+    `SIGSTOP ${free.map(({ name }) => name).join(", ")} for ${durationMs} ms`,
+    "freeze all",
+  );
+  await Promise.all(free.map((each) =>
+    holding(scene, "freeze all", each, async ({ beat }) => {
+      beat?.signal("SIGSTOP");
+      await pause(durationMs);
+      beat?.signal("SIGCONT");
+    })
+  ));
+}
+
+async function cut(scene: Scene, draw: Draw): Promise<void> {
+  const ways = draw.pick<readonly Way[]>([["request"], ["reply"], ["request", "reply"], []]);
+  const durationMs = Math.round(scene.leaseMs * (0.05 + 2 * draw.unit() ** 2));
+  const how = draw.pick(["deliver", "cut"] as const);
+  await onLink(scene, draw, "cut", async (link, name) => {
+    const what = ways.length === 0 ? "closed and refused" : `held: ${ways.join(" and ")}`;
+    scene.tell(`link of ${name} ${what}, ${durationMs} ms, then ${how}`, "link cut");
+    if (ways.length === 0) link.refuse(true);
+    else link.hold(ways);
+    await pause(durationMs);
+    if (ways.length > 0) link.release(how);
+    link.heal();
+  });
+}
+
+/** What a leader sent arrives when another leads: the fence must refuse it. */
+async function deliverLate(scene: Scene, draw: Draw): Promise<void> {
+  const durationMs = Math.round(scene.leaseMs * (1.1 + 1.2 * draw.unit()));
+  await onLink(scene, draw, "late request", async (link, name) => {
+    scene.tell(`link of ${name} held: request, ${durationMs} ms, then deliver`, "link cut");
+    link.hold(["request"]);
+    await pause(durationMs);
+    link.heal();
+  });
+}
+
+async function swallow(scene: Scene, draw: Draw): Promise<void> {
+  const count = draw.between(1, 3);
+  const mark = draw.chance(0.75) ? "beat:cursors" : "beat:lease";
+  await onLink(scene, draw, "swallow", async (link, name) => {
+    scene.tell(`link of ${name} swallows ${count} replies about ${mark}`);
+    const before = link.swallowed;
+    link.swallow(count, mark);
+    await until(() => link.swallowed >= before + count, 2 * scene.leaseMs).catch(() => {});
+    link.heal();
+  });
+}
+
+async function slow(scene: Scene, draw: Draw): Promise<void> {
+  const delayMs = Math.round(scene.leaseMs * (0.01 + 0.3 * draw.unit()));
+  const durationMs = Math.round(scene.leaseMs * (0.5 + 2 * draw.unit()));
+  await onLink(scene, draw, "slow link", async (link, name) => {
+    scene.tell(`link of ${name} slow by ${delayMs} ms for ${durationMs} ms`, "slow link");
+    link.delay(delayMs);
+    await pause(durationMs);
+    link.heal();
+  });
+}
+
+async function onLink(
+  scene: Scene,
+  draw: Draw,
+  what: string,
+  work: (link: Link, name: string) => Promise<void>,
+): Promise<void> {
+  const isForLeader = draw.chance(LEADER_SHARE);
+  const other = draw.below(2);
+  const leader = (await scene.leader())?.replica ?? null;
+  const replica = (isForLeader ? leader : null) ?? othersOf(scene, leader)[other]!;
+  if (scene.taken.has(replica.link)) return scene.tell(`${what}: its link is bad already`);
+  scene.taken.add(replica.link);
+  await work(replica.link, replica === leader ? `${replica.name}, the leader` : replica.name);
+  scene.taken.delete(replica.link);
+}
+
+function othersOf(scene: Scene, leader: Replica | null): Replica[] {
+  return scene.replicas.all.filter((each) => each !== leader);
+}

@@ -1,0 +1,134 @@
+/** Two redis-servers, one of which is the master, and how they die, come back and change places. */
+
+import type { Redis } from "ioredis";
+import type { RedisServer } from "../support/redis_server.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { until } from "../support/until.ts";
+import type { Ledger } from "./ledger.ts";
+import { JOURNAL, rowOf } from "./ledger.ts";
+import type { Link } from "./link.ts";
+import { openLink } from "./link.ts";
+import type { Tap } from "./tap.ts";
+import { openTap } from "./tap.ts";
+
+export interface Servers {
+  readonly master: RedisServer;
+  /** On the master, past all links. */
+  readonly admin: Redis;
+  /** The replica follows the master over it. */
+  readonly replication: Link;
+  /** SIGKILL; `meanwhile` with nobody there; then back again, with what the disk holds. */
+  crash(cause: string, meanwhile: (dead: RedisServer) => Promise<void>): Promise<void>;
+  /** The replica becomes the master, as far as it has followed; the old one follows it. */
+  failOver(cause: string): Promise<void>;
+  /** Resolves when the replica has all that the master has. */
+  replicated(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A write beyond the limit of a file is an error then, as on a full disk, and not the end. */
+const LAUNCHER = "#!/bin/sh\ntrap '' XFSZ\nexec redis-server \"$@\"\n";
+
+/** @param links of the clients: cut where a server goes, open once the ledger hears the next one */
+export async function startServers(
+  dir: string,
+  ledger: Ledger,
+  links: () => readonly Link[],
+): Promise<Servers> {
+  const binary = `${dir}/redis-server.sh`;
+  await Deno.writeTextFile(binary, LAUNCHER, { mode: 0o755 });
+  const conf = ["repl-diskless-sync no", "slowlog-log-slower-than 5000", "slowlog-max-len 1024"];
+  const start = () => startRedis({ isPersistent: true, fsync: "everysec", conf, binary });
+  let [master, replica] = await Promise.all([start(), start()]) as [RedisServer, RedisServer];
+  const clients = new Map([master, replica].map((each) => [each, each.client()]));
+  const admin = () => clients.get(master)!;
+  const replication = openLink(master.port);
+  const follow = (server: RedisServer) =>
+    clients.get(server)!.call("REPLICAOF", "127.0.0.1", String(replication.port));
+  let tap: Tap = await openTap(master.port, ledger.take);
+  await follow(replica);
+
+  const shutDoors = () => {
+    for (const link of links()) link.shut(true);
+  };
+  /** Nothing is written before the ledger hears it. */
+  const openDoors = async (cause: string) => {
+    const [last] = await admin().xrevrange(JOURNAL, "+", "-", "COUNT", 1);
+    const lastFence = last === undefined ? 0 : rowOf(...last).fence;
+    ledger.takeOver(cause, { lastId: last?.[0] ?? "0-0", lastFence });
+    tap = await openTap(master.port, ledger.take);
+    for (const link of links()) {
+      link.lead(master.port);
+      link.shut(false);
+    }
+  };
+  const replicated = () =>
+    until(async () => {
+      const [ahead, behind] = await Promise.all(
+        [master, replica].map((each) => replicationOf(clients.get(each)!)),
+      );
+      return behind!.master_link_status === "up" &&
+        behind!.slave_repl_offset === ahead!.master_repl_offset;
+    }, 30_000);
+  return {
+    get master() {
+      return master;
+    },
+    get admin() {
+      return admin();
+    },
+    replication,
+    replicated,
+    async crash(cause, meanwhile) {
+      await master.kill();
+      shutDoors();
+      await tap.ended;
+      await meanwhile(master);
+      await master.restart();
+      await openDoors(cause);
+    },
+    async failOver(cause) {
+      shutDoors();
+      await caughtUp(tap, admin());
+      await tap.close();
+      replication.refuse(true);
+      const old = master;
+      [master, replica] = [replica, master];
+      await admin().call("REPLICAOF", "NO", "ONE");
+      replication.heal();
+      replication.lead(master.port);
+      await openDoors(cause);
+      await follow(old);
+    },
+    async close() {
+      await tap.close();
+      await Promise.all([master.stop(), replica.stop()]);
+      await replication.close();
+    },
+  };
+}
+
+/** Waits until the tap has heard all that the server wrote, and no more comes. */
+async function caughtUp(tap: Tap, admin: Redis): Promise<void> {
+  await until(async () => {
+    const before = tap.offset;
+    const { master_repl_offset: offset } = await replicationOf(admin);
+    return before === Number(offset);
+  }, 5_000);
+}
+
+async function replicationOf(client: Redis): Promise<Record<string, string>> {
+  const lines = (await client.info("replication")).split("\r\n");
+  return Object.fromEntries(lines.map((line) => line.split(":") as [string, string]));
+}
+
+/** The append-only file that is written to at present. */
+export async function appendOnlyFile({ dir }: RedisServer): Promise<string> {
+  const folder = `${dir}/appendonlydir`;
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".aof")) names.push(name);
+  const number = (name: string) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1] ?? 0);
+  const newest = names.toSorted((a, b) => number(a) - number(b)).at(-1);
+  if (newest === undefined) throw new Error(`expected an append-only file in ${folder}`);
+  return `${folder}/${newest}`;
+}
