@@ -139,6 +139,21 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .action((options) =>
       choose(async (shell) => (await import("./commands/tasks.ts")).tasks(options, shell))
     );
+  program.command("why <task> [time]")
+    .description("tell what became of one fire, and why")
+    .addHelpText(
+      "after",
+      "\nTASK may be a fire id (task@dueMs) or a Celery task id. TIME: RFC 3339, or a duration back; " +
+        "the last due time when left out.",
+    )
+    .option("--deep", "read the journal on to its end where the story is not found near")
+    .option("--json", "as JSON")
+    .action((subject, time, options) =>
+      choose(async (shell) => {
+        const { why } = await import("./commands/why.ts");
+        return why({ ...options, subject, ...given("time", time) }, shell);
+      })
+    );
   program.command("leader")
     .description("print who leads, since when, and who stands by; ends with 4 where nobody does")
     .option("--json", "as JSON")

@@ -18,9 +18,11 @@ const ANSWER_MAX_MS = 5_000;
 const EMBEDDED_PORT = `${EMBEDDED_DIR}/port`;
 
 export interface OpenedJournal {
-  readonly journal: Pick<Journal, "load" | "read" | "readBack">;
+  readonly journal: Pick<Journal, "load" | "reload" | "read" | "readBack">;
   readonly lease: Pick<Lease, "look">;
   readonly config: Config;
+  /** The connection itself, for what else there is to look at. */
+  readonly client: ReturnType<typeof connect>;
   close(): void;
 }
 
@@ -45,6 +47,7 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     journal: redisJournal(client, keys),
     lease: redisLease(client, keys),
     config,
+    client,
     close: () => client.disconnect(),
   };
 }

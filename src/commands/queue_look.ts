@@ -1,0 +1,65 @@
+/** What there is to see of queues from outside: their length, their old end, who consumes them. */
+
+import type { QueueLook } from "../audit/cause.ts";
+import type { WorkerQueues } from "../celery/pidbox.ts";
+import { askWorkers } from "../redis/pidbox.ts";
+import { sensorsOver } from "../redis/sensors.ts";
+import type { Config } from "../settings.ts";
+import type { OpenedJournal } from "./open_journal.ts";
+
+/** Messages looked at for the oldest of Beat's: others' messages say nothing of their age. */
+const OLDEST_MAX = 50;
+
+type Opened = Pick<OpenedJournal, "client" | "config">;
+
+/** A list, and the queue that it belongs to: steps of priority have lists of their own. */
+export interface ListOfQueue {
+  readonly list: string;
+  readonly queue: string;
+}
+
+/**
+ * @param waitMs how long to wait for workers, where some of the queues have none yet
+ * @throws {JournalUnavailableError}
+ */
+export async function lookAtQueues(
+  { client, config }: Opened,
+  lists: readonly ListOfQueue[],
+  waitMs: number,
+): Promise<QueueLook[]> {
+  const { transport } = config.settings;
+  const sensors = sensorsOver({ queues: client, results: null }, transport);
+  const [samples, answers] = await Promise.all([
+    sensors.sampleQueues(lists.map(({ list }) => list), OLDEST_MAX),
+    workersOf({ client, config }, new Set(lists.map(({ queue }) => queue)), waitMs),
+  ]);
+  return lists.map(({ list, queue }, index) => {
+    const { depth, oldest } = samples[index]!;
+    const times = oldest.flatMap(({ publishedMs }) => publishedMs ?? []);
+    return {
+      list,
+      depth,
+      oldestMs: times.length === 0 ? null : Math.min(...times),
+      workers: answers === null ? null : consumersOf(answers, queue),
+    };
+  });
+}
+
+/** The queues of every worker that answers in time; `null` where the user may not ask. */
+export async function workersOf(
+  { client, config: { settings } }: { client: Opened["client"]; config: Pick<Config, "settings"> },
+  queues: ReadonlySet<string>,
+  waitMs: number,
+): Promise<WorkerQueues[] | null> {
+  if (queues.size === 0) return [];
+  return await askWorkers(client, {
+    database: settings.broker?.database ?? client.options.db ?? 0,
+    transport: settings.transport,
+    waitMs,
+    isEnough: (answers) => [...queues].every((queue) => consumersOf(answers, queue).length > 0),
+  });
+}
+
+export function consumersOf(answers: readonly WorkerQueues[], queue: string): string[] {
+  return answers.filter(({ queues }) => queues.includes(queue)).map(({ worker }) => worker);
+}

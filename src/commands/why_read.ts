@@ -1,0 +1,164 @@
+/** Reads what the journal has around one due time: bounded, by the ids of its rows, which are times. */
+
+import { DECLARES } from "../audit/schedule_then.ts";
+import type { JournalRow } from "../event.ts";
+import type { Journal } from "../ports.ts";
+import { termStart } from "./term_start.ts";
+
+/** Rows read from the due time on, and back from it, where what is sought does not come earlier. */
+export const AROUND_MAX = 20_000;
+
+/** Rows read after the end of a fire: what comes for it later mostly comes soon. */
+const AFTER_END = 500;
+
+/** Terms before the due time whose first rows are searched for the declaration of the task. */
+const TERMS_MAX = 8;
+
+/** Rows read from the start of a term: first of all it declares its tasks. */
+const TERM_ROWS_MAX = 2_000;
+
+/** Rows read from the time that a result is dated. */
+const RESULT_ROWS_MAX = 2_000;
+
+type Reading = Pick<Journal, "read" | "readBack">;
+
+export interface Around {
+  readonly rows: JournalRow[];
+  readonly first: JournalRow | null;
+  readonly isComplete: boolean;
+}
+
+export interface AroundOptions {
+  readonly task: string;
+  readonly dueMs: number;
+  /** The fire has begun and not ended: its last rows may be anywhere. */
+  readonly isOpen: boolean;
+  /** Nobody has decided about it: its rows are not there yet. */
+  readonly isUndecided: boolean;
+  /** Read on to the end where it is not found sooner. */
+  readonly isDeep: boolean;
+  /** Tasks of the same queue: that theirs are taken shows that a worker serves it. */
+  readonly neighbours: ReadonlySet<string>;
+}
+
+/**
+ * @param journal reads many rows
+ * @param peek the same, for few rows
+ * @throws {JournalUnavailableError}
+ */
+export async function readAround(
+  journal: Reading,
+  peek: Reading,
+  options: AroundOptions,
+): Promise<Around> {
+  const [back, forward, first] = await Promise.all([
+    readBackwards(journal, peek, options),
+    readForwards(journal, options),
+    firstOf(peek.read({ from: "-", to: "+" })),
+  ]);
+  return { rows: [...back, ...forward.rows], first, isComplete: forward.isComplete };
+}
+
+/** The nearest row before the due time, and back to the one that declared the task. */
+async function readBackwards(
+  journal: Reading,
+  peek: Reading,
+  { task, dueMs, isDeep }: AroundOptions,
+): Promise<JournalRow[]> {
+  const rows: JournalRow[] = []; // Newest first.
+  const limit = isDeep ? Infinity : AROUND_MAX;
+  let count = 0;
+  for await (const row of journal.readBack({ from: "-", to: String(dueMs) })) {
+    if (count++ === 0 || isAbout(row, { task, dueMs })) rows.push(row);
+    if (row.task === task && declares(row)) return rows.reverse();
+    if (count >= limit) break;
+  }
+  if (count < limit) return rows.reverse();
+  const declared = await searchTerms(peek, task, rows.at(-1)!.fence);
+  return [...(declared === null ? [] : [declared]), ...rows.reverse()];
+}
+
+/** A leader declares what is new to it or has changed before it fires anything. */
+async function searchTerms(
+  peek: Reading,
+  task: string,
+  newest: number,
+): Promise<JournalRow | null> {
+  for (let fence = newest, terms = 0; fence > 0 && terms < TERMS_MAX; fence--) {
+    const start = await termStart(peek, fence);
+    if (start === null) continue;
+    terms++;
+    let declared: JournalRow | null = null;
+    let count = 0;
+    for await (const row of peek.read({ from: String(start.atMs), to: "+" })) {
+      if (++count > TERM_ROWS_MAX || row.fence > fence) break;
+      if (row.task === task && declares(row)) declared = row;
+      // It fires, so this term had found it declared.
+      if (row.task === task && row.type === "fire.published") break;
+    }
+    if (declared !== null) return declared;
+  }
+  return null;
+}
+
+function declares({ type }: JournalRow): boolean {
+  return DECLARES.has(type) || type === "task.retired";
+}
+
+function isAbout(row: JournalRow, { task, dueMs }: { task: string; dueMs: number }): boolean {
+  if (row.task !== task) return row.type.startsWith("term.");
+  return row.dueMs === dueMs || row.type.startsWith("task.");
+}
+
+/** A sign that a worker served a queue. */
+const SERVES: ReadonlySet<string> = new Set(["fire.taken", "fire.acked"]);
+const SERVED_MAX = 100;
+
+const ENDS: ReadonlySet<string> = new Set(["fire.finished", "fire.expired", "fire.skipped"]);
+
+async function readForwards(
+  journal: Reading,
+  { task, dueMs, isOpen, isUndecided, isDeep, neighbours }: AroundOptions,
+): Promise<{ rows: JournalRow[]; isComplete: boolean }> {
+  const rows: JournalRow[] = [];
+  let served = 0;
+  // The end of one that is open has not been written.
+  let limit = isUndecided ? AFTER_END : isDeep ? Infinity : AROUND_MAX;
+  let hasEnded = isUndecided || isOpen;
+  let count = 0;
+  for await (const row of journal.read({ from: String(dueMs + 1), to: "+" })) {
+    const isServed = SERVES.has(row.type) && neighbours.has(row.task) && served++ < SERVED_MAX;
+    if (count++ === 0 || isServed || isAbout(row, { task, dueMs })) rows.push(row);
+    if (!hasEnded && isEnd(row, task, dueMs)) {
+      hasEnded = true;
+      limit = count + AFTER_END;
+    }
+    if (count >= limit) return { rows, isComplete: hasEnded };
+  }
+  return { rows, isComplete: true };
+}
+
+function isEnd(row: JournalRow, task: string, dueMs: number): boolean {
+  if (row.task !== task) return false;
+  if (row.type === "task.dropped") return Number(row.detail.fromMs) <= dueMs && row.dueMs! >= dueMs;
+  return row.dueMs === dueMs && ENDS.has(row.type);
+}
+
+/** Rows of a fire near the time that its result is dated: the end of a run is recorded soon after. */
+export async function readNear(
+  peek: Reading,
+  { task, dueMs, atMs }: { task: string; dueMs: number; atMs: number },
+): Promise<JournalRow[]> {
+  const rows: JournalRow[] = [];
+  let count = 0;
+  for await (const row of peek.read({ from: String(atMs), to: "+" })) {
+    if (row.task === task && row.dueMs === dueMs) rows.push(row);
+    if (++count >= RESULT_ROWS_MAX || isEnd(row, task, dueMs)) break;
+  }
+  return rows;
+}
+
+async function firstOf(rows: AsyncIterable<JournalRow>): Promise<JournalRow | null> {
+  for await (const row of rows) return row;
+  return null;
+}

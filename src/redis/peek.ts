@@ -1,0 +1,38 @@
+/** Single rows of the journal: pages that begin small, for those who mostly want the first row. */
+
+import type { Redis } from "ioredis";
+import type { JournalRow } from "../event.ts";
+import { decodeRow } from "../event.ts";
+import type { Journal, ReadRange } from "../ports.ts";
+import { ask } from "./client.ts";
+import type { Keys } from "./keys.ts";
+
+const PAGE_MIN = 4;
+const PAGE_MAX = 1_000;
+
+/** Reads as the journal of `keys` does; entries that are not rows are passed over in silence. */
+export function peekingJournal(client: Redis, keys: Keys): Pick<Journal, "read" | "readBack"> {
+  return {
+    read: ({ from, to }) => rowsOf(client, ["XRANGE", keys.journal, from, to]),
+    readBack: ({ from, to }: ReadRange) => rowsOf(client, ["XREVRANGE", keys.journal, to, from]),
+  };
+}
+
+/** @throws {JournalUnavailableError} in the middle, too */
+async function* rowsOf(
+  client: Redis,
+  [command, key, start, end]: readonly [string, string, string, string],
+): AsyncGenerator<JournalRow> {
+  for (let from = start, count = PAGE_MIN;; count = Math.min(4 * count, PAGE_MAX)) {
+    const page = await ask(
+      client,
+      () => client.call(command, key, from, end, "COUNT", count),
+    ) as [id: string, fields: string[]][];
+    for (const [id, fields] of page) {
+      const row = decodeRow(id, fields);
+      if (typeof row !== "string") yield row;
+    }
+    if (page.length < count) return;
+    from = `(${page.at(-1)![0]}`;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Asks the workers which queues they consume. All that a look ever writes: a member of Kombu's set of
+ * bindings, taken away at the end, and a list of answers, which ends by itself even where Beat is
+ * killed while it asks.
+ */
+
+import { randomUUID } from "node:crypto";
+import type { Redis } from "ioredis";
+import type { PidboxIds, WorkerQueues } from "../celery/pidbox.ts";
+import {
+  activeQueuesQuestion,
+  decodeQueuesAnswer,
+  pidboxChannel,
+  REPLY_BINDING,
+  replyList,
+  replyMember,
+} from "../celery/pidbox.ts";
+import { systemClock } from "../clock.ts";
+import { JournalUnavailableError } from "../errors.ts";
+import type { Transport } from "../settings.ts";
+import { ask } from "./client.ts";
+import { codeOf } from "./errors.ts";
+
+/** How long the list of answers lives while they are awaited, and after that. Seconds. */
+const LIST_S = 60;
+/** An answer that was under way at the end goes with it: made anew, the list would stay for ever. */
+const LIST_LEFT_S = 5;
+
+/** Between two looks at the answers. Milliseconds. */
+const LOOK_MS = 20;
+
+/** Clocks of workers may be ahead; a question that has expired is not answered. Milliseconds. */
+const CLOCK_MARGIN_MS = 30_000;
+
+export interface QueueQuestion {
+  /** Of the broker. */
+  readonly database: number;
+  readonly transport: Pick<Transport, "globalKeyPrefix" | "sep">;
+  /** How long to wait for answers. Milliseconds. */
+  readonly waitMs: number;
+  /** Called with the answers so far; true ends the wait. */
+  isEnough(answers: readonly WorkerQueues[]): boolean;
+}
+
+/**
+ * The queues of each worker that answers in time. A worker whose pool is `solo` does not answer while
+ * it runs a task, so no answer proves nothing.
+ *
+ * @returns `null` where the user may not ask
+ * @throws {JournalUnavailableError}
+ */
+export async function askWorkers(
+  client: Redis,
+  { database, transport: { globalKeyPrefix: prefix, sep }, waitMs, isEnough }: QueueQuestion,
+): Promise<WorkerQueues[] | null> {
+  const ids: PidboxIds = { oid: randomUUID(), ticket: randomUUID(), deliveryTag: randomUUID() };
+  const binding = prefix + REPLY_BINDING;
+  const member = replyMember(ids, sep);
+  const list = prefix + replyList(ids);
+  try {
+    // Answers go before the element that is there already, and so into a list that ends.
+    await ask(client, () => client.rpush(list, ""));
+    await ask(client, () => client.expire(list, LIST_S));
+    await ask(client, () => client.sadd(binding, member));
+    const message = activeQueuesQuestion(ids, systemClock.wallMs() + waitMs + CLOCK_MARGIN_MS);
+    await ask(client, () => client.publish(prefix + pidboxChannel(database), message));
+    return await collect(client, { list, ids, waitMs, isEnough });
+  } catch (error) {
+    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
+    throw error;
+  } finally {
+    // Where these are lost with the connection, or not allowed, a name stays in a set.
+    await client.srem(binding, member).catch(() => {});
+    await client.expire(list, LIST_LEFT_S).catch(() => {});
+  }
+}
+
+async function collect(
+  client: Redis,
+  { list, ids, waitMs, isEnough }: Pick<QueueQuestion, "waitMs" | "isEnough"> & {
+    readonly list: string;
+    readonly ids: PidboxIds;
+  },
+): Promise<WorkerQueues[]> {
+  const endMs = systemClock.monotonicMs() + waitMs;
+  for (;;) {
+    const texts = await ask(client, () => client.lrange(list, 0, -2));
+    const answers = texts.flatMap((text) => decodeQueuesAnswer(text, ids) ?? []);
+    if (isEnough(answers) || systemClock.monotonicMs() >= endMs) return answers;
+    await systemClock.sleep(LOOK_MS, new AbortController().signal);
+  }
+}
