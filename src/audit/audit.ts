@@ -1,0 +1,125 @@
+/**
+ * The audit: each due time of the schedule as it was, joined with the rows about it. Pure and streaming;
+ * it keeps the open fires and what it counts of each task, however long the journal is.
+ *
+ * It begins with the first row of the journal, whatever the window: what was declared, decided and open
+ * at the beginning of the window follows from the rows before it, and from nothing else.
+ */
+
+import type { JournalRow } from "../event.ts";
+import { recordedMs } from "../event.ts";
+import { TASK_NAME } from "../fire.ts";
+import { closeLedger } from "./close.ts";
+import type { Report } from "./close.ts";
+import { takeDropped, takeFire } from "./fire_rows.ts";
+import type { FireRow } from "./fire_rows.ts";
+import type { Account, AuditOptions, Ledger } from "./ledger.ts";
+import { accountOf, entryOf, noteRow, openLedger } from "./ledger.ts";
+import type { Declared } from "./schedule.ts";
+import { countIn, declare, retire } from "./schedule.ts";
+import { addTo } from "./tally.ts";
+
+export interface Audit {
+  /** The next row, in the order of the journal. */
+  take(row: JournalRow): void;
+  /** An entry that is no row. */
+  takeForeign(id: string, why: string): void;
+  /** @param nowMs the server's time before the journal was read; Unix milliseconds */
+  close(nowMs: number): Report;
+  /** What was learned so far. */
+  readonly ledger: Ledger;
+}
+
+export function auditOf(options: AuditOptions): Audit {
+  const ledger = openLedger(options);
+  return {
+    ledger,
+    take: (row) => takeRow(ledger, row),
+    takeForeign(id, why) {
+      const row = { id, task: "", dueMs: null };
+      const atMs = Number(id.split("-")[0]);
+      noteRow(ledger, "refused", row, { atMs, text: `not a row of Beat's: ${why}` });
+    },
+    close: (nowMs) => closeLedger(ledger, nowMs),
+  };
+}
+
+function takeRow(ledger: Ledger, row: JournalRow): void {
+  const atMs = timeOf(ledger, row);
+  const { type } = row;
+  ledger.rows++;
+  ledger.firstId ??= row.id;
+  ledger.lastId = row.id;
+  const problem = ledger.terms.take(row);
+  if (problem !== null) {
+    noteRow(ledger, "refused", row, { atMs, text: `${type} of term ${row.fence}: ${problem}` });
+    // What an ended term is said to have written moves nothing.
+    if (row.fence !== ledger.terms.fence) return;
+  }
+  if (row.task === "") return takeLoss(ledger, row, atMs);
+  if (type === "fire.late_ack") ledger.lateAcks++;
+  if (ledger.tasks !== null && !ledger.tasks.has(entryOf(row.task))) return;
+  const account = accountOf(ledger, row.task);
+  if (type.startsWith("fire.")) {
+    if (row.dueMs !== null) takeFire(ledger, account, row as FireRow, atMs);
+    else noteRow(ledger, "refused", row, { atMs, account, text: `${type} without a due time` });
+  } else if (type === "task.dropped") takeDropped(ledger, account, row, atMs);
+  else if (type.startsWith("task.")) takeTask(ledger, account, row, atMs);
+}
+
+/** When a row was recorded. Where the server's clock was set back, ids stand still until it has caught up. */
+function timeOf(ledger: Ledger, row: JournalRow): number {
+  const recorded = recordedMs(row);
+  const standsStill = recorded === ledger.lastMs && row.decidedMs < recorded;
+  ledger.lastMs = recorded;
+  return standsStill ? row.decidedMs : recorded;
+}
+
+function takeLoss(ledger: Ledger, row: JournalRow, atMs: number): void {
+  if (row.type === "term.history_lost") ledger.isAfterLoss = true;
+  else if (row.type !== "term.history_shortened") return;
+  const { fromId, toId, reason } = row.detail;
+  const text = row.type === "term.history_lost"
+    ? `history was lost: ${reason}`
+    : `rows after ${fromId} up to ${toId} are gone; what they decided was decided anew`;
+  noteRow(ledger, "history", row, { atMs, text });
+}
+
+function takeTask(ledger: Ledger, account: Account, row: JournalRow, atMs: number): void {
+  const { type } = row;
+  if (!TASK_NAME.test(row.task)) {
+    return noteRow(ledger, "refused", row, { atMs, account, text: `${type} of no task` });
+  }
+  if (type === "task.retired") {
+    if (account.plan === null && !ledger.terms.isWhole) return;
+    return takeDeclared(ledger, account, row, { declared: retire(account.plan, atMs), atMs });
+  }
+  if (type !== "task.known" && type !== "task.changed") return;
+  const { plan, declared } = declare(account.plan, row, ledger.isAfterLoss);
+  const isFirst = account.plan === null && !ledger.terms.isWhole;
+  account.plan = plan;
+  // A change of what was declared before the journal begins.
+  if (isFirst && type === "task.changed") return;
+  takeDeclared(ledger, account, row, { declared, atMs });
+}
+
+function takeDeclared(
+  ledger: Ledger,
+  account: Account,
+  row: JournalRow,
+  { declared: { letGo, problem }, atMs }: { declared: Declared; atMs: number },
+): void {
+  if (problem !== null) {
+    noteRow(ledger, "refused", row, { atMs, account, text: `${row.type}: ${problem}` });
+  }
+  if (letGo === null) return;
+  const count = countIn(letGo, ledger);
+  const why = row.type === "task.known" ? "history was lost" : WHY[row.type] ?? row.type;
+  account.tally.planned += count;
+  addTo(account.tally.skipped, `schedule: ${why}`, count);
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  "task.changed": "the trigger was changed",
+  "task.retired": "the task was retired",
+};

@@ -1,0 +1,143 @@
+/** What an audit keeps while it reads: plans and counts of each task, the open fires, the findings. */
+
+import type { JournalRow } from "../event.ts";
+import type { Findings } from "./findings.ts";
+import { findingsOf } from "./findings.ts";
+import type { FindingKind } from "./findings.ts";
+import type { Fold } from "./fold.ts";
+import { foldOf } from "./fold.ts";
+import type { Deadlines, Plan } from "./schedule.ts";
+import type { Tally } from "./tally.ts";
+import { newTally } from "./tally.ts";
+import type { Terms } from "./terms.ts";
+import { termsOf } from "./terms.ts";
+
+export interface AuditOptions {
+  /** Due times from here on are audited; `-Infinity` for all. Unix milliseconds. */
+  readonly sinceMs: number;
+  /** Due times before this. */
+  readonly untilMs: number;
+  /** A fire is on time that is published so long after it was due. Milliseconds. */
+  readonly toleranceMs: number;
+  /** Entries to audit; `null` for all. */
+  readonly tasks: ReadonlySet<string> | null;
+  /** Rows that are wrong are shown whenever they were recorded. */
+  readonly isShowingAll: boolean;
+  /** Publishes whose messages were seen in the queues, by their keys (`openIdOf`). */
+  readonly sights: ReadonlyMap<string, Sight>;
+}
+
+/** What the journal says of a message that was seen. */
+export interface Sight {
+  hasRow: boolean;
+  /** When it was recorded as acked; `null` while it was not. Unix milliseconds. */
+  ackedMs: number | null;
+}
+
+/** One task: an entry of the schedule, or what somebody asked for by its name. */
+export interface Account {
+  readonly task: string;
+  /** `null` before a row declares it. */
+  plan: Plan | null;
+  readonly tally: Tally;
+}
+
+/** An open fire: what its next rows are measured by. Unix milliseconds. */
+export interface Note {
+  readonly account: Account;
+  /** The name that its rows carry. */
+  readonly fire: string;
+  readonly dueMs: number;
+  readonly attempt: number;
+  readonly publishedMs: number;
+  readonly deadlines: Deadlines | null;
+  /** When it was published, delivered again or acked: its deadline counts from there. */
+  sinceMs: number;
+  deliveries: number;
+}
+
+export interface Ledger extends AuditOptions {
+  readonly fold: Fold;
+  readonly terms: Terms;
+  readonly findings: Findings;
+  readonly accounts: Map<string, Account>;
+  /** By the key of the publish. */
+  readonly notes: Map<string, Note>;
+  rows: number;
+  /** Ids of the first and the newest row; `null` before the first. */
+  firstId: string | null;
+  lastId: string | null;
+  lastMs: number;
+  /** `fire.late_ack` rows. */
+  lateAcks: number;
+  /** Rows of tasks whose declaration is older than the journal. */
+  undeclared: number;
+  /** History was lost: the next declaration of a task begins anew. */
+  isAfterLoss: boolean;
+}
+
+export function openLedger(options: AuditOptions): Ledger {
+  return {
+    ...options,
+    fold: foldOf(),
+    terms: termsOf(),
+    findings: findingsOf(),
+    accounts: new Map(),
+    notes: new Map(),
+    rows: 0,
+    firstId: null,
+    lastId: null,
+    lastMs: 0,
+    lateAcks: 0,
+    undeclared: 0,
+    isAfterLoss: false,
+  };
+}
+
+/** @param name an entry, or `entry+request` for what somebody asked for */
+export function accountOf({ accounts }: Ledger, name: string): Account {
+  const known = accounts.get(name);
+  if (known !== undefined) return known;
+  const task = entryOf(name);
+  let account = accounts.get(task);
+  if (account === undefined) {
+    account = { task, plan: null, tally: newTally() };
+    accounts.set(task, account);
+  }
+  return account;
+}
+
+/** The entry that a row is about, whoever asked for it. */
+export function entryOf(name: string): string {
+  const plus = name.indexOf("+");
+  return plus < 0 ? name : name.slice(0, plus);
+}
+
+export function isInWindow({ sinceMs, untilMs }: AuditOptions, ms: number): boolean {
+  return ms >= sinceMs && ms < untilMs;
+}
+
+/** Notes what a row shows, where its due time or the row itself is in the window. */
+export function noteRow(
+  ledger: Ledger,
+  kind: FindingKind,
+  row: Pick<JournalRow, "id" | "task" | "dueMs">,
+  { atMs, text, account }: { atMs: number; text: string; account?: Account },
+): void {
+  const { task, dueMs, id } = row;
+  const isShown = ledger.isShowingAll || isInWindow(ledger, atMs) ||
+    (dueMs !== null && isInWindow(ledger, dueMs));
+  if (!isShown) return;
+  if (account !== undefined && kind in account.tally) {
+    account.tally[kind as Exclude<FindingKind, "history" | "differs">]++;
+  }
+  const times = dueMs === null ? [] : [dueMs];
+  ledger.findings.add({
+    ...{ kind, task, fromMs: dueMs, toMs: dueMs, count: 1, times, rowId: id, text },
+  });
+}
+
+/** A span in words that a program can take apart, too: `3.2 s`. */
+export function secondsText(ms: number): string {
+  return `${Number((ms / 1_000).toFixed(3))} s`;
+}

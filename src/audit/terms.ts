@@ -1,0 +1,106 @@
+/** Which term wrote which rows: each begins with a row of its own, and a later one ends all before it. */
+
+import type { JournalRow } from "../event.ts";
+import { millisecondsOf, rowOf } from "../event.ts";
+
+/** Rows that one history had and the next has not; times of their ids. Unix milliseconds. */
+export interface Loss {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface Terms {
+  /** @returns what is wrong with the row as one of its term, or `null` */
+  take(row: JournalRow): string | null;
+  /** Of the term in office; `null` before the first row. */
+  readonly fence: number | null;
+  /** Rows of the term itself so far, and whether one of them ended it. */
+  readonly told: { readonly count: number; readonly isEnded: boolean };
+  /** `control.*` rows so far. */
+  readonly controls: number;
+  /** The last cut of the history that was told. */
+  readonly loss: Loss | null;
+  /** The first row has nothing before it: no namespace begins otherwise. */
+  readonly isWhole: boolean;
+}
+
+export function termsOf(): Terms {
+  let fence: number | null = null;
+  let told = { count: 0, isEnded: false };
+  let controls = 0;
+  let lastControl = "";
+  let loss: Loss | null = null;
+  let isWhole = false;
+
+  function start(row: JournalRow): string | null {
+    if (fence !== null && row.fence <= fence) return "its term had begun before";
+    if (fence === null) isWhole = row.fence === 1;
+    fence = row.fence;
+    told = { count: 1, isEnded: false };
+    return rowOf(row, "term.started") === null ? "its fields cannot be read" : null;
+  }
+
+  /** Anything but the start of a term. */
+  function within(row: JournalRow): string | null {
+    if (fence === null || row.fence > fence) {
+      const isFirst = fence === null;
+      fence = row.fence;
+      told = { count: 0, isEnded: false };
+      return isFirst ? null : "no row begins its term";
+    }
+    return row.fence < fence ? "its term had ended" : null;
+  }
+
+  function ofTerm(row: JournalRow): string | null {
+    if (row.type === "term.ended") {
+      if (told.isEnded) return "its term had ended";
+      told = { ...told, isEnded: true };
+      return null;
+    }
+    if (!LOSSES.has(row.type)) return null;
+    if (told.count > 1) return "its term had told it before";
+    told = { ...told, count: told.count + 1 };
+    const cut = rowOf(row, "term.history_shortened");
+    if (cut !== null) {
+      loss = { fromMs: millisecondsOf(cut.detail.fromId), toMs: millisecondsOf(cut.detail.toId) };
+    } // An emptied Redis begins anew, under a fence that goes on.
+    else if (row.type === "term.history_lost") isWhole ||= told.count === 2;
+    return null;
+  }
+
+  function control(row: JournalRow): string | null {
+    controls++;
+    const text = `${row.type} ${row.decidedMs} ${JSON.stringify(row.detail)}`;
+    const isAgain = text === lastControl;
+    lastControl = text;
+    return isAgain ? "the same was recorded before" : null;
+  }
+
+  return {
+    get fence() {
+      return fence;
+    },
+    get told() {
+      return told;
+    },
+    get controls() {
+      return controls;
+    },
+    get loss() {
+      return loss;
+    },
+    get isWhole() {
+      return isWhole;
+    },
+    take(row) {
+      if (row.type === "term.started") return start(row);
+      // On the path of every row: nearly all are of the term in office, and about a fire.
+      const problem = row.fence === fence ? null : within(row);
+      if (row.task !== "" || problem !== null) return problem;
+      if (row.type.startsWith("term.")) return ofTerm(row);
+      return row.type.startsWith("control.") ? control(row) : null;
+    },
+  };
+}
+
+const LOSSES: ReadonlySet<string> = new Set(["term.history_lost", "term.history_shortened"]);

@@ -1,0 +1,124 @@
+/**
+ * The journal against what Beat runs by: cursors and open fires. Both must say the same, as of the row
+ * that was the newest when they were read.
+ */
+
+import type { Cursor, OpenFire } from "../cursor.ts";
+import { LOG_CURSOR, openKey } from "../cursor.ts";
+import { lifeOf } from "../core/life.ts";
+import { millisecondsOf } from "../event.ts";
+import type { Loaded } from "../ports.ts";
+import type { FoldedFire } from "./fold.ts";
+import type { Ledger } from "./ledger.ts";
+import { entryOf } from "./ledger.ts";
+import type { Plan } from "./schedule.ts";
+
+/** Notes every difference as a finding. @param ledger as it is after the row `loaded.lastId` */
+export function verify(ledger: Ledger, loaded: Pick<Loaded, "cursors" | "open">): void {
+  verifyCursors(ledger, loaded.cursors);
+  verifyCounters(ledger, loaded.cursors);
+  verifyOpen(ledger, loaded.open);
+}
+
+function differ(ledger: Ledger, task: string, dueMs: number | null, text: string): void {
+  const times = dueMs === null ? [] : [dueMs];
+  ledger.findings.add({
+    ...{ kind: "differs", task, fromMs: dueMs, toMs: dueMs, count: 1, times, rowId: null, text },
+  });
+}
+
+function verifyCursors(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): void {
+  const { isWhole } = ledger.terms;
+  for (const { task, plan } of ledger.accounts.values()) {
+    if (plan === null || plan.isRetired || cursors.has(task)) continue;
+    differ(ledger, task, plan.cursorMs, "the journal has a cursor of it, and Redis none");
+  }
+  for (const [task, cursor] of cursors) {
+    if (task.startsWith("@") || !isAudited(ledger, task)) continue;
+    const plan = ledger.accounts.get(task)?.plan ?? null;
+    if (plan === null || plan.isRetired) {
+      const isOlder = plan === null && !isWhole;
+      if (!isOlder) {
+        differ(ledger, task, cursor.dueMs, "Redis has a cursor of it, the journal none");
+      }
+    } else if (!isEqual(plan, cursor)) {
+      const text = `the journal says "${plan.cursorMs} ${plan.revision}" of its cursor, ` +
+        `and Redis "${cursor.dueMs} ${cursor.revision}"`;
+      differ(ledger, task, cursor.dueMs, text);
+    }
+  }
+}
+
+function isEqual(plan: Plan, { dueMs, revision }: Cursor): boolean {
+  return plan.cursorMs === dueMs && plan.revision === revision;
+}
+
+/** Rows that belong to no schedule are numbered. */
+function verifyCounters(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): void {
+  const { terms, lateAcks } = ledger;
+  const term = cursors.get(LOG_CURSOR.term);
+  const last = terms.told.isEnded ? "ended" : `started${terms.told.count - 1}`;
+  if (term !== undefined && terms.fence !== null && terms.told.count > 0) {
+    if (term.dueMs !== terms.fence || term.revision !== last) {
+      const text = `the last row of a term is "${terms.fence} ${last}" by the journal, ` +
+        `and "${term.dueMs} ${term.revision}" by Redis`;
+      differ(ledger, "", null, text);
+    }
+  }
+  if (!terms.isWhole) return;
+  const counted = [
+    [LOG_CURSOR.control, "control.*", terms.controls],
+    [LOG_CURSOR.late, "fire.late_ack", lateAcks],
+  ] as const;
+  for (const [cursor, type, count] of counted) {
+    const written = cursors.get(cursor)?.dueMs ?? 0;
+    if (written === count) continue;
+    differ(ledger, "", null, `the journal has ${count} rows ${type}, and ${written} were written`);
+  }
+}
+
+function verifyOpen(ledger: Ledger, open: readonly OpenFire[]): void {
+  const known = new Map<string, FoldedFire>();
+  for (const fire of ledger.fold.fires.values()) {
+    if (ledger.notes.has(fire.openId)) known.set(fire.openId, fire);
+  }
+  for (const each of open) {
+    if (!isAudited(ledger, each.task)) continue;
+    const key = openKey(each);
+    const fire = known.get(key);
+    known.delete(key);
+    const state = lifeOf(each);
+    if (fire === undefined) {
+      if (!isOlder(ledger, each)) {
+        differ(ledger, each.task, each.dueMs, `Redis has ${key} as ${state}, the journal not`);
+      }
+      continue;
+    }
+    const note = ledger.notes.get(key);
+    if (fire.state !== state) {
+      differ(
+        ledger,
+        each.task,
+        each.dueMs,
+        `${key} is ${fire.state} by the journal, ${state} by Redis`,
+      );
+    } else if (note !== undefined && note.deliveries !== each.redeliveries + 1) {
+      const text = `${key} was delivered ${note.deliveries} times by the journal, ` +
+        `${each.redeliveries + 1} by Redis`;
+      differ(ledger, each.task, each.dueMs, text);
+    }
+  }
+  for (const { openId } of known.values()) {
+    const { fire, dueMs } = ledger.notes.get(openId)!;
+    differ(ledger, fire, dueMs, `the journal has ${openId} open, and Redis not`);
+  }
+}
+
+function isAudited({ tasks }: Ledger, task: string): boolean {
+  return tasks === null || tasks.has(entryOf(task));
+}
+
+/** Published before the journal begins. */
+function isOlder({ terms, firstId }: Ledger, { publishedMs }: OpenFire): boolean {
+  return !terms.isWhole && firstId !== null && publishedMs < millisecondsOf(firstId);
+}
