@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
 import { systemClock } from "./clock.ts";
 import type { Shell } from "./commands/shell.ts";
+import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, EXIT } from "./errors.ts";
 
 /** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
@@ -60,7 +61,7 @@ function parse(
 }
 
 const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
-  "4 nobody leads, 69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
+  "3 a finding, 4 nobody leads, 69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
 
 /** What `beat` alone stands for. */
 const BARE_VERB = "dev";
@@ -138,6 +139,19 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .option("--json", "as JSON")
     .action((options) =>
       choose(async (shell) => (await import("./commands/tasks.ts")).tasks(options, shell))
+    );
+  program.command("audit")
+    .description(
+      "check that what was due was published, once and in time; ends with 3 on a finding",
+    )
+    .option("--since <time>", "due from here on; RFC 3339 or a duration back (24h)")
+    .option("--until <time>", "due before this; as --since (now)")
+    .option("--task <name>", "this task alone; may be repeated", collect)
+    .option("--tolerance <duration>", "how late still counts as on time (1s)")
+    .option("--verify", "also compare the whole journal with the cursors and open fires")
+    .option("--json", "as JSON")
+    .action((options) =>
+      choose(async (shell) => (await import("./commands/audit.ts")).audit(options, shell))
     );
   program.command("why <task> [time]")
     .description("tell what became of one fire, and why")
@@ -253,44 +267,6 @@ const COLUMNS_DEFAULT = 80;
 function columns(): number {
   // A pseudo terminal that nobody has sized says 0.
   return (Deno.stdout.isTerminal() && Deno.consoleSize().columns) || COLUMNS_DEFAULT;
-}
-
-/** Nobody reads standard output any more: the reader had enough, which is no failure. */
-class ClosedPipe extends Error {}
-
-function out(text: string): void {
-  try {
-    writeAll(Deno.stdout, text);
-  } catch (error) {
-    throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : error;
-  }
-}
-
-/** Nobody to tell is no reason to stop. */
-function err(text: string): void {
-  try {
-    writeAll(Deno.stderr, text);
-  } catch (error) {
-    const isClosedTerminal = error instanceof Error && "code" in error && error.code === "EIO";
-    if (!(error instanceof Deno.errors.BrokenPipe || isClosedTerminal)) throw error;
-  }
-}
-
-const encoder = new TextEncoder();
-
-/** How long to wait for a reader that is behind, when the pipe does not wait by itself. */
-const PIPE_WAIT_MS = 5;
-
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) {
-    try {
-      bytes = bytes.subarray(stream.writeSync(bytes));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PIPE_WAIT_MS);
-    }
-  }
 }
 
 // Last, because the constants above must be there.

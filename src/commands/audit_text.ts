@@ -1,0 +1,202 @@
+/** What an audit found, for people: a table of tasks, the sums in words, then what is wrong and where to look. */
+
+import type { Report } from "../audit/close.ts";
+import type { Finding, FindingKind } from "../audit/findings.ts";
+import { QUEUE_MAX } from "../audit/outside.ts";
+import type { Spans } from "../audit/spans.ts";
+import type { Tally } from "../audit/tally.ts";
+import { ratesOf, sumOf } from "../audit/tally.ts";
+import type { ShownAudit } from "./audit_object.ts";
+import { SHARES } from "./audit_object.ts";
+import type { Shell } from "./shell.ts";
+import type { Cell, Paint } from "./table.ts";
+import { paintFor, tableLines } from "./table.ts";
+import { dueText, instantText, spanText } from "./time_text.ts";
+
+export function printAudit(shown: ShownAudit, shell: Shell): void {
+  const { report } = shown;
+  const paint = paintFor(shell);
+  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const lines = [
+    `due from ${instantText(report.sinceMs)} until ${instantText(report.untilMs)}`,
+    "",
+    ...tableLines(HEADINGS, tableRows(report), { paint, width }),
+    "",
+    ...sumLines(shown, paint),
+    ...findingLines(report, paint),
+  ];
+  shell.out(`${lines.join("\n")}\n`);
+  for (const note of notesOf(shown)) shell.err(`${note}\n`);
+}
+
+const HEADINGS = [
+  ...["TASK", "PLANNED", "PUBLISHED", "ACKED", "FAILED", "EXPIRED", "SKIPPED", "MISSED"],
+  ...["LATE", "WRONG", "ON TIME", "P99"],
+];
+
+function tableRows({ tasks, sum }: Report): Cell[][] {
+  const rows = [...tasks].map(([task, tally]) => cellsOf(task, tally));
+  return tasks.size === 1 ? rows : [...rows, cellsOf("all", sum)];
+}
+
+function cellsOf(task: string, tally: Tally): Cell[] {
+  const bad = (count: number): Cell =>
+    count === 0 ? { text: "0" } : { text: numberText(count), colour: "red" };
+  const { accuracy } = ratesOf(tally);
+  const p99 = tally.lateness.quantile(0.99);
+  const wrong = tally.duplicate + tally.early + tally.orphan + tally.stuck + tally.refused;
+  return [
+    { text: task },
+    { text: numberText(tally.planned) },
+    { text: numberText(tally.published) },
+    { text: numberText(tally.acked) },
+    { text: numberText((tally.finished.get("failure") ?? 0) + (tally.finished.get("lost") ?? 0)) },
+    { text: numberText(sumOf(tally.expired)) },
+    { text: numberText(sumOf(tally.skipped)) },
+    bad(tally.missed),
+    bad(tally.late),
+    bad(wrong),
+    { text: accuracy === null ? "-" : shareText(accuracy) },
+    { text: p99 === null ? "-" : spanText(p99) },
+  ];
+}
+
+function sumLines(
+  { report: { sum, toleranceMs, rows }, sighting, isVerified }: ShownAudit,
+  paint: Paint,
+) {
+  const rates = ratesOf(sum);
+  const depth = sighting.lists.reduce((total, list) => total + list.depth, 0);
+  const looked = sighting.lists.reduce((total, list) => total + list.looked, 0);
+  const lines: [name: string, text: string][] = [
+    [
+      "accuracy",
+      `${rates.accuracy === null ? "-" : shareText(rates.accuracy)} published within ` +
+      `${spanText(toleranceMs)}; missed ${shareText(rates.missed ?? 0)}, ` +
+      `duplicate ${shareText(rates.duplicate ?? 0)}`,
+    ],
+    ["lateness", spansText(sum.lateness)],
+    ["to ack", spansText(sum.toAck)],
+    ["finished", countsText(sum.finished)],
+    ["expired", countsText(sum.expired)],
+    ["skipped", countsText(sum.skipped)],
+    [
+      "looked at",
+      `${numberText(rows)} rows, ${numberText(looked)} of ${numberText(depth)} ` +
+      `messages in ${sighting.lists.length} queues` +
+      (isVerified ? ", cursors and open fires" : ""),
+    ],
+  ];
+  if (sum.waiting > 0) lines.splice(1, 0, ["waiting", `${numberText(sum.waiting)} due just now`]);
+  return lines.map(([name, text]) => `${paint("bold", name.padEnd(11))}${text}`);
+}
+
+/** Findings shown of each task and kind. */
+const SHOWN_MAX = 5;
+
+function findingLines({ findings, counts }: Report, paint: Paint): string[] {
+  if (findings.length === 0) return ["", paint("green", "no finding")];
+  const groups = Map.groupBy(findings, ({ kind, task }) => `${kind} ${task}`);
+  const lines = [...groups.values()].flatMap((group) => {
+    const { kind, task } = group[0]!;
+    const count = group.reduce((sum, finding) => sum + finding.count, 0);
+    const rest = group.length - SHOWN_MAX;
+    return [
+      "",
+      `${paint("red", kind)} ${task === "" ? "" : `${task} `}(${numberText(count)}): ${
+        MEANING[kind]
+      }`,
+      ...group.slice(0, SHOWN_MAX).map((finding) => `  ${lineOf(finding)}`),
+      ...(rest > 0 ? [`  and ${numberText(rest)} more: beat audit --json names them`] : []),
+      `  ${paint("dim", "next:")} ${nextStep(group[0]!)}`,
+    ];
+  });
+  const named = Map.groupBy(findings, ({ kind }) => kind);
+  for (const [kind, count] of counts) {
+    const told = (named.get(kind) ?? []).reduce((sum, finding) => sum + finding.count, 0);
+    if (count > told) {
+      lines.push("", `${numberText(count - told)} more of kind ${kind} are not named`);
+    }
+  }
+  return lines;
+}
+
+const MEANING: Readonly<Record<FindingKind, string>> = {
+  missed: "due, and nothing in the journal says why not",
+  duplicate: "published or recorded again",
+  late: "later than the tolerance",
+  early: "before it was due",
+  orphan: "without a due time, a publish or a row",
+  stuck: "open beyond its time",
+  refused: "may not follow what came before",
+  history: "the record has a hole",
+  differs: "the journal and Redis do not agree",
+};
+
+function lineOf({ kind, fromMs, toMs, count, times, rowId, text }: Finding): string {
+  const row = rowId === null ? "" : ` (row ${rowId})`;
+  if (fromMs === null || toMs === null) return harmless(text + row);
+  if (kind !== "missed" || count === 1) return harmless(`${dueText(fromMs)}  ${text}${row}`);
+  const some = times.length >= count
+    ? times.map(dueText).join(", ")
+    : `${dueText(fromMs)} to ${dueText(toMs)}`;
+  return harmless(`${numberText(count)} times: ${some}  ${text}`);
+}
+
+/** What to type for more. */
+function nextStep({ kind, task, fromMs, rowId }: Finding): string {
+  if (kind === "history" || task === "") {
+    const since = rowId === null ? null : Number(rowId.split("-")[0]);
+    const range = since === null ? "" : ` --since ${instantText(since - 1_000)}`;
+    return `beat journal --type ${kind === "history" ? "term" : "control --type term"}${range}`;
+  }
+  if (fromMs === null || kind === "refused" || kind === "differs") {
+    return `beat journal --task ${task}${fromMs === null ? "" : ` --since ${dueText(fromMs)}`}`;
+  }
+  return `beat why ${task} ${dueText(fromMs)}`;
+}
+
+/** What the figures do not cover. */
+function notesOf({ report, sighting }: ShownAudit): string[] {
+  const notes: string[] = [];
+  const { firstId, isCovered, undeclared } = report;
+  if (firstId === null) notes.push("the journal is empty");
+  if (!isCovered && firstId !== null) {
+    const begin = instantText(Number(firstId.split("-")[0]));
+    notes.push(`rows before ${begin} are gone: what was due before cannot be audited`);
+  }
+  if (undeclared > 0) {
+    notes.push(`${numberText(undeclared)} decisions are of tasks declared in rows that are gone`);
+  }
+  for (const { list, depth, looked } of sighting.lists) {
+    if (looked >= depth) continue;
+    notes.push(`of queue ${list} the oldest ${numberText(QUEUE_MAX)} of ${depth} were looked at`);
+  }
+  return notes;
+}
+
+function spansText(spans: Spans): string {
+  if (spans.maxMs === null) return "-";
+  const parts = SHARES.map(([name, share]) => `${name} ${spanText(spans.quantile(share) ?? 0)}`);
+  return `${parts.join(", ")}, max ${spanText(spans.maxMs)}`;
+}
+
+function countsText(counts: ReadonlyMap<string, number>): string {
+  const sorted = [...counts].sort(([, one], [, other]) => other - one);
+  return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(", ") || "-";
+}
+
+/** Four digits, and never a whole that is none. */
+function shareText(share: number): string {
+  const text = (Math.floor(share * 1e6) / 1e4).toString();
+  return `${share > 0 && text === "0" ? "<0.0001" : text} %`;
+}
+
+function numberText(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** Rows and messages quote what others wrote; control characters would steer the terminal. */
+function harmless(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\ufffd");
+}
