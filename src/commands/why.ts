@@ -103,8 +103,9 @@ async function gather(
   const own = config.tasks.find(({ name }) => name === task) ?? null;
   const neighbours = config.tasks.filter(({ queue }) => queue === own?.queue);
   const isUndecided = cursor !== null && cursor.dueMs < dueMs;
-  const around = await readAround(journal, peek, {
+  const around = await readAround(peek, {
     ...{ task, dueMs, isDeep, isUndecided, isOpen: open !== null },
+    revision: cursor?.revision ?? null,
     neighbours: new Set(neighbours.map(({ name }) => name)),
   });
   const newest = isUndecided ? await firstOf(peek.readBack({ from: "-", to: "+" })) : null;

@@ -8,8 +8,11 @@ import { termStart } from "./term_start.ts";
 /** Rows read from the due time on, and back from it, where what is sought does not come earlier. */
 export const AROUND_MAX = 20_000;
 
+/** Rows read back before the beginnings of terms are searched, which costs less. */
+const BACK_FIRST = 300;
+
 /** Rows read after the end of a fire: what comes for it later mostly comes soon. */
-const AFTER_END = 500;
+const AFTER_END = 300;
 
 /** Terms before the due time whose first rows are searched for the declaration of the task. */
 const TERMS_MAX = 8;
@@ -37,23 +40,23 @@ export interface AroundOptions {
   readonly isUndecided: boolean;
   /** Read on to the end where it is not found sooner. */
   readonly isDeep: boolean;
+  /** Of the task's cursor: what was declared under it is in force still. `null` for none. */
+  readonly revision: string | null;
   /** Tasks of the same queue: that theirs are taken shows that a worker serves it. */
   readonly neighbours: ReadonlySet<string>;
 }
 
 /**
- * @param journal reads many rows
- * @param peek the same, for few rows
+ * @param peek a journal that is good at few rows, as these mostly are
  * @throws {JournalUnavailableError}
  */
 export async function readAround(
-  journal: Reading,
   peek: Reading,
   options: AroundOptions,
 ): Promise<Around> {
   const [back, forward, first] = await Promise.all([
-    readBackwards(journal, peek, options),
-    readForwards(journal, options),
+    readBackwards(peek, options),
+    readForwards(peek, options),
     firstOf(peek.read({ from: "-", to: "+" })),
   ]);
   return { rows: [...back, ...forward.rows], first, isComplete: forward.isComplete };
@@ -61,20 +64,23 @@ export async function readAround(
 
 /** The nearest row before the due time, and back to the one that declared the task. */
 async function readBackwards(
-  journal: Reading,
   peek: Reading,
-  { task, dueMs, isDeep }: AroundOptions,
+  { task, dueMs, isDeep, revision }: AroundOptions,
 ): Promise<JournalRow[]> {
   const rows: JournalRow[] = []; // Newest first.
-  const limit = isDeep ? Infinity : AROUND_MAX;
+  let declared: JournalRow | null = null;
+  let limit = isDeep ? Infinity : BACK_FIRST;
   let count = 0;
-  for await (const row of journal.readBack({ from: "-", to: String(dueMs) })) {
+  for await (const row of peek.readBack({ from: "-", to: String(dueMs) })) {
     if (count++ === 0 || isAbout(row, { task, dueMs })) rows.push(row);
     if (row.task === task && declares(row)) return rows.reverse();
-    if (count >= limit) break;
+    if (count < limit) continue;
+    if (count > BACK_FIRST) break;
+    declared = await searchTerms(peek, task, row.fence);
+    // Under another revision, it was declared anew in the middle of a term, before or after.
+    if (declared !== null && declared.detail.revision === revision) break;
+    limit = AROUND_MAX;
   }
-  if (count < limit) return rows.reverse();
-  const declared = await searchTerms(peek, task, rows.at(-1)!.fence);
   return [...(declared === null ? [] : [declared]), ...rows.reverse()];
 }
 
@@ -117,7 +123,7 @@ const SERVED_MAX = 100;
 const ENDS: ReadonlySet<string> = new Set(["fire.finished", "fire.expired", "fire.skipped"]);
 
 async function readForwards(
-  journal: Reading,
+  peek: Reading,
   { task, dueMs, isOpen, isUndecided, isDeep, neighbours }: AroundOptions,
 ): Promise<{ rows: JournalRow[]; isComplete: boolean }> {
   const rows: JournalRow[] = [];
@@ -126,7 +132,7 @@ async function readForwards(
   let limit = isUndecided ? AFTER_END : isDeep ? Infinity : AROUND_MAX;
   let hasEnded = isUndecided || isOpen;
   let count = 0;
-  for await (const row of journal.read({ from: String(dueMs + 1), to: "+" })) {
+  for await (const row of peek.read({ from: String(dueMs + 1), to: "+" })) {
     const isServed = SERVES.has(row.type) && neighbours.has(row.task) && served++ < SERVED_MAX;
     if (count++ === 0 || isServed || isAbout(row, { task, dueMs })) rows.push(row);
     if (!hasEnded && isEnd(row, task, dueMs)) {

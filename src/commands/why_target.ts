@@ -32,7 +32,7 @@ export interface Asked {
 }
 
 export interface TargetParts {
-  readonly journal: Pick<Journal, "load" | "readBack">;
+  readonly journal: Pick<Journal, "load" | "reload" | "readBack">;
   readonly config: Config;
   readonly nowMs: number;
 }
@@ -47,8 +47,11 @@ export async function targetOf({ subject, time }: Asked, parts: TargetParts): Pr
     if (time !== undefined) {
       throw new UsageError(`expected no time after a fire id, got "${time}"; leave it out`);
     }
-    await knownTask(fire.task, parts);
+    if (!await isKnown(fire.task, parts)) await knownTask(fire.task, parts);
     return { task: fire.task, dueMs: fire.dueMs, note: null };
+  }
+  if (time !== undefined && EXACT.test(time) && await isKnown(subject, parts)) {
+    return { task: subject, dueMs: parseTimeOption("TIME", time, parts.nowMs), note: null };
   }
   const declared = await knownTask(subject, parts);
   const isOff = parts.config.off.some(({ name }) => name === subject);
@@ -56,6 +59,15 @@ export async function targetOf({ subject, time }: Asked, parts: TargetParts): Pr
     return { task: subject, dueMs: parts.nowMs, note: "now: it is off, so nothing is due" };
   }
   return { task: subject, ...timeOf(subject, time, declared, parts.nowMs) };
+}
+
+/** Not a span back from now. */
+const EXACT = /^\d{4}-\d\d-\d\d./;
+
+/** Without reading the journal. */
+async function isKnown(name: string, { journal, config }: TargetParts): Promise<boolean> {
+  return [...config.tasks, ...config.off].some((each) => each.name === name) ||
+    (await journal.reload([name], [])).cursors.has(name);
 }
 
 /**
@@ -108,8 +120,7 @@ function timeOf(
   nowMs: number,
 ): Omit<Target, "task"> {
   const atMs = time === undefined ? nowMs : parseTimeOption("TIME", time, nowMs);
-  const isExact = time !== undefined && /^\d{4}-\d\d-\d\d./.test(time);
-  if (isExact) return { dueMs: atMs, note: null };
+  if (time !== undefined && EXACT.test(time)) return { dueMs: atMs, note: null };
   const lastMs = declared === null ? null : triggerOf(declared.spec).last(atMs);
   if (lastMs !== null) {
     const what = time === undefined ? "the last due time" : `the last due time at ${dueText(atMs)}`;
