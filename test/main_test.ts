@@ -55,7 +55,7 @@ describe("beat", () => {
 
   it("loads nothing but its arguments before it knows the verb", async () => {
     const loaded = await loadedBy("src/main.ts");
-    const own = ["src/clock.ts", "src/errors.ts", "src/main.ts"];
+    const own = ["src/clock.ts", "src/commands/std_streams.ts", "src/errors.ts", "src/main.ts"];
     assert.deepEqual(loaded, ["deno.json", "node:timers", "npm:commander", ...own]);
   });
 
