@@ -168,6 +168,12 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
         return why({ ...options, subject, ...given("time", time) }, shell);
       })
     );
+  program.command("doctor")
+    .description("check all that can keep tasks from running; ends with 3 on a failure")
+    .option("--json", "as JSON")
+    .action((options) =>
+      choose(async (shell) => (await import("./commands/doctor.ts")).doctor(options, shell))
+    );
   program.command("leader")
     .description("print who leads, since when, and who stands by; ends with 4 where nobody does")
     .option("--json", "as JSON")

@@ -45,7 +45,7 @@ export function risksOf(info: ReadonlyMap<string, string>, savePoints: string | 
 }
 
 /** Managed servers forbid CONFIG. */
-async function savePoints(client: Redis): Promise<string | null> {
+export async function savePoints(client: Redis): Promise<string | null> {
   try {
     const [, value] = await client.config("GET", "save") as string[];
     return value ?? null;
@@ -55,7 +55,7 @@ async function savePoints(client: Redis): Promise<string | null> {
 }
 
 /** The lines `name:value` of INFO. */
-function factsOf(info: string): Map<string, string> {
+export function factsOf(info: string): Map<string, string> {
   const lines = info.split("\r\n").map((line) => line.split(":", 2));
   return new Map(lines.filter((pair): pair is [string, string] => pair.length === 2));
 }

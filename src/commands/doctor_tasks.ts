@@ -1,0 +1,171 @@
+/** What `beat doctor` says of each task: whether it is on, decided in time, taken in time. Pure. */
+
+import type { TaskRecent } from "../audit/recent.ts";
+import { quantile } from "../audit/recent.ts";
+import type { OpenFire } from "../cursor.ts";
+import type { Task } from "../task.ts";
+import type { Check } from "./doctor_server.ts";
+import { failure, fine, warning } from "./doctor_server.ts";
+import type { TaskView } from "./task_views.ts";
+import { dueText, spanText } from "./time_text.ts";
+
+export interface TaskFacts {
+  readonly view: TaskView;
+  /** `null` where the rows that were read are not about it. */
+  readonly recent: TaskRecent | null;
+  /** Its open fires. */
+  readonly open: readonly OpenFire[];
+  /** Of its cursor; `null` for none. Unix milliseconds. */
+  readonly cursorMs: number | null;
+  /** No worker consumes its queue, as far as can be told. */
+  readonly isUnserved: boolean;
+}
+
+export interface TaskContext {
+  readonly nowMs: number;
+  readonly isLed: boolean;
+  readonly visibilityMs: number;
+}
+
+/** One line a task: all that is wrong with it, the worst first, or that it is fine. */
+export function taskCheck(facts: TaskFacts, context: TaskContext): Check {
+  const { view } = facts;
+  const subject = `task ${view.name}`;
+  if (view.state === "off") return fine(subject, `off by ${view.offBy}`);
+  if (view.task === null) {
+    return warning(
+      subject,
+      "a leader runs it, and this configuration does not have it",
+      "reload the leader (SIGHUP), or look with the leader's configuration",
+    );
+  }
+  const found = [
+    ...undecided(facts, context),
+    ...unserved(facts),
+    ...waits(facts, view.task),
+    ...stuck(facts, context),
+    ...runs(facts, context),
+    ...ends(facts),
+  ].toSorted((one, other) => RANK[one.level] - RANK[other.level]);
+  if (found.length === 0) return fine(subject, fineText(facts));
+  return {
+    level: found[0]!.level,
+    subject,
+    text: found.map(({ text }) => text).join("; "),
+    advice: [...new Set(found.map(({ advice }) => advice))].join("; "),
+  };
+}
+
+type Found = Omit<Check, "subject">;
+
+const RANK = { failure: 0, warning: 1, fine: 2 } as const;
+
+const fail = (text: string, advice: string): Found => failure("", text, advice);
+const warn = (text: string, advice: string): Found => warning("", text, advice);
+
+/** Longer than this, a cursor in the future is no matter of rounding. Milliseconds. */
+const AHEAD_MAX_MS = 10_000;
+
+function undecided({ view, cursorMs }: TaskFacts, { nowMs, isLed }: TaskContext): Found[] {
+  const aheadMs = (cursorMs ?? nowMs) - nowMs;
+  if (aheadMs > AHEAD_MAX_MS) {
+    const text =
+      `decided up to ${dueText(cursorMs!)}, ${spanText(aheadMs)} from now: Redis' clock ` +
+      "was set back";
+    return [fail(text, "set the clock of the Redis server right; until then it does not fire")];
+  }
+  if (view.state === "new") {
+    return [warn("no leader has taken it up", "start Beat, or reload it (SIGHUP)")];
+  }
+  if (view.waiting === 0) return [];
+  const times = view.waiting === 1 ? "1 due time" : `${view.waiting} due times`;
+  const advice = isLed ? "the leader is behind: see its log" : "start Beat with `beat run`";
+  return [
+    fail(`${times} passed and nobody decided about ${view.waiting === 1 ? "it" : "them"}`, advice),
+  ];
+}
+
+function unserved({ isUnserved, view: { task } }: TaskFacts): Found[] {
+  return isUnserved
+    ? [fail(`no worker consumes its queue ${task!.queue}`, `start one with -Q ${task!.queue}`)]
+    : [];
+}
+
+/** Fewer waits than this say nothing of a share. */
+const WAITS_MIN = 5;
+
+function waits({ recent }: TaskFacts, { expiresMs }: Task): Found[] {
+  if (recent === null || expiresMs === null) return [];
+  const p95 = quantile(recent.waits, 0.95);
+  const shares = recent.expired > 0
+    ? [`${recent.expired} of the last ${Math.max(recent.published, recent.expired)} expired`]
+    : [];
+  if (p95 !== null && recent.waits.length >= WAITS_MIN && p95 > expiresMs) {
+    shares.push(`they wait ${spanText(p95)} (p95), and expire after ${spanText(expiresMs)}`);
+  }
+  return shares.length === 0
+    ? []
+    : [warn(shares.join("; "), "start more workers for its queue, or lengthen `expires`")];
+}
+
+function stuck({ open }: TaskFacts, { nowMs, visibilityMs }: TaskContext): Found[] {
+  const waiting = open.filter((each) =>
+    each.state === "queued" && (each.isOverdue || each.takeByMs < nowMs)
+  );
+  const held = open.filter((each) =>
+    each.state === "taken" && nowMs - each.publishedMs > visibilityMs / 2
+  );
+  const oldest = (fires: readonly OpenFire[]) => Math.min(...fires.map(({ dueMs }) => dueMs));
+  return [
+    ...(waiting.length === 0 ? [] : [warn(
+      `${countText(waiting.length)} overdue: nobody took it, since ${dueText(oldest(waiting))}`,
+      "see its queue",
+    )]),
+    ...(held.length === 0 ? [] : [warn(
+      `${countText(held.length)} taken and not ended since ${
+        dueText(oldest(held))
+      }, over half of ` +
+        `the visibility timeout (${spanText(visibilityMs)})`,
+      VISIBILITY_ADVICE,
+    )]),
+  ];
+}
+
+function countText(count: number): string {
+  return count === 1 ? "1 fire is" : `${count} fires are`;
+}
+
+const VISIBILITY_ADVICE =
+  "raise visibility_timeout in the workers' broker_transport_options (and in beat.yaml), else " +
+  "Celery runs it twice";
+
+function runs({ recent }: TaskFacts, { visibilityMs }: TaskContext): Found[] {
+  const p99 = quantile(recent?.runtimes ?? [], 0.99);
+  if (p99 === null || p99 <= visibilityMs / 2) return [];
+  const text = `it runs for ${spanText(p99)} (p99), over half of the visibility timeout ` +
+    `(${spanText(visibilityMs)})`;
+  return [warn(text, VISIBILITY_ADVICE)];
+}
+
+function ends({ recent, view: { name } }: TaskFacts): Found[] {
+  if (recent === null) return [];
+  const { redelivered, lost, dropped, lastState } = recent;
+  const found: Found[] = [];
+  const advice = `\`beat why ${name}\` tells more`;
+  if (redelivered > 0) found.push(warn(`delivered again ${redelivered} times`, VISIBILITY_ADVICE));
+  if (lost > 0) {
+    found.push(warn(`${lost} runs were lost with their worker`, "see the workers' logs"));
+  }
+  if (dropped > 0) found.push(warn(`${dropped} due times were dropped by its policies`, advice));
+  if (lastState === "failure") found.push(warn("its last run failed", "see the worker's log"));
+  return found;
+}
+
+function fineText({ view: { nextMs }, recent }: TaskFacts): string {
+  const last = recent === null || recent.lastDueMs === null
+    ? "not due lately"
+    : `last due ${dueText(recent.lastDueMs)}: ${recent.lastState ?? "published"}`;
+  const p95 = quantile(recent?.waits ?? [], 0.95);
+  const wait = p95 === null ? "" : `, taken after ${spanText(p95)} (p95)`;
+  return `${last}${wait}; next ${nextMs === null ? "never" : dueText(nextMs)}`;
+}

@@ -1,0 +1,121 @@
+/** What a Redis server says of itself, and how Beat's and Celery's keys stand on it. Read only. */
+
+import type { Redis } from "ioredis";
+import { PIDBOX_BINDING } from "../celery/pidbox.ts";
+import { systemClock } from "../clock.ts";
+import { JournalUnavailableError } from "../errors.ts";
+import { ask } from "./client.ts";
+import { codeOf } from "./errors.ts";
+import type { Keys } from "./keys.ts";
+import { factsOf, savePoints } from "./server_check.ts";
+import { millisecondsOf } from "./transaction.ts";
+
+export interface ServerFacts {
+  /** The lines of INFO by name; `null` where the user may not ask. */
+  readonly info: ReadonlyMap<string, string> | null;
+  /** The setting `save`; `null` where it may not be read. */
+  readonly savePoints: string | null;
+  /** This machine's clock minus the server's, give or take `errorMs`. Milliseconds. */
+  readonly clock: { readonly differenceMs: number; readonly errorMs: number };
+  readonly journal: JournalSize;
+}
+
+export interface JournalSize {
+  readonly rows: number;
+  /** Of the stream, as the server estimates it; `null` where it does not say. */
+  readonly bytes: number | null;
+  /** Of its first and last row, Unix milliseconds; `null` for an empty one. */
+  readonly firstMs: number | null;
+  readonly lastMs: number | null;
+}
+
+/** @throws {JournalUnavailableError} */
+export async function serverFacts(client: Redis, keys: Keys): Promise<ServerFacts> {
+  // First the clock: nothing else is under way that would delay the answer.
+  const clock = await clockOf(client);
+  const [info, save, journal] = await Promise.all([
+    orNull(() => ask(client, () => client.info())),
+    savePoints(client),
+    sizeOf(client, keys),
+  ]);
+  return { info: info === null ? null : factsOf(info), savePoints: save, clock, journal };
+}
+
+async function clockOf(client: Redis): Promise<ServerFacts["clock"]> {
+  const sentMs = systemClock.monotonicMs();
+  const time = await ask(client, () => client.time()) as unknown as [string, string];
+  const errorMs = (systemClock.monotonicMs() - sentMs) / 2;
+  const serverMs = millisecondsOf([String(time[0]), String(time[1])]);
+  return { differenceMs: Math.round(systemClock.wallMs() - errorMs - serverMs), errorMs };
+}
+
+async function sizeOf(client: Redis, { journal }: Keys): Promise<JournalSize> {
+  const edge = async (command: "XRANGE" | "XREVRANGE", from: string, to: string) => {
+    const [entry] = await ask(
+      client,
+      () => client.call(command, journal, from, to, "COUNT", 1),
+    ) as [id: string, fields: string[]][];
+    return entry === undefined ? null : Number(entry[0].split("-")[0]);
+  };
+  const [rows, bytes, firstMs, lastMs] = await Promise.all([
+    orNull(() => ask(client, () => client.xlen(journal))),
+    orNull(() => ask(client, () => client.memory("USAGE", journal))),
+    edge("XRANGE", "-", "+"),
+    edge("XREVRANGE", "+", "-"),
+  ]);
+  return { rows: rows ?? 0, bytes, firstMs, lastMs };
+}
+
+/** Messages that workers hold. */
+export interface Unacked {
+  readonly count: number;
+  /** When the one that is held longest was taken, by a worker's clock; `null` for none. */
+  readonly oldestMs: number | null;
+}
+
+/** @returns `null` where the user may not look. @throws {JournalUnavailableError} */
+export async function unackedOf(client: Redis, indexKey: string): Promise<Unacked | null> {
+  return await orNull(async () => {
+    const [, score] = await ask(client, () => client.zrange(indexKey, 0, 0, "WITHSCORES"));
+    const count = await ask(client, () => client.zcard(indexKey));
+    return { count, oldestMs: score === undefined ? null : Math.round(Number(score) * 1000) };
+  });
+}
+
+/** Keys looked at in search of workers under another prefix; a search holds nobody up. */
+const SCAN_ROUNDS_MAX = 50;
+const SCAN_COUNT = 1_000;
+
+/**
+ * Prefixes under which workers have announced themselves (a set that each enters at its start and that
+ * stays); first those that are looked for. `null` where the user may not look.
+ * @throws {JournalUnavailableError}
+ */
+export async function workerPrefixes(client: Redis, expected: string): Promise<string[] | null> {
+  return await orNull(async () => {
+    const isThere = await ask(client, () => client.exists(expected + PIDBOX_BINDING));
+    if (isThere > 0) return [expected];
+    const found = new Set<string>();
+    let cursor = "0";
+    for (let round = 0; round < SCAN_ROUNDS_MAX; round++) {
+      const [next, keys] = await ask(
+        client,
+        () => client.scan(cursor, "MATCH", `*${PIDBOX_BINDING}`, "COUNT", SCAN_COUNT),
+      );
+      for (const key of keys) found.add(key.slice(0, -PIDBOX_BINDING.length));
+      cursor = next;
+      if (cursor === "0") break;
+    }
+    return [...found].sort();
+  });
+}
+
+/** `null` where the user may not ask that. */
+async function orNull<T>(question: () => Promise<T>): Promise<T | null> {
+  try {
+    return await question();
+  } catch (error) {
+    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
+    throw error;
+  }
+}
