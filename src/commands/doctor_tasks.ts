@@ -94,10 +94,15 @@ function unserved({ isUnserved, view: { task } }: TaskFacts): Found[] {
 /** Fewer waits than this say nothing of a share. */
 const WAITS_MIN = 5;
 
+/** Once in a while is no reason to worry. */
+const NOTABLE_SHARE = 0.01;
+
 function waits({ recent }: TaskFacts, { expiresMs }: Task): Found[] {
   if (recent === null || expiresMs === null) return [];
   const p95 = quantile(recent.waits, 0.95);
-  const shares = recent.expired > 0
+  const isNotable = recent.expired > NOTABLE_SHARE * recent.published ||
+    recent.lastState === "expired";
+  const shares = recent.expired > 0 && isNotable
     ? [`${recent.expired} of the last ${Math.max(recent.published, recent.expired)} expired`]
     : [];
   if (p95 !== null && recent.waits.length >= WAITS_MIN && p95 > expiresMs) {
@@ -140,7 +145,7 @@ const VISIBILITY_ADVICE =
   "Celery runs it twice";
 
 function runs({ recent }: TaskFacts, { visibilityMs }: TaskContext): Found[] {
-  const p99 = quantile(recent?.runtimes ?? [], 0.99);
+  const p99 = recent === null ? null : quantile([...recent.runtimes, ...recent.holds], 0.99);
   if (p99 === null || p99 <= visibilityMs / 2) return [];
   const text = `it runs for ${spanText(p99)} (p99), over half of the visibility timeout ` +
     `(${spanText(visibilityMs)})`;
@@ -149,16 +154,27 @@ function runs({ recent }: TaskFacts, { visibilityMs }: TaskContext): Found[] {
 
 function ends({ recent, view: { name } }: TaskFacts): Found[] {
   if (recent === null) return [];
-  const { redelivered, lost, dropped, lastState } = recent;
+  const { redelivered, lost, dropped, published, lastState } = recent;
   const found: Found[] = [];
-  const advice = `\`beat why ${name}\` tells more`;
-  if (redelivered > 0) found.push(warn(`delivered again ${redelivered} times`, VISIBILITY_ADVICE));
-  if (lost > 0) {
-    found.push(warn(`${lost} runs were lost with their worker`, "see the workers' logs"));
+  if (redelivered > 0) {
+    found.push(warn(countOf(redelivered, "redelivery", "redeliveries"), VISIBILITY_ADVICE));
   }
-  if (dropped > 0) found.push(warn(`${dropped} due times were dropped by its policies`, advice));
+  if (lost > 0) {
+    found.push(warn(`${countOf(lost, "run", "runs")} lost with the worker`, "see workers' logs"));
+  }
+  // A change of leaders drops a few of a task that is often due: as its policy says.
+  if (lastState === "dropped" || dropped > DROPPED_SHARE * published) {
+    const text = `${countOf(dropped, "due time", "due times")} dropped by its policies`;
+    found.push(warn(text, `\`beat why ${name}\` tells more`));
+  }
   if (lastState === "failure") found.push(warn("its last run failed", "see the worker's log"));
   return found;
+}
+
+const DROPPED_SHARE = 0.1;
+
+function countOf(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 function fineText({ view: { nextMs }, recent }: TaskFacts): string {
