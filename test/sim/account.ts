@@ -5,6 +5,7 @@ import type { Instants } from "./instants.ts";
 import { instantsOf } from "./instants.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import type { Store } from "./watcher.ts";
+import type { Crew } from "./workers.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { triggerSpec } from "./schedule.ts";
 
@@ -45,8 +46,10 @@ export interface Account {
   readonly taskIds: ReadonlySet<string>;
   take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
   /** Rows of which `isGone` says so are not in the history any more. */
-  cut(isGone: (row: LedgerRow) => boolean): void;
-  instantsOfTask(task: string): Instants | null;
+  cut(isGone: (row: LedgerRow) => boolean, store: Store): void;
+  /** A cursor was deleted by hand. */
+  forget(task: string): void;
+  readonly forgotten: ReadonlySet<string>;
 }
 
 export interface AccountParts {
@@ -54,15 +57,18 @@ export interface AccountParts {
   readonly sep: string;
   report(invariant: string, what: string): void;
   tell(what: () => string): void;
+  /** What the workers know. */
+  crew(): Pick<Crew, "revoked" | "ran" | "inHand">;
 }
 
-export function accountOf({ namespace, sep, report, tell }: AccountParts): Account {
+export function accountOf({ namespace, sep, report, tell, crew }: AccountParts): Account {
   const rows: LedgerRow[] = [];
   const declared = new Map<string, PlannedTask[]>();
   const editions = new Map<string, Edition>();
   /** Every push of a fire, in any history. */
   const pushed = new Map<string, Push[]>();
   const taskIds = new Set<string>();
+  const forgotten = new Set<string>();
   let fires = new Map<string, FireBook>();
   let cursors = new Map<string, CursorBook>();
 
@@ -170,7 +176,13 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
       fire.isOverdue = true;
     }
     if (row.type === "fire.redelivered") fire.isOverdue = false;
-    if (row.type === "fire.acked" && row.detail.by === "broker") checkGone(fire, store);
+    if (row.type === "fire.acked") {
+      if (row.detail.by === "broker") checkGone(fire, store);
+      const { taskId } = fire.push;
+      if (crew().revoked.has(taskId) && !crew().ran.has(taskId) && row.detail.by !== "broker") {
+        report("I11", `${name} is acked, and its worker dropped it as expired`);
+      }
+    }
     if (row.type === "fire.expired" && row.detail.by === "beat") checkOver(fire, row, store);
     fire.stand = next;
   }
@@ -181,8 +193,9 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
     const isReserved = unacked?.type === "hash" && unacked.fields.has(push.tag);
     const isQueued = list?.type === "list" &&
       list.list.slice(0, list.list.length - 1).some((text) => text.includes(push.tag));
-    if (isReserved || isQueued) {
-      const where = isReserved ? "reserved" : "in its list";
+    const isInHand = crew().inHand.has(push.tag);
+    if (isReserved || isQueued || isInHand) {
+      const where = isReserved ? "reserved" : isQueued ? "in its list" : "in a worker's hand";
       report(
         "I11",
         `${push.row.task}@${push.row.dueMs} is acked by the broker, and still ${where}`,
@@ -267,19 +280,25 @@ export function accountOf({ namespace, sep, report, tell }: AccountParts): Accou
       for (const row of newRows) takeOne(row, byFire.get(row), store);
       compare(newRows, store);
     },
-    cut(isGone) {
+    cut(isGone, { keys }) {
       const standing = rows.filter((row) => !row.isLost);
       const kept = standing.filter((row) => !isGone(row));
-      if (kept.length === standing.length) return;
-      tell(() =>
-        `${standing.length - kept.length} rows are lost, from ${standing[kept.length]?.id} on`
-      );
+      if (kept.length < standing.length) {
+        const from = standing[kept.length]?.id;
+        tell(() => `${standing.length - kept.length} rows are lost, from ${from} on`);
+      } else if (forgotten.size === 0) return;
       for (const row of standing) row.isLost = isGone(row);
       ({ fires, cursors } = rebuilt(kept, pushed));
+      // Whether a deletion by hand was lost, too, stands in no row.
+      const hash = keys.get(`${namespace}:cursors`);
+      for (const task of forgotten) {
+        if (hash?.type !== "hash" || !hash.fields.has(task)) cursors.delete(task);
+      }
     },
-    instantsOfTask(task) {
-      const cursor = cursors.get(task);
-      return cursor === undefined ? null : editionOf(task, cursor.revision)?.instants ?? null;
+    forgotten,
+    forget(task) {
+      forgotten.add(task);
+      cursors.delete(task);
     },
   };
 }

@@ -92,6 +92,12 @@ function applyToRedis(world: World, fault: Fault): boolean {
     case "script_flush":
       redis.flushScripts();
       return true;
+    case "cursor_deleted":
+      // Somebody's hand: as if the task had never been known.
+      if (redis.execute(["HDEL", "beat:cursors", fault.task]) === 1) {
+        world.account.forget(fault.task);
+      }
+      return true;
     case "lease_deleted":
       redis.execute(["DEL", "beat:lease"]);
       return true;

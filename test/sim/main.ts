@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { runSeeds } from "./seeds.ts";
+import { runMutants } from "./mutants.ts";
 import { planOf } from "./plan.ts";
 import { replayFile, tellPlan } from "./replay.ts";
 
@@ -20,11 +21,19 @@ program.command("seeds", { isDefault: true })
   .option("--tasks <n>", "tasks of each, about", Number, 50)
   .option("--jobs <n>", "processes", Number, 2)
   .option("--no-shrink", "leave a failing plan as it is")
+  .option("--first", "end at the first that fails")
   .action(async (options) => Deno.exit(await runSeeds(options)));
 
 program.command("replay <file>")
   .description("run a plan again, and tell what happened")
   .action((file) => Deno.exit(replayFile(file)));
+
+program.command("mutants")
+  .description("plant known bugs in a copy of the sources, and look for seeds that show them")
+  .option("--seeds <n>", "at most so many for each", Number, 1_000)
+  .option("--missing", "only those that no seed is known for")
+  .option("--only <text>", "only those whose names hold this", "")
+  .action(async (options) => Deno.exit(await runMutants(options)));
 
 program.command("tell <seed>")
   .description("run the plan of one seed, and tell what happened")

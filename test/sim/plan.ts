@@ -43,6 +43,7 @@ export type Trouble =
   | { readonly kind: "wrong_type"; readonly queue: number; readonly forMs: number }
   | { readonly kind: "hints_lost"; readonly forMs: number }
   | { readonly kind: "edit"; readonly task: PlannedTask }
+  | { readonly kind: "cursor_deleted"; readonly task: string }
   | { readonly kind: "remove"; readonly task: string; readonly backMs: number }
   | { readonly kind: "poison"; readonly how: "unreadable" | "bad_trigger" }
   | { readonly kind: "herd"; readonly tasks: readonly PlannedTask[] }
@@ -73,6 +74,8 @@ export interface Plan {
   readonly tasks: readonly PlannedTask[];
   /** In the order of time. */
   readonly faults: readonly Fault[];
+  /** Ends in the middle: what must be true at the end is not asked. */
+  readonly isCut?: boolean;
 }
 
 export interface PlanOptions {
@@ -86,6 +89,7 @@ export const KINDS: readonly Kind[] = [
   ...["kill", "stop", "pause", "suspend", "clock", "cut", "lost_replies", "lost_requests"] as const,
   ...["slow", "reset", "dark", "redis_restart", "failover", "refuse", "redis_clock"] as const,
   ...["script_flush", "lease_deleted", "flushall", "trim", "wrong_type", "hints_lost"] as const,
+  ...["cursor_deleted"] as const,
   ...["edit", "remove", "poison", "herd", "worker"] as const,
 ];
 
@@ -109,7 +113,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     durationMs,
     healMs,
     leaseMs: draw.pick([5_000, 5_000, 5_000, 2_000, 10_000]),
-    replicas: Array.from({ length: draw.pick([1, 2, 3, 3, 3, 4, 5]) }, (_, index) => ({
+    replicas: Array.from({ length: draw.pick([1, 2, 2, 2, 3, 3, 3, 3, 4, 5]) }, (_, index) => ({
       offsetMs: draws("offset", index).pick([0, 0, 40, -700, 5_000, -7_200_000, 3_600_000]),
       rate: 1 + draws("rate", index).between(-200, 200) / 1e6,
     })),
@@ -185,6 +189,8 @@ function drawTrouble(kind: Kind, draw: Draw, plan: Plan, zones: readonly string[
       return { kind, task: drawEdit(draw, plan, zones) };
     case "poison":
       return { kind, how: draw.pick(["unreadable", "bad_trigger"]) };
+    case "cursor_deleted":
+      return { kind, task: draw.pick(plan.tasks).name };
     case "remove":
       return { kind, task: draw.pick(plan.tasks).name, backMs: draw.pick([0, 2_000, 60_000]) };
     case "herd":

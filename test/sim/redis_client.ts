@@ -292,17 +292,36 @@ interface ModelPipeline {
   exec(): Promise<Replies>;
 }
 
-function pipelineOf(run: (commands: readonly Command[]) => Promise<Replies>): ModelPipeline {
-  const commands: Command[] = [];
-  const pipeline: ModelPipeline = {
-    call(name, ...args) {
-      commands.push([name, ...textsOf(args)]);
-      return pipeline;
+type Run = (commands: readonly Command[]) => Promise<Replies>;
+
+class Pipeline implements ModelPipeline {
+  readonly #commands: Command[] = [];
+  readonly #run: Run;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  call(name: string, ...args: readonly Argument[]): this {
+    this.#commands.push([name, ...textsOf(args)]);
+    return this;
+  }
+
+  exec(): Promise<Replies> {
+    return this.#run(this.#commands);
+  }
+}
+
+for (const name of NAMED) {
+  Object.defineProperty(Pipeline.prototype, name, {
+    value(this: Pipeline, ...args: Argument[]) {
+      return this.call(name, ...args);
     },
-    exec: () => run(commands),
-  };
-  const named = NAMED.map((name) => [name, (...args: Argument[]) => pipeline.call(name, ...args)]);
-  return Object.assign(pipeline, Object.fromEntries(named));
+  });
+}
+
+function pipelineOf(run: Run): ModelPipeline {
+  return new Pipeline(run);
 }
 
 function textsOf(args: readonly Argument[]): string[] {

@@ -64,6 +64,8 @@ export interface Beat {
   kill(): void;
   /** Its connections are reset. */
   resetLines(): void;
+  /** It was asked to end. */
+  readonly isStopping: boolean;
   /** SIGTERM. */
   stop(): void;
   /** The file has changed. */
@@ -102,6 +104,7 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     build: "sim",
     declared: { roster: file.rosterOf(config), rows: [] },
   };
+  let isStopping = false;
   const supervisor = supervise(office);
   const load = reloader(
     { ...office, load: () => settled(file.load), rosterOf: file.rosterOf },
@@ -120,7 +123,13 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     resetLines() {
       for (const { open } of lines) for (const each of open) each.reset();
     },
-    stop: () => supervisor.actor.send({ type: "STOP" }),
+    get isStopping() {
+      return isStopping;
+    },
+    stop() {
+      isStopping = true;
+      supervisor.actor.send({ type: "STOP" });
+    },
     async reload() {
       if (await load()) supervisor.actor.send({ type: "RELOAD" });
     },

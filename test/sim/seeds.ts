@@ -1,9 +1,10 @@
 /** Runs many seeds, on several processes; a failing one is told, shrunk and kept. */
 
-import type { Outcome } from "./world.ts";
+import type { PlanOptions } from "./plan.ts";
 import { planOf } from "./plan.ts";
-import type { Plan, PlanOptions } from "./plan.ts";
 import { runSafely } from "./replay.ts";
+import { nameOf, shrink } from "./shrink.ts";
+import type { Shrunk } from "./shrink.ts";
 
 export interface SeedsOptions {
   readonly seeds: number;
@@ -14,47 +15,105 @@ export interface SeedsOptions {
   readonly tasks: number;
   readonly jobs: number;
   readonly shrink: boolean;
+  readonly first?: boolean;
 }
 
 const MINUTE_MS = 60_000;
 
-export function planOptionsOf({ hours, days, minutes, tasks }: SeedsOptions): PlanOptions {
-  const total = (days ?? 0) * 1_440 + (hours ?? 0) * 60 + (minutes ?? 0);
+function planOptionsOf({ hours = 0, days = 0, minutes = 0, tasks }: SeedsOptions): PlanOptions {
+  const total = days * 1_440 + hours * 60 + minutes;
   return { durationMs: (total === 0 ? 60 : total) * MINUTE_MS, tasks };
 }
 
 /** Every so many seeds, one is run twice. */
 const TWICE_EVERY = 10;
 
-/** @returns how many seeds failed, as an exit code */
-export function runSeeds(options: SeedsOptions): number {
+/** @returns an exit code: 3 where an invariant did not hold */
+export async function runSeeds(options: SeedsOptions): Promise<number> {
+  const startMs = performance.now();
+  const code = options.jobs > 1 ? await runJobs(options) : runHere(options);
+  const seconds = (performance.now() - startMs) / 1000;
+  if (options.jobs > 1) {
+    console.log(
+      `${options.seeds} seeds in ${seconds.toFixed(0)} s: ${code === 0 ? "all hold" : "FAILED"}`,
+    );
+  }
+  return code;
+}
+
+/** Each process takes a part of the seeds. */
+async function runJobs(options: SeedsOptions): Promise<number> {
+  const share = Math.ceil(options.seeds / options.jobs);
+  const codes = await Promise.all(Array.from({ length: options.jobs }, async (_, job) => {
+    const from = options.from + job * share;
+    const seeds = Math.min(share, options.from + options.seeds - from);
+    if (seeds <= 0) return 0;
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-q",
+        "-P=sim",
+        import.meta.resolve("./main.ts"),
+        ...argsOf({ ...options, from, seeds }),
+      ],
+      stdout: "inherit",
+      stderr: "inherit",
+    }).spawn();
+    return (await process.status).code;
+  }));
+  return Math.max(...codes);
+}
+
+function argsOf(options: SeedsOptions): string[] {
+  const { seeds, from, tasks } = options;
+  const minutes = planOptionsOf(options).durationMs / MINUTE_MS;
+  const args = { seeds, from, tasks, minutes, jobs: 1 };
+  const flags = Object.entries(args).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return options.shrink ? flags : [...flags, "--no-shrink"];
+}
+
+function runHere(options: SeedsOptions): number {
   const { seeds, from } = options;
   const startMs = performance.now();
-  let failed = 0;
-  let steps = 0;
+  const kinds = new Map<string, number>();
+  let [failed, events, fires] = [0, 0, 0];
   for (let seed = from; seed < from + seeds; seed++) {
     const plan = planOf(seed, planOptionsOf(options));
     const outcome = runSafely(plan);
-    steps += outcome.steps;
-    if (seed % TWICE_EVERY === 0) checkRepeats(plan, outcome);
-    if (outcome.findings.length === 0) continue;
+    events += outcome.steps;
+    fires += outcome.counts["fire.published"] ?? 0;
+    for (const { kind } of plan.faults) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    if (seed % TWICE_EVERY === 0 && runSafely(plan).traceHash !== outcome.traceHash) {
+      failed++;
+      console.log(`seed ${seed}: ran another way the second time`);
+    }
+    const finding = outcome.findings[0];
+    if (finding === undefined) continue;
     failed++;
-    const { invariant, what, atMs, step } = outcome.findings[0]!;
-    console.log(
-      `seed ${seed}: ${invariant} at ${(atMs / 1000).toFixed(3)} s, step ${step}: ${what}`,
-    );
+    tellFailure(seed, { plan, finding });
+    if (options.shrink) keep(shrink(plan, finding));
+    if (options.first === true) break;
   }
   const seconds = (performance.now() - startMs) / 1000;
+  const faults = [...kinds.values()].reduce((sum, count) => sum + count, 0);
   console.log(
-    `${seeds} seeds, ${failed} failed, ${steps} events, ${seconds.toFixed(1)} s ` +
-      `(${(seconds / seeds).toFixed(2)} s a seed)`,
+    `seeds ${from} to ${from + seeds - 1}: ${failed} failed; ${fires} fires, ${faults} faults of ` +
+      `${kinds.size} kinds, ${events} events; ${(seconds / seeds).toFixed(2)} s a seed`,
   );
-  return failed > 0 ? 1 : 0;
+  return failed > 0 ? 3 : 0;
 }
 
-function checkRepeats(plan: Plan, outcome: Outcome): void {
-  const again = runSafely(plan);
-  if (again.traceHash !== outcome.traceHash) {
-    throw new Error(`seed ${plan.seed} ran another way the second time`);
-  }
+function tellFailure(seed: number, { finding: { invariant, what, atMs, step } }: Shrunk): void {
+  console.log(`seed ${seed}: ${invariant} at ${(atMs / 1000).toFixed(3)} s, step ${step}: ${what}`);
+}
+
+function keep(shrunk: Shrunk): void {
+  const { plan, finding } = shrunk;
+  const file = new URL(`./regressions/${nameOf(shrunk)}.json`, import.meta.url);
+  const { invariant, what, step } = finding;
+  const text = JSON.stringify({ seed: plan.seed, invariant, step, what, plan }, null, 1);
+  Deno.mkdirSync(new URL("./regressions/", import.meta.url), { recursive: true });
+  Deno.writeTextFileSync(file, `${text}\n`);
+  const parts = [`${plan.faults.length} faults`, `${plan.tasks.length} tasks`];
+  console.log(`  shrunk to ${parts.join(", ")}: ${file.pathname}`);
 }

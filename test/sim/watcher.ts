@@ -140,6 +140,10 @@ export function watcherOf(parts: WatcherParts): Watcher {
     if (Number(fence) <= Number(before || 0)) {
       report("I6", `the fence fell from ${before} to ${fence} (${command[6]})`);
     }
+    const known = Number(command[9]);
+    if (Number(fence) <= known) {
+      report("I6", `${owner} was given fence ${fence}, and had seen ${known}`);
+    }
     const others = given.get(fence) ?? [];
     for (const other of others) {
       if (other === owner || !parts.isAlive(other)) continue;
@@ -193,7 +197,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
     },
     cut(store) {
       const last = stream(store)?.entries.at(-1)?.id ?? "0-0";
-      account.cut((row) => compareStreamIds(row.id, last) > 0);
+      account.cut((row) => compareStreamIds(row.id, last) > 0, store);
       const lease = textOf(store, leaseKey);
       if (lease !== "") holder = lease.slice(0, lease.lastIndexOf(" "));
     },

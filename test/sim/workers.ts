@@ -46,6 +46,12 @@ export interface WorkerParts {
 
 export interface Crew {
   readonly executions: readonly Execution[];
+  /** Task ids whose message a worker dropped, as its end had passed. */
+  readonly revoked: ReadonlySet<string>;
+  /** Task ids that a worker ran at least once. */
+  readonly ran: ReadonlySet<string>;
+  /** Tags of messages between the list and `unacked`: the worker has them, and Redis does not say so. */
+  readonly inHand: ReadonlySet<string>;
   /** When each message was done with: acknowledged, and its result stored. By task id. */
   readonly doneMs: ReadonlyMap<string, number>;
   /** A bad habit of one of them for a while. */
@@ -56,6 +62,8 @@ export interface Crew {
 
 const POLL_MS = 700;
 const TAKEN_AT_ONCE = 25;
+/** How long a message is in nobody's books, at most. */
+const IN_HAND_MS = 30;
 const VISIBILITY_MS = 45_000;
 
 interface Worker {
@@ -79,6 +87,9 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   const { scheduler, draws } = parts;
   const executions: Execution[] = [];
   const doneMs = new Map<string, number>();
+  const revoked = new Set<string>();
+  const ran = new Set<string>();
+  const inHand = new Set<string>();
   /** Since when each tag is held. */
   const sinceMs = new Map<string, number>();
   const workers: Worker[] = Array.from({ length: count }, (_, index) => ({
@@ -118,6 +129,23 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     const headers: Headers = message.headers;
     const tag: string = message.properties.delivery_tag;
     if (worker.habit === "die_before_unacked") return;
+    inHand.add(tag);
+    const laterMs = draws("hand", worker.name).unit() * IN_HAND_MS;
+    scheduler.at(scheduler.now() + laterMs, () => {
+      inHand.delete(tag);
+      hold(worker, { message, headers, tag, list });
+    });
+  }
+
+  function hold(
+    worker: Worker,
+    { message, headers, tag, list }: {
+      readonly message: unknown;
+      readonly headers: Headers;
+      readonly tag: string;
+      readonly list: string;
+    },
+  ): void {
     const kept = parts.execute(["HSET", "unacked", tag, JSON.stringify([message, "", list])]);
     if (kept instanceof Error || kept === null) return;
     sinceMs.set(tag, scheduler.now());
@@ -143,10 +171,12 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     scheduler.at(startMs, () => {
       if (isGone()) return;
       if (headers.expires !== null && Date.parse(headers.expires) < parts.serverMs()) {
+        revoked.add(headers.id);
         finish(headers, tag, "REVOKED", worker);
         return;
       }
       const { id: taskId, "x-beat-fire-id": fireId } = headers;
+      ran.add(taskId);
       executions.push({ taskId, fireId, atMs: scheduler.now(), serverMs: parts.serverMs() });
       event(worker, "started", taskId);
       if (!worker.isAckingLate) ack(tag);
@@ -222,6 +252,9 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   return {
     executions,
     doneMs,
+    revoked,
+    ran,
+    inHand,
     misbehave(index, habit, forMs) {
       const worker = workers[index % workers.length]!;
       worker.habit = habit;

@@ -83,7 +83,7 @@ export function runPlan(plan: Plan): Outcome {
   }
   world.timeline.at(plan.healMs, () => heal(world));
   world.timeline.run(plan.durationMs, isOver);
-  if (!isOver()) checkEnd(world);
+  if (!isOver() && plan.isCut !== true) checkEnd(world);
   return {
     findings: world.findings,
     steps: world.timeline.step,
@@ -115,7 +115,10 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
   const lists = [0, 3, 6, 9].flatMap((step) =>
     QUEUES.map((queue) => step === 0 ? queue : `${queue}${TRANSPORT.sep}${step}`)
   );
-  const account = accountOf({ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell });
+  const account = accountOf({
+    ...{ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell },
+    crew: () => crew,
+  });
   for (const each of plan.tasks) account.declare(each);
   const watcher = watcherOf({
     ...{ namespace: NAMESPACE, lists, account, report, tell },
@@ -211,6 +214,9 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
 /** A process that ended by itself is started again; one that ended by an error has a defect. */
 function ended(world: World, post: Post, error: unknown): void {
   world.tell(`beat-${post.index} ended: ${error ?? "in order"}`);
+  if (error === null && post.beat?.isStopping === false) {
+    world.report("I9", `beat-${post.index} ended, and nobody had asked it to`);
+  }
   if (error !== null) {
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     world.report("I9", `beat-${post.index} ended by itself: ${stack}`);
