@@ -15,6 +15,8 @@ export type Fault = (scene: Scene, draw: Draw) => Promise<void>;
 /** Of the faults that can hit any replica, those that hit the leader. */
 const LEADER_SHARE = 0.8;
 const RESTART_MAX_MS = 2_000;
+/** How long a fault waits for a leader that it can hit. Leases. */
+const LEADER_LEASES = 3;
 
 const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   "kill": kill,
@@ -41,28 +43,28 @@ async function kill(scene: Scene, draw: Draw): Promise<void> {
   const isForLeader = draw.chance(LEADER_SHARE);
   const other = draw.below(2);
   const downMs = draw.between(0, RESTART_MAX_MS);
-  const leader = (await scene.leader())?.replica ?? null;
-  const replica = isForLeader ? leader : othersOf(scene, leader)[other] ?? null;
-  const isLeader = replica !== null && replica === leader;
-  await holding(scene, "kill", replica, async ({ name, beat }) => {
-    const counted = isLeader ? "kill of the leader" : "kill of a standby";
-    scene.tell(`kill -9 ${name} (${beat?.pid}), ${isLeader ? "the leader" : "a standby"}`, counted);
-    await scene.replicas.kill(replica!);
-    await pause(downMs);
-    scene.replicas.start(replica!);
-  });
+  const replica = await take(scene, { isForLeader, other, what: itself });
+  if (replica === null) return scene.tell("kill: nobody to hit");
+  const isLeader = replica === await present(scene);
+  const counted = isLeader ? "kill of the leader" : "kill of a standby";
+  const role = isLeader ? "the leader" : "a standby";
+  scene.tell(`kill -9 ${replica.name} (${replica.beat?.pid}), ${role}`, counted);
+  await scene.replicas.kill(replica);
+  await pause(downMs);
+  scene.replicas.start(replica);
+  scene.taken.delete(replica);
 }
 
 function freeze(leases: number): Fault {
   return async (scene) => {
-    const leader = await scene.leader();
-    await holding(scene, `freeze ${leases}`, leader?.replica ?? null, async ({ name, beat }) => {
-      scene.tell(`SIGSTOP ${name}, the leader, for ${leases} leases`, `freeze ${leases}`);
-      beat?.signal("SIGSTOP");
-      await pause(leases * scene.leaseMs);
-      beat?.signal("SIGCONT");
-      scene.tell(`SIGCONT ${name}`);
-    });
+    const replica = await take(scene, { isForLeader: true, other: null, what: itself });
+    if (replica === null) return scene.tell(`freeze ${leases}: nobody to hit`);
+    scene.tell(`SIGSTOP ${replica.name}, the leader, for ${leases} leases`, `freeze ${leases}`);
+    replica.beat?.signal("SIGSTOP");
+    await pause(leases * scene.leaseMs);
+    replica.beat?.signal("SIGCONT");
+    scene.tell(`SIGCONT ${replica.name}`);
+    scene.taken.delete(replica);
   };
 }
 
@@ -139,14 +141,46 @@ async function onLink(
 ): Promise<void> {
   const isForLeader = draw.chance(LEADER_SHARE);
   const other = draw.below(2);
-  const leader = (await scene.leader())?.replica ?? null;
-  const replica = (isForLeader ? leader : null) ?? othersOf(scene, leader)[other]!;
-  if (scene.taken.has(replica.link)) return scene.tell(`${what}: its link is bad already`);
-  scene.taken.add(replica.link);
-  await work(replica.link, replica === leader ? `${replica.name}, the leader` : replica.name);
+  const replica = await take(scene, { isForLeader, other, what: ({ link }) => link });
+  if (replica === null) return scene.tell(`${what}: all links are bad already`);
+  const isLeader = replica === await present(scene);
+  await work(replica.link, isLeader ? `${replica.name}, the leader` : replica.name);
   scene.taken.delete(replica.link);
 }
 
-function othersOf(scene: Scene, leader: Replica | null): Replica[] {
-  return scene.replicas.all.filter((each) => each !== leader);
+async function present(scene: Scene): Promise<Replica | null> {
+  return (await scene.leader())?.replica ?? null;
+}
+
+interface Wanted {
+  readonly isForLeader: boolean;
+  /** Which of the others, where it is not for the leader or no leader can be had; `null` for none. */
+  readonly other: number | null;
+  /** What of a replica the fault takes into its hands. */
+  readonly what: (replica: Replica) => Replica | Link;
+}
+
+const itself = (replica: Replica) => replica;
+
+/** Waits for a leader that no other fault has in its hands; takes what is wanted of it. */
+async function take(
+  scene: Scene,
+  { isForLeader, other, what }: Wanted,
+): Promise<Replica | null> {
+  const isFree = (each: Replica) => each.beat !== null && !scene.taken.has(what(each));
+  const mark = (replica: Replica) => {
+    scene.taken.add(what(replica));
+    return replica;
+  };
+  const endMs = performance.now() + LEADER_LEASES * scene.leaseMs;
+  while (isForLeader && performance.now() < endMs) {
+    const leader = await present(scene);
+    if (leader !== null && isFree(leader)) return mark(leader);
+    await pause(50);
+  }
+  if (other === null) return null;
+  const leader = await present(scene);
+  const others = scene.replicas.all.filter((each) => each !== leader && isFree(each));
+  const replica = others[other % Math.max(1, others.length)];
+  return replica === undefined ? null : mark(replica);
 }

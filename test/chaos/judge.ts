@@ -28,6 +28,8 @@ export interface Remains {
   readonly fires: readonly SurvivingFire[];
   readonly queued: readonly Waiting[];
   readonly unacked: readonly Waiting[];
+  /** By `term.started` rows: who had which fence. */
+  readonly terms: readonly { readonly fence: number; readonly owner: string }[];
   /** Rows that no run of this kind may hold: due times that were let go. */
   readonly dropped: readonly string[];
   readonly runs: readonly Run[];
@@ -67,6 +69,10 @@ export function judge({ entries, ledger, remains, endMs }: Case): Verdict {
     survivors.set(each.fire, each);
   }
   for (const what of remains.dropped) find("lost", what);
+  for (const [of, terms] of Map.groupBy(remains.terms, (term) => term.fence)) {
+    const owners = new Set(terms.map(({ owner }) => owner));
+    if (owners.size > 1) find("old fence", `${of} is that of ${[...owners].join(" and ")}`);
+  }
 
   let owed = 0;
   for (const { name, dueTimes } of entries) {
@@ -88,6 +94,9 @@ export function judge({ entries, ledger, remains, endMs }: Case): Verdict {
   const unheard = [...survivors.keys()].filter((fire) => !ledger.published.has(fire)).length;
   return { wrong, owed, explained, runAgain, unheard, goneInHands };
 }
+
+/** Between two beacons. Milliseconds. */
+const BEACON_SLACK_MS = 200;
 
 type Find = (measure: Wrong["measure"], what: string) => void;
 
@@ -150,10 +159,12 @@ function judgeMessages(
     runAgain += all.length - first.length;
     const spare = first.length - Math.max(1, copies.length);
     if (spare <= 0) continue;
-    // A queue that went back in time holds what was taken from it.
+    // A queue that went back in time holds what was taken from it since.
     const fromMs = first[0]!.received * 1_000;
     const toMs = first.at(-1)!.received * 1_000;
-    const isExplained = ledger.rollbacks.some(({ atMs }) => atMs >= fromMs && atMs <= toMs);
+    const isExplained = ledger.rollbacks.some(({ atMs, keptMs }) =>
+      keptMs - BEACON_SLACK_MS <= fromMs && atMs >= fromMs && atMs <= toMs
+    );
     if (isExplained) runAgain += spare;
     else find("doubled", `${fire} ran ${first.length} times, published ${copies.length} times`);
   }
@@ -181,11 +192,13 @@ export async function readRemains(
 ): Promise<Remains> {
   const fires: SurvivingFire[] = [];
   const dropped: string[] = [];
+  const terms: { fence: number; owner: string }[] = [];
   for (let from = "-";;) {
     const page = await admin.xrange(JOURNAL, from, "+", "COUNT", PAGE);
     for (const [id, fields] of page) {
       const { type, task, dueMs, fence, detail } = rowOf(id, fields);
       if (type === "p") fires.push({ fire: `${task}@${dueMs}`, rowId: id, fence });
+      else if (type === "term.started") terms.push({ fence, owner: JSON.parse(detail).owner });
       else if (DROPPING.includes(type)) {
         dropped.push(`${task} ${type} ${dueMs} ${detail}, row ${id}`);
       }
@@ -202,7 +215,7 @@ export async function readRemains(
     JSON.stringify(JSON.parse(value)[0])
   );
   return {
-    ...{ fires, dropped, runs },
+    ...{ fires, terms, dropped, runs },
     queued: lists.flat().flatMap(waitingOf),
     unacked: unacked.flatMap(waitingOf),
   };

@@ -62,7 +62,7 @@ const REMAINS: Remains = {
   fires: [1_000, 2_000, 3_000].map((dueMs) => ({
     ...{ fire: `a@${dueMs}`, rowId: `${dueMs}-0`, fence: 1 },
   })),
-  ...{ queued: [], unacked: [], dropped: [] },
+  ...{ queued: [], unacked: [], dropped: [], terms: [{ fence: 1, owner: "one" }] },
   runs: [runOf(1_000), runOf(2_000), runOf(3_000)],
 };
 
@@ -96,7 +96,7 @@ describe("the oracle", () => {
   it("lets a rollback explain a copy, and only with the same id", () => {
     const again = (celeryId: string) => {
       const ledger = heard(...ALL.map(groupOf));
-      ledger.takeOver("fail over", { lastId: "2000-0", lastFence: 1 });
+      ledger.takeOver("fail over", { lastId: "2000-0", lastFence: 1, beaconMs: 2_000 });
       ledger.take(groupOf({ dueMs: 3_000, atMs: 4_000, celeryId }));
       return ledger;
     };
@@ -107,7 +107,7 @@ describe("the oracle", () => {
 
   it("finds what a rollback took and nobody published again", () => {
     const ledger = heard(...ALL.map(groupOf));
-    ledger.takeOver("fail over", { lastId: "2000-0", lastFence: 1 });
+    ledger.takeOver("fail over", { lastId: "2000-0", lastFence: 1, beaconMs: 2_000 });
     assert.deepEqual(found(ledger, { fires: REMAINS.fires.slice(0, 2) }), ["lost"]);
   });
 
@@ -143,6 +143,8 @@ describe("the oracle", () => {
     const [first] = ALL.map(groupOf) as [Group, Group, Group];
     const old = heard(first, groupOf({ dueMs: 2_000, fence: 2 }), groupOf({ dueMs: 3_000 }));
     assert.deepEqual(found(old), ["old fence"]);
+    const terms = [...REMAINS.terms, { fence: 1, owner: "two" }];
+    assert.deepEqual(found(heard(...ALL.map(groupOf)), { terms }), ["old fence"]);
     assert.deepEqual(found(heard(KNOWN, ...ALL.map(groupOf))), ["started anew"]);
   });
 
@@ -151,6 +153,13 @@ describe("the oracle", () => {
     const again = (more: Partial<Run>) => ({ runs: [...REMAINS.runs, runOf(3_000, more)] });
     assert.deepEqual(found(ledger, again({ redelivered: true })), []);
     assert.deepEqual(found(ledger, again({})), ["doubled"]);
+    const late = again({ received: Date.now() / 1_000 + 1 });
+    const surviving = { lastId: "3000-0", lastFence: 1 };
+    ledger.take([["SET", "chaos:beacon", "4000"]]);
+    ledger.takeOver("crash", { ...surviving, beaconMs: 4_000 });
+    assert.deepEqual(found(ledger, late), ["doubled"]);
+    ledger.takeOver("crash", { ...surviving, beaconMs: 3_000 });
+    assert.deepEqual(found(ledger, late), []);
     assert.ok(found(ledger, again({ id: "other", redelivered: true })).includes("unexplained"));
   });
 });

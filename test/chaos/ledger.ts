@@ -20,9 +20,13 @@ export interface Published {
   lostBy: Rollback | null;
 }
 
-/** A server took over that did not know the newest rows: those after `keptId`, up to `lostId`. */
+/**
+ * A server took over that did not know the newest writes: those after `keptMs`, and of the rows those
+ * after `keptId`, up to `lostId`; there may be none.
+ */
 export interface Rollback {
   readonly atMs: number;
+  readonly keptMs: number;
   readonly cause: string;
   readonly keptId: string;
   readonly lostId: string;
@@ -32,6 +36,8 @@ export interface Rollback {
 export interface Surviving {
   readonly lastId: string;
   readonly lastFence: number;
+  /** When the last {@link BEACON} that it holds was written. Unix milliseconds. */
+  readonly beaconMs: number;
 }
 
 export interface Ledger {
@@ -82,6 +88,8 @@ export interface LedgerRow {
   readonly detail: string;
 }
 
+/** Holds the time, written again and again: what it says after a take-over is how far that knew. */
+export const BEACON = "chaos:beacon";
 export const JOURNAL = "beat:journal";
 const CURSORS = "beat:cursors";
 
@@ -133,6 +141,7 @@ export function newLedger(): Ledger {
   let lastId = "0-0";
   let maxFence = 0;
   let publishedFence = 0;
+  let beaconMs = 0;
   const lastDue = new Map<string, number>();
   const find = (measure: Measure, what: string) => wrong.push({ measure, what });
 
@@ -167,6 +176,8 @@ export function newLedger(): Ledger {
 
   return {
     take(group) {
+      const [first] = group;
+      if (first?.[1] === BEACON) beaconMs = Number(first[2]);
       const rowsOfIt = group.flatMap(rowIn);
       const messages = new Map(group.flatMap(messagesIn));
       for (const row of rowsOfIt) takeRow(row);
@@ -182,14 +193,16 @@ export function newLedger(): Ledger {
       for (const fire of messages.keys()) find("message without record", fire);
     },
     takeOver(cause, found) {
-      if (isAfter(lastId, found.lastId)) {
-        const rollback = { atMs: Date.now(), cause, keptId: found.lastId, lostId: lastId };
+      if (isAfter(lastId, found.lastId) || found.beaconMs < beaconMs) {
+        const range = { keptId: found.lastId, lostId: lastId };
+        const rollback = { atMs: Date.now(), keptMs: found.beaconMs, cause, ...range };
         rollbacks.push(rollback);
         for (const each of [...published.values()].flat()) {
           if (isAfter(each.rowId, found.lastId)) each.lostBy ??= rollback;
         }
       }
       history++;
+      beaconMs = found.beaconMs;
       lastId = found.lastId;
       maxFence = found.lastFence;
       lastDue.clear();

@@ -42,20 +42,20 @@ export interface Cycle {
 
 /** How many of each come in an hour: a little more than the table asks for. */
 const PER_HOUR: Readonly<Record<FaultKind, number>> = {
-  "kill": 215,
+  "kill": 250,
   "freeze half": 15,
-  "freeze past": 36,
-  "freeze long": 20,
+  "freeze past": 40,
+  "freeze long": 22,
   "freeze all": 3,
-  "cut": 70,
+  "cut": 80,
   "late request": 45,
-  "swallow": 108,
+  "swallow": 75,
   "slow link": 10,
-  "crash always": 32,
-  "crash everysec": 32,
+  "crash always": 36,
+  "crash everysec": 36,
   "crash and tear": 9,
-  "fail over": 8,
-  "fail over in takeover": 5,
+  "fail over": 9,
+  "fail over in takeover": 6,
   "client pause": 8,
   "client kill": 10,
   "server sleep": 8,
@@ -69,7 +69,7 @@ const CYCLE_MS = 180_000;
 const BURST_SHARE = 0.5;
 const HANDOVER_SHARE = 0.17;
 /** Between two faults of a burst, on average. */
-const BETWEEN_MS = 3_000;
+const BETWEEN_MS = 2_600;
 
 export function planOf(durationMs: number, draws: Draws): Cycle[] {
   const count = Math.max(1, Math.round(durationMs / CYCLE_MS));

@@ -15,6 +15,8 @@ import type { Replica, Replicas } from "./replicas.ts";
 import { openReplicas } from "./replicas.ts";
 import type { Servers } from "./servers.ts";
 import { startServers } from "./servers.ts";
+import type { Group } from "./tap.ts";
+import { openWireLog } from "./wire_log.ts";
 
 export interface ChaosOptions {
   readonly minutes: number;
@@ -90,7 +92,13 @@ export async function openScene(options: ChaosOptions): Promise<Scene> {
   };
   try {
     const links: Link[] = [];
-    const servers = await startServers(dir, ledger, () => links);
+    const wire = openWireLog(`${dir}/wire.log`);
+    closing.push(() => Promise.resolve(wire.close()));
+    const take = (group: Group) => {
+      wire.note(group);
+      ledger.take(group);
+    };
+    const servers = await startServers(dir, { ledger, take }, () => links);
     closing.push(() => servers.close());
     for (let index = 0; index < 4; index++) links.push(openLink(servers.master.port));
     closing.push(() => Promise.all(links.map((link) => link.close())));

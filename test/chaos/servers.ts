@@ -5,10 +5,10 @@ import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { until } from "../support/until.ts";
 import type { Ledger } from "./ledger.ts";
-import { JOURNAL, rowOf } from "./ledger.ts";
+import { BEACON, JOURNAL, rowOf } from "./ledger.ts";
 import type { Link } from "./link.ts";
 import { openLink } from "./link.ts";
-import type { Tap } from "./tap.ts";
+import type { Group, Tap } from "./tap.ts";
 import { openTap } from "./tap.ts";
 
 export interface Servers {
@@ -29,10 +29,12 @@ export interface Servers {
 /** A write beyond the limit of a file is an error then, as on a full disk, and not the end. */
 const LAUNCHER = "#!/bin/sh\ntrap '' XFSZ\nexec redis-server \"$@\"\n";
 
+const BEACON_MS = 50;
+
 /** @param links of the clients: cut where a server goes, open once the ledger hears the next one */
 export async function startServers(
   dir: string,
-  ledger: Ledger,
+  { ledger, take }: { ledger: Ledger; take: (group: Group) => void },
   links: () => readonly Link[],
 ): Promise<Servers> {
   const binary = `${dir}/redis-server.sh`;
@@ -45,8 +47,16 @@ export async function startServers(
   const replication = openLink(master.port);
   const follow = (server: RedisServer) =>
     clients.get(server)!.call("REPLICAOF", "127.0.0.1", String(replication.port));
-  let tap: Tap = await openTap(master.port, ledger.take);
+  let tap: Tap = await openTap(master.port, take);
   await follow(replica);
+  let isBeaming = true;
+  const beaming = (async () => {
+    while (isBeaming) {
+      // Refused where all writes are.
+      await admin().set(BEACON, Date.now()).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, BEACON_MS));
+    }
+  })();
 
   const shutDoors = () => {
     for (const link of links()) link.shut(true);
@@ -55,8 +65,9 @@ export async function startServers(
   const openDoors = async (cause: string) => {
     const [last] = await admin().xrevrange(JOURNAL, "+", "-", "COUNT", 1);
     const lastFence = last === undefined ? 0 : rowOf(...last).fence;
-    ledger.takeOver(cause, { lastId: last?.[0] ?? "0-0", lastFence });
-    tap = await openTap(master.port, ledger.take);
+    const beaconMs = Number(await admin().get(BEACON));
+    ledger.takeOver(cause, { lastId: last?.[0] ?? "0-0", lastFence, beaconMs });
+    tap = await openTap(master.port, take);
     for (const link of links()) {
       link.lead(master.port);
       link.shut(false);
@@ -101,6 +112,8 @@ export async function startServers(
       await follow(old);
     },
     async close() {
+      isBeaming = false;
+      await beaming;
       await tap.close();
       await Promise.all([master.stop(), replica.stop()]);
       await replication.close();

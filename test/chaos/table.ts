@@ -1,6 +1,7 @@
 /** What a run came to: each measure, its bar, and what was got. */
 
 import type { Measure } from "./ledger.ts";
+import { isAfter } from "./ledger.ts";
 import type { Verdict } from "./judge.ts";
 import type { MemorySample, Scene } from "./scene.ts";
 
@@ -72,7 +73,12 @@ function counts(scene: Scene, { owed }: Verdict): TableRow[] {
     atLeast("redis kill -9, fsync everysec", 30, count("crash everysec")),
     told("redis kill -9, file torn", String(count("crash and tear"))),
     atLeast("failovers to a lagging replica", 10, count("fail over")),
-    told("rollbacks of history", String(ledger.rollbacks.length)),
+    told(
+      "rollbacks of history, with rows",
+      `${ledger.rollbacks.length}, ${
+        ledger.rollbacks.filter(({ keptId, lostId }) => isAfter(lostId, keptId)).length
+      }`,
+    ),
     told(
       "other faults",
       [...counts].filter(([name]) => OTHERS.includes(name))
