@@ -112,7 +112,7 @@ function switchedOff({ story: { schedule }, evidence: { offBy } }: CauseParts): 
 }
 
 /** Between due time and decision. */
-function whyLate({ story: { leading }, owners }: CauseParts): Cause[] {
+function whyLate({ evidence: { dueMs }, story: { leading }, owners }: CauseParts): Cause[] {
   switch (leading.kind) {
     case "vacant": {
       const { fence, nextFence, fromMs, untilMs } = leading;
@@ -125,7 +125,7 @@ function whyLate({ story: { leading }, owners }: CauseParts): Cause[] {
       return [{ kind: "nobody led", fromMs: null, untilMs: leading.untilMs, sameOwner: false }];
     case "led": {
       const { quietFromMs: fromMs, quietToMs: untilMs } = leading;
-      const isSilent = untilMs !== null && untilMs - fromMs > LATE_MS;
+      const isSilent = untilMs !== null && untilMs - dueMs > LATE_MS;
       return isSilent ? [{ kind: "leader silent", fromMs, untilMs }] : [];
     }
     case "unknown":
