@@ -14,7 +14,7 @@ import type { Report } from "./close.ts";
 import { takeDropped, takeFire } from "./fire_rows.ts";
 import type { FireRow } from "./fire_rows.ts";
 import type { Account, AuditOptions, Ledger } from "./ledger.ts";
-import { accountOf, entryOf, noteRow, openLedger } from "./ledger.ts";
+import { accountOf, entryOf, noteRow, openLedger, secondsText } from "./ledger.ts";
 import type { Declared } from "./schedule.ts";
 import { countIn, declare, retire } from "./schedule.ts";
 import { addTo } from "./tally.ts";
@@ -44,6 +44,16 @@ export function auditOf(options: AuditOptions): Audit {
   };
 }
 
+const DECIDES: ReadonlySet<string> = new Set([
+  ...["fire.published", "fire.skipped", "task.dropped"],
+]);
+
+/** A row is recorded well within this time after it was decided, or not at all. Milliseconds. */
+const DECIDED_WITHIN_MS = 60_000;
+
+/** What is told when there is somebody to tell it to; and what is measured by its due time. */
+const MAY_WAIT: ReadonlySet<string> = new Set(["fire.late_ack", "fire.published"]);
+
 function takeRow(ledger: Ledger, row: JournalRow): void {
   const atMs = timeOf(ledger, row);
   const { type } = row;
@@ -56,10 +66,16 @@ function takeRow(ledger: Ledger, row: JournalRow): void {
     // What an ended term is said to have written moves nothing.
     if (row.fence !== ledger.terms.fence) return;
   }
-  if (row.task === "") return takeLoss(ledger, row, atMs);
+  if (row.task === "") return takeTermRow(ledger, row, atMs);
   if (type === "fire.late_ack") ledger.lateAcks++;
   if (ledger.tasks !== null && !ledger.tasks.has(entryOf(row.task))) return;
+  if (DECIDES.has(type)) ledger.decidedMs = atMs;
   const account = accountOf(ledger, row.task);
+  const waitedMs = atMs - row.decidedMs;
+  if (waitedMs > DECIDED_WITHIN_MS && !MAY_WAIT.has(type)) {
+    const text = `${type} recorded ${secondsText(waitedMs)} after it was decided`;
+    noteRow(ledger, "late", row, { atMs, account, text });
+  }
   if (type.startsWith("fire.")) {
     if (row.dueMs !== null) takeFire(ledger, account, row as FireRow, atMs);
     else noteRow(ledger, "refused", row, { atMs, account, text: `${type} without a due time` });
@@ -67,15 +83,23 @@ function takeRow(ledger: Ledger, row: JournalRow): void {
   else if (type.startsWith("task.")) takeTask(ledger, account, row, atMs);
 }
 
-/** When a row was recorded. Where the server's clock was set back, ids stand still until it has caught up. */
+/**
+ * When a row was recorded. Where the server's clock was set back, ids stand still until it has caught up:
+ * then row after row is far behind its id. A single one may be a row that somebody put there.
+ */
 function timeOf(ledger: Ledger, row: JournalRow): number {
   const recorded = recordedMs(row);
-  const standsStill = recorded === ledger.lastMs && row.decidedMs < recorded;
+  const isBehind = recorded - row.decidedMs > STANDS_STILL_MS;
+  const standsStill = isBehind && ledger.wasBehind && recorded === ledger.lastMs;
   ledger.lastMs = recorded;
+  ledger.wasBehind = isBehind;
   return standsStill ? row.decidedMs : recorded;
 }
 
-function takeLoss(ledger: Ledger, row: JournalRow, atMs: number): void {
+const STANDS_STILL_MS = 1_000;
+
+function takeTermRow(ledger: Ledger, row: JournalRow, atMs: number): void {
+  if (row.type === "term.started") ledger.decidedMs = -Infinity;
   if (row.type === "term.history_lost") ledger.isAfterLoss = true;
   else if (row.type !== "term.history_shortened") return;
   const { fromId, toId, reason } = row.detail;
@@ -113,7 +137,11 @@ function takeDeclared(
     noteRow(ledger, "refused", row, { atMs, account, text: `${row.type}: ${problem}` });
   }
   if (letGo === null) return;
-  const count = countIn(letGo, ledger);
+  // A leader that has decided later due times since was not kept from these by anything.
+  const atWorkMs = Math.min(ledger.decidedMs - ledger.toleranceMs, letGo.untilMs);
+  const passedMs = Math.max(letGo.afterMs, atWorkMs);
+  account.plan?.holes.push({ ...letGo, untilMs: passedMs });
+  const count = countIn({ ...letGo, afterMs: passedMs }, ledger);
   const why = row.type === "task.known" ? "history was lost" : WHY[row.type] ?? row.type;
   account.tally.planned += count;
   addTo(account.tally.skipped, `schedule: ${why}`, count);

@@ -3,14 +3,12 @@
 import type { JournalRow } from "../event.ts";
 import { rowOf } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
+import type { FindingKind } from "./findings.ts";
 import type { Folded } from "./fold.ts";
 import type { Account, Ledger, Note } from "./ledger.ts";
 import { isInWindow, noteRow, secondsText } from "./ledger.ts";
 import { countIn, isDecided, place, placeRange } from "./schedule.ts";
 import { addTo } from "./tally.ts";
-
-/** A row is recorded well within this time after it was decided, or not at all. Milliseconds. */
-const DECIDED_WITHIN_MS = 60_000;
 
 /** A row about a fire. */
 export type FireRow = JournalRow & { readonly dueMs: number };
@@ -127,10 +125,6 @@ function advance(
   const { detail, dueMs, type } = row;
   const isCounted = isInWindow(ledger, dueMs);
   if (type === "fire.published") return publish(ledger, account, row, { openId, atMs });
-  if (atMs - row.decidedMs > DECIDED_WITHIN_MS) {
-    const text = `${type} recorded ${secondsText(atMs - row.decidedMs)} after it was decided`;
-    noteRow(ledger, "late", row, { atMs, account, text });
-  }
   if (type === "fire.skipped") {
     if (isCounted) addTo(tally.skipped, `${detail.by}: ${detail.reason}`, 1);
     return;
@@ -214,7 +208,7 @@ export function takeDropped(
   atMs: number,
 ): void {
   const { plan, tally } = account;
-  const refuse = (kind: "orphan" | "duplicate" | "refused" | "late" | "early", text: string) =>
+  const refuse = (kind: FindingKind, text: string) =>
     noteRow(ledger, kind, row, { atMs, account, text });
   const dropped = rowOf(row, "task.dropped");
   if (dropped === null || row.dueMs !== dropped.detail.toMs) {
@@ -226,9 +220,6 @@ export function takeDropped(
   }
   const { fromMs, toMs, by, reason, count } = dropped.detail;
   if (atMs < toMs) return refuse("early", "dropped before it was due");
-  if (atMs - row.decidedMs > DECIDED_WITHIN_MS) {
-    refuse("late", `recorded ${secondsText(atMs - row.decidedMs)} after it was decided`);
-  }
   const placed = placeRange(plan, { fromMs, toMs });
   if (placed.place === "never") return refuse("orphan", "the schedule has no such due times");
   if (placed.place === "again" && !isRedone(ledger, toMs)) {

@@ -68,6 +68,10 @@ export interface Ledger extends AuditOptions {
   firstId: string | null;
   lastId: string | null;
   lastMs: number;
+  /** The newest row was decided long before the time of its id. */
+  wasBehind: boolean;
+  /** When the present term last decided a due time; `-Infinity` where it has not yet. */
+  decidedMs: number;
   /** `fire.late_ack` rows. */
   lateAcks: number;
   /** Rows of tasks whose declaration is older than the journal. */
@@ -88,6 +92,8 @@ export function openLedger(options: AuditOptions): Ledger {
     firstId: null,
     lastId: null,
     lastMs: 0,
+    wasBehind: false,
+    decidedMs: -Infinity,
     lateAcks: 0,
     undeclared: 0,
     isAfterLoss: false,
