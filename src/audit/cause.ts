@@ -1,5 +1,6 @@
 /** Why a due time did not end as it should, or ended late: causes that the evidence names. Pure. */
 
+import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import type { Evidence, Story, Verdict } from "./why.ts";
 import { GRACE_MS } from "./why.ts";
@@ -156,8 +157,10 @@ function whyNotTaken({ evidence, story, queue }: CauseParts): Cause[] {
   const end = rows.findLast(({ type }) => type === "fire.expired");
   const endMs = end === undefined ? evidence.nowMs : recordedMs(end);
   const fromMs = publishedMs ?? evidence.dueMs;
+  // A worker that ended while it waited may have left signs after its publish.
+  const servedMs = fromMs + (endMs - fromMs) / 2;
   const isServed = evidence.rows.some((row) =>
-    SERVES.has(row.type) && recordedMs(row) >= fromMs && recordedMs(row) <= endMs
+    isSignOfWorker(row) && recordedMs(row) >= servedMs && recordedMs(row) <= endMs
   );
   const expires: Cause[] = verdict === "expired" && end?.detail.reason === "ttl"
     ? [{ kind: "expires" }]
@@ -170,4 +173,8 @@ function whyNotTaken({ evidence, story, queue }: CauseParts): Cause[] {
 }
 
 const BUSY: Cause = { kind: "workers busy" };
-const SERVES: ReadonlySet<string> = new Set(["fire.taken", "fire.acked"]);
+
+/** What is missed in the broker was taken seconds before, or is lost. */
+function isSignOfWorker({ type, detail }: JournalRow): boolean {
+  return type === "fire.taken" || (type === "fire.acked" && detail.by !== "broker");
+}

@@ -19,7 +19,7 @@ export interface QueueFacts {
 const CONGESTED = 2_000;
 
 /** A worker that took something so short a time ago is there, whatever it answers. Milliseconds. */
-const TAKEN_MAX_MS = 20_000;
+const TAKEN_MAX_MS = 10_000;
 
 /** @param heartbeats workers that were heard; `null` where nobody listened for long enough */
 export function queueCheck(

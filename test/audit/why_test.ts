@@ -119,8 +119,8 @@ const CASES: readonly Case[] = [
   },
   {
     name: "waits behind others",
-    rows: [...OLD, published(3), row(9, "fire.acked", { task: "other", dueMs: DUE })],
-    own: { open: WAITING },
+    rows: [...OLD, published(3), row(9_000, "fire.acked", { task: "other" })],
+    own: { open: WAITING, nowMs: DUE + 10_000 },
     queue: queue(["io@host"]),
     verdict: "waiting",
     causes: [{ kind: "workers busy" }],
@@ -157,11 +157,21 @@ const CASES: readonly Case[] = [
     name: "expired while workers did others",
     rows: [
       ...[...OLD, published(3)],
-      ...[row(9, "fire.taken", { task: "other", dueMs: DUE }), expired(2_500)],
+      ...[row(1_900, "fire.taken", { task: "other" }), expired(2_500)],
     ],
     queue: queue(["io@host"]),
     verdict: "expired",
     causes: [{ kind: "workers busy" }, { kind: "expires" }],
+  },
+  {
+    name: "expired after the worker that did another was stopped",
+    rows: [
+      ...[...OLD, published(3), row(90, "fire.acked", { task: "other", detail: { by: "event" } })],
+      ...[row(1_900, "fire.acked", { task: "other", detail: { by: "broker" } }), expired(2_500)],
+    ],
+    queue: queue([]),
+    verdict: "expired",
+    causes: [{ kind: "no worker", isThen: false }, { kind: "expires" }],
   },
   {
     name: "was published anew after it had expired",
