@@ -62,7 +62,15 @@ export interface CauseParts {
 }
 
 export function causesOf(parts: CauseParts): Cause[] {
-  const { evidence: { dueMs }, story: { verdict, publishedMs, clockBehindMs } } = parts;
+  const { clockBehindMs } = parts.story;
+  // Whatever became of this one: nothing is due again until the clock gets there.
+  return clockBehindMs > GRACE_MS
+    ? [{ kind: "clock behind", byMs: clockBehindMs }, ...causesThen(parts)]
+    : causesThen(parts);
+}
+
+function causesThen(parts: CauseParts): Cause[] {
+  const { evidence: { dueMs }, story: { verdict, publishedMs } } = parts;
   switch (verdict) {
     case "finished":
     case "acked":
@@ -79,7 +87,6 @@ export function causesOf(parts: CauseParts): Cause[] {
     case "held":
       return [...policies(parts.story), ...whyLate(parts)];
     case "undecided":
-      if (clockBehindMs > GRACE_MS) return [{ kind: "clock behind", byMs: clockBehindMs }];
       return whyUndecided(parts);
     case "off":
       return [switchedOff(parts)];
