@@ -103,7 +103,8 @@ export function storyOf(evidence: Evidence): Story {
     verdict: verdictOf(evidence, schedule, fire),
     schedule,
     leading: leadingAt(rows, dueMs, {
-      beginning: first?.type === "term.started" && first.fence <= 1 ? "first" : "cut",
+      // A journal that was trimmed begins with any row; only seldom with this one.
+      beginning: first?.type === "term.started" ? "first" : "cut",
       leader,
     }),
     rows: fire,

@@ -84,25 +84,50 @@ async function readBackwards(
   return [...(declared === null ? [] : [declared]), ...rows.reverse()];
 }
 
-/** A leader declares what is new to it or has changed before it fires anything. */
+/**
+ * A leader declares what is new to it or has changed before it fires anything. Term by term back.
+ * @param newest the fence of the term to begin with
+ */
 async function searchTerms(
   peek: Reading,
   task: string,
   newest: number,
 ): Promise<JournalRow | null> {
-  for (let fence = newest, terms = 0; fence > 0 && terms < TERMS_MAX; fence--) {
+  let fence: number | null = newest;
+  for (let terms = 0; fence !== null && terms < TERMS_MAX; terms++) {
     const start = await termStart(peek, fence);
-    if (start === null) continue;
-    terms++;
-    let declared: JournalRow | null = null;
-    let count = 0;
-    for await (const row of peek.read({ from: String(start.atMs), to: "+" })) {
-      if (++count > TERM_ROWS_MAX || row.fence > fence) break;
-      if (row.task === task && declares(row)) declared = row;
-      // It fires, so this term had found it declared.
-      if (row.task === task && row.type === "fire.published") break;
-    }
+    if (start === null) return null;
+    const declared = await declaredIn(peek, task, { fence, fromMs: start.atMs });
     if (declared !== null) return declared;
+    fence = await fenceBefore(peek, { fence, atMs: start.atMs });
+  }
+  return null;
+}
+
+async function declaredIn(
+  peek: Reading,
+  task: string,
+  { fence, fromMs }: { fence: number; fromMs: number },
+): Promise<JournalRow | null> {
+  let declared: JournalRow | null = null;
+  let count = 0;
+  for await (const row of peek.read({ from: String(fromMs), to: "+" })) {
+    if (++count > TERM_ROWS_MAX || row.fence > fence) break;
+    if (row.fence < fence || row.task !== task) continue;
+    if (declares(row)) declared = row;
+    // It fires, so this term has declared what it had to.
+    else if (row.type === "fire.published") break;
+  }
+  return declared;
+}
+
+/** Fences grow, and not by one. */
+async function fenceBefore(
+  peek: Reading,
+  { fence, atMs }: { fence: number; atMs: number },
+): Promise<number | null> {
+  for await (const row of peek.readBack({ from: "-", to: String(atMs) })) {
+    if (row.fence < fence) return row.fence;
   }
   return null;
 }

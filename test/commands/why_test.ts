@@ -138,6 +138,22 @@ describe("readAround()", () => {
     assert.equal(around.isComplete, true);
   });
 
+  it("goes from term to term back, however far their fences are apart", async () => {
+    const journal = memoryJournal({ serverMs: () => T0 });
+    for (const [term, fence] of [T0, T0 + 9_000, T0 + 70_000, T0 + 71_000].entries()) {
+      const atMs = T0 + term * 10_000;
+      const head = { task: "", dueMs: null, decidedMs: T0 };
+      const detail = { owner: `host:${term}:a`, epoch: "e", build: "1" };
+      appendRow(journal.store, atMs, { ...head, type: "term.started", detail }, fence);
+      if (term === 1) appendRow(journal.store, atMs, declared("r.r"), fence);
+      for (let index = 0; index < 400; index++) {
+        appendRow(journal.store, atMs + index, aRow({ task: "other" }), fence);
+      }
+    }
+    const around = await readAround(journal, options);
+    assert.equal(typesOf(around)[0], "task.known");
+  });
+
   it("looks further back where the task was declared anew since", async () => {
     const journal = aJournal("old.r", 2_000);
     appendRow(journal.store, T0 + 9_000, { ...declared("r.r", 5), dueMs: T0 + 9_000 }, 1);
