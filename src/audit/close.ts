@@ -1,7 +1,6 @@
 /** The end of an audit: what is left without a row, and the sums. */
 
 import { millisecondsOf } from "../event.ts";
-import { fireIdOf } from "../fire.ts";
 import type { FindingKind } from "./findings.ts";
 import type { Finding } from "./findings.ts";
 import type { Account, Ledger, Note } from "./ledger.ts";
@@ -54,7 +53,9 @@ export function closeLedger(ledger: Ledger, nowMs: number): Report {
     noteWaiting(ledger, account, plan, nowMs);
     for (const hole of plan.holes) noteMissed(ledger, account, hole, "no row says why not");
   }
-  for (const note of ledger.notes.values()) noteStuck(ledger, note, nowMs);
+  for (const { note, state } of ledger.fold.fires.values()) {
+    if (note !== undefined) noteStuck(ledger, note, { state, nowMs });
+  }
   const sum = newTally();
   const tasks = new Map<string, Tally>();
   const accounts = [...ledger.accounts.values()].filter(({ tally }) => !isEmpty(tally));
@@ -117,10 +118,13 @@ function noteMissed(ledger: Ledger, account: Account, hole: Stretch, text: strin
   });
 }
 
-function noteStuck(ledger: Ledger, note: Note, nowMs: number): void {
+function noteStuck(
+  ledger: Ledger,
+  note: Note,
+  { state, nowMs }: { state: string; nowMs: number },
+): void {
   if (!isInWindow(ledger, note.dueMs)) return;
-  const state = ledger.fold.fires.get(fireIdOf(note.fire, note.dueMs))?.state;
-  const passed = state === undefined ? null : deadlineOf(note, state);
+  const passed = deadlineOf(note, state);
   if (passed === null || nowMs <= passed.atMs + STUCK_AFTER_MS) return;
   const text = `${passed.what}, ${secondsText(nowMs - passed.atMs)} ago, and no row says so`;
   note.account.tally.stuck++;

@@ -4,7 +4,7 @@ import type { JournalRow } from "../event.ts";
 import { rowOf } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
 import type { FindingKind } from "./findings.ts";
-import type { Folded } from "./fold.ts";
+import type { Folded, FoldedFire } from "./fold.ts";
 import type { Account, Ledger, Note } from "./ledger.ts";
 import { isInWindow, noteRow, secondsText } from "./ledger.ts";
 import { countIn, isDecided, place, placeRange } from "./schedule.ts";
@@ -26,7 +26,8 @@ export function takeFire(ledger: Ledger, account: Account, row: FireRow, atMs: n
   const folded = ledger.fold.take(row);
   if (folded.kind === "passed") return;
   if (folded.kind === "refused") return takeRefused(ledger, account, row, { folded, atMs });
-  advance(ledger, account, row, { openId: folded.openId, atMs });
+  if (type === "fire.published") publish(ledger, account, row, { fire: folded.fire, atMs });
+  else advance(ledger, account, row, { fire: folded.fire, atMs });
 }
 
 /** Whether a decision may stand; what is wrong with it is noted, and it then moves nothing. */
@@ -37,7 +38,7 @@ function isPlaced(ledger: Ledger, account: Account, row: FireRow, atMs: number):
     noteRow(ledger, kind, row, { atMs, account, text });
     return false;
   };
-  const isWanted = !TASK_NAME.test(task);
+  const isWanted = plan?.task !== task && !TASK_NAME.test(task);
   if (isWanted) return true;
   if (plan === null) {
     // What was declared before the journal begins cannot be judged.
@@ -119,19 +120,17 @@ function advance(
   ledger: Ledger,
   account: Account,
   row: FireRow,
-  { openId, atMs }: { openId: string; atMs: number },
+  { fire, atMs }: { fire: FoldedFire<Note>; atMs: number },
 ): void {
   const { tally } = account;
   const { detail, dueMs, type } = row;
   const isCounted = isInWindow(ledger, dueMs);
-  if (type === "fire.published") return publish(ledger, account, row, { openId, atMs });
   if (type === "fire.skipped") {
     if (isCounted) addTo(tally.skipped, `${detail.by}: ${detail.reason}`, 1);
     return;
   }
-  const note = ledger.notes.get(openId);
+  const { note, openId } = fire;
   if (note === undefined) return;
-  if (type === "fire.finished" || type === "fire.expired") ledger.notes.delete(openId);
   if (type === "fire.redelivered") redeliver(ledger, note, row, atMs);
   if (type === "fire.acked") {
     note.sinceMs = atMs;
@@ -159,16 +158,22 @@ function publish(
   ledger: Ledger,
   account: Account,
   row: FireRow,
-  { openId, atMs }: { openId: string; atMs: number },
+  { fire, atMs }: { fire: FoldedFire<Note>; atMs: number },
 ): void {
   const { plan, tally } = account;
-  const { dueMs } = row;
+  const { dueMs, task } = row;
   const attempt = attemptOf(row);
-  ledger.notes.set(openId, {
-    ...{ account, fire: row.task, dueMs, attempt, publishedMs: atMs, sinceMs: atMs, deliveries: 1 },
+  fire.note = {
+    account,
+    fire: task,
+    dueMs,
+    attempt,
+    publishedMs: atMs,
     deadlines: plan?.deadlines ?? null,
-  });
-  const sight = ledger.sights.size === 0 ? undefined : ledger.sights.get(openId);
+    sinceMs: atMs,
+    deliveries: 1,
+  };
+  const sight = ledger.sights.size === 0 ? undefined : ledger.sights.get(fire.openId);
   if (sight !== undefined) sight.hasRow = true;
   const isFirst = attempt === 0 && plan?.task === row.task;
   const lateMs = atMs - dueMs;

@@ -9,64 +9,82 @@ import { DETAIL, type FireEventType, type JournalRow } from "../event.ts";
 import { openIdOf, TASK_NAME } from "../fire.ts";
 
 /** A fire that has begun and not ended. */
-export interface FoldedFire {
+export interface FoldedFire<Note = undefined> {
   /** The key of its present publish, see `openIdOf`. */
   readonly openId: string;
   readonly state: LifeState;
+  /** Of whoever folds; `undefined` until they set it. */
+  note: Note | undefined;
 }
 
 /** What became of a row. */
-export type Folded =
-  /** It moved a fire. */
-  | { readonly kind: "stepped"; readonly openId: string; readonly state: LifeState }
+export type Folded<Note = undefined> =
+  /** It moved a fire, which is no longer among the fires where that ended it. */
+  | { readonly kind: "stepped"; readonly fire: FoldedFire<Note> }
   /** It may not follow what came before; `state` is `null` where the fire had not begun, or had ended. */
   | { readonly kind: "refused"; readonly openId: string; readonly state: LifeState | null }
   /** It is about no fire, changes nothing, or is of a type that this build does not know. */
   | { readonly kind: "passed" };
 
-export interface Fold {
-  take(row: JournalRow): Folded;
+export interface Fold<Note = undefined> {
+  take(row: JournalRow): Folded<Note>;
   /** By fire id; those that ended are not kept. */
-  readonly fires: ReadonlyMap<string, FoldedFire>;
+  readonly fires: ReadonlyMap<string, FoldedFire<Note>>;
   /** The cursor of each task that is declared. */
   readonly cursors: ReadonlyMap<string, Cursor>;
 }
 
-export function foldOf(): Fold {
-  const fires = new Map<string, FoldedFire>();
+export function foldOf<Note = undefined>(): Fold<Note> {
+  const fires = new Map<string, Fire<Note>>();
   const cursors = new Map<string, Cursor>();
   return {
     fires,
     cursors,
     take(row) {
-      moveCursor(cursors, row);
+      if (MOVES.has(row.type)) moveCursor(cursors, row);
       return isFireRow(row) && row.dueMs !== null ? stepFire(fires, row, row.dueMs) : PASSED;
     },
   };
 }
 
-const PASSED: Folded = { kind: "passed" };
+/** One object for all of a life: this stands on the path of millions of rows. */
+interface Fire<Note> extends FoldedFire<Note> {
+  openId: string;
+  state: LifeState;
+}
+
+const PASSED = { kind: "passed" } as const;
 
 type FireRow = JournalRow & { readonly type: FireEventType };
 
+const FIRE_TYPES: ReadonlySet<string> = new Set(
+  Object.keys(DETAIL).filter((type) => type.startsWith("fire.")),
+);
+
 function isFireRow(row: JournalRow): row is FireRow {
-  return row.type.startsWith("fire.") && Object.hasOwn(DETAIL, row.type);
+  return FIRE_TYPES.has(row.type);
 }
 
-function stepFire(fires: Map<string, FoldedFire>, row: FireRow, dueMs: number): Folded {
+function stepFire<Note>(
+  fires: Map<string, Fire<Note>>,
+  row: FireRow,
+  dueMs: number,
+): Folded<Note> {
   const fireId = openIdOf(row.task, dueMs, 0);
   const known = fires.get(fireId);
-  const openId = row.type === "fire.published"
-    ? openIdOf(row.task, dueMs, attemptOf(row))
-    : known?.openId ?? fireId;
+  const attempt = attemptOf(row);
+  const isAttempt = row.type === "fire.published" && attempt > 0;
+  const openId = isAttempt ? openIdOf(row.task, dueMs, attempt) : known?.openId ?? fireId;
   // Another attempt is another life; the one before it has ended, or is given up.
-  const isAnew = known === undefined || (attemptOf(row) > 0 && openId !== known.openId);
+  const isAnew = known === undefined || (isAttempt && openId !== known.openId);
   const before = isAnew ? IDLE : known.state;
   const state = stepLife(before, row.type) ?? (isAnew ? stepLife(DUE, row.type) : null);
   if (state !== null) {
+    const fire = isAnew ? { openId, state, note: undefined } : known;
+    fire.state = state;
     if (CLOSED.has(state)) fires.delete(fireId);
-    else fires.set(fireId, { openId, state });
-    return { kind: "stepped", openId, state };
+    else if (isAnew) fires.set(fireId, fire);
+    return { kind: "stepped", fire };
   }
   // The fire is closed, and so forgotten; what comes for it later changes nothing.
   if (isAnew && row.type === "fire.late_ack") return PASSED;
@@ -85,7 +103,7 @@ const CLOSED: ReadonlySet<LifeState> = new Set(["skipped", "expired", "acked.fin
 /** Fires that somebody asked for have a name of their own, and move no cursor. */
 function moveCursor(cursors: Map<string, Cursor>, row: JournalRow): void {
   const { type, task, dueMs, detail } = row;
-  if (!TASK_NAME.test(task)) return;
+  if (!cursors.has(task) && !TASK_NAME.test(task)) return;
   if (type === "task.retired") cursors.delete(task);
   const revision = DECLARES.has(type) ? detail.revision : cursors.get(task)?.revision;
   if (dueMs === null || typeof revision !== "string") return;
@@ -95,3 +113,4 @@ function moveCursor(cursors: Map<string, Cursor>, row: JournalRow): void {
 
 const DECLARES: ReadonlySet<string> = new Set(["task.known", "task.changed"]);
 const DECIDES: ReadonlySet<string> = new Set(["task.dropped", "fire.published", "fire.skipped"]);
+const MOVES: ReadonlySet<string> = new Set([...DECLARES, ...DECIDES, "task.retired"]);

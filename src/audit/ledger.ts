@@ -42,7 +42,7 @@ export interface Account {
   readonly tally: Tally;
 }
 
-/** An open fire: what its next rows are measured by. Unix milliseconds. */
+/** Kept with an open fire that was published: what its next rows are measured by. Unix milliseconds. */
 export interface Note {
   readonly account: Account;
   /** The name that its rows carry. */
@@ -57,12 +57,10 @@ export interface Note {
 }
 
 export interface Ledger extends AuditOptions {
-  readonly fold: Fold;
+  readonly fold: Fold<Note>;
   readonly terms: Terms;
   readonly findings: Findings;
   readonly accounts: Map<string, Account>;
-  /** By the key of the publish. */
-  readonly notes: Map<string, Note>;
   rows: number;
   /** Ids of the first and the newest row; `null` before the first. */
   firstId: string | null;
@@ -87,7 +85,6 @@ export function openLedger(options: AuditOptions): Ledger {
     terms: termsOf(),
     findings: findingsOf(),
     accounts: new Map(),
-    notes: new Map(),
     rows: 0,
     firstId: null,
     lastId: null,

@@ -9,7 +9,7 @@ import { lifeOf } from "../core/life.ts";
 import { millisecondsOf } from "../event.ts";
 import type { Loaded } from "../ports.ts";
 import type { FoldedFire } from "./fold.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, Note } from "./ledger.ts";
 import { entryOf } from "./ledger.ts";
 import type { Plan } from "./schedule.ts";
 
@@ -78,9 +78,9 @@ function verifyCounters(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): v
 }
 
 function verifyOpen(ledger: Ledger, open: readonly OpenFire[]): void {
-  const known = new Map<string, FoldedFire>();
+  const known = new Map<string, FoldedFire<Note>>();
   for (const fire of ledger.fold.fires.values()) {
-    if (ledger.notes.has(fire.openId)) known.set(fire.openId, fire);
+    if (fire.note !== undefined) known.set(fire.openId, fire);
   }
   for (const each of open) {
     if (!isAudited(ledger, each.task)) continue;
@@ -94,7 +94,7 @@ function verifyOpen(ledger: Ledger, open: readonly OpenFire[]): void {
       }
       continue;
     }
-    const note = ledger.notes.get(key);
+    const { note } = fire;
     if (fire.state !== state) {
       differ(
         ledger,
@@ -108,9 +108,9 @@ function verifyOpen(ledger: Ledger, open: readonly OpenFire[]): void {
       differ(ledger, each.task, each.dueMs, text);
     }
   }
-  for (const { openId } of known.values()) {
-    const { fire, dueMs } = ledger.notes.get(openId)!;
-    differ(ledger, fire, dueMs, `the journal has ${openId} open, and Redis not`);
+  for (const { openId, note } of known.values()) {
+    if (note === undefined) continue;
+    differ(ledger, note.fire, note.dueMs, `the journal has ${openId} open, and Redis not`);
   }
 }
 

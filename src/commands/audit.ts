@@ -11,6 +11,8 @@ import { parseDuration } from "../config/duration.ts";
 import { BeatError, EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
 import type { Journal, Loaded } from "../ports.ts";
+import { keysOf } from "../redis/keys.ts";
+import { readPages } from "../redis/read.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import { auditObject } from "./audit_object.ts";
 import { printAudit } from "./audit_text.ts";
@@ -48,7 +50,7 @@ export async function audit(options: AuditCommandOptions, shell: Shell): Promise
       isShowingAll: options.verify === true,
       sights: sighting.sights,
     });
-    await readAll(opened.journal, reading, held);
+    await readAll(opened, reading, held);
     checkTasks(options.task ?? [], reading, opened);
     noteOutside(reading.ledger, sighting, opened.config.settings.namespace);
     const report = reading.close(nowMs);
@@ -110,20 +112,24 @@ async function lookAtQueues(
 
 /** Takes every row; compares with `held` after the row that was the newest when it was read. */
 async function readAll(
-  journal: Pick<Journal, "read">,
+  { client, config: { settings } }: OpenedJournal,
   { ledger, take, takeForeign }: Audit,
   held: Loaded | string | null,
 ): Promise<void> {
   let waiting = held === null || typeof held === "string" ? null : held;
   const lastMs = waiting === null || waiting.lastId === NO_ID ? 0 : millisecondsOf(waiting.lastId);
-  for await (const row of journal.read({ from: "-", to: "+" }, takeForeign)) {
-    if (waiting !== null && millisecondsOf(row.id) >= lastMs) {
-      if (compareIds(row.id, waiting.lastId) > 0) {
+  const keys = keysOf(settings.namespace, settings.transport.globalKeyPrefix);
+  const options = { isBackwards: false, onForeign: takeForeign };
+  for await (const rows of readPages(client, keys, { from: "-", to: "+" }, options)) {
+    for (const row of rows) {
+      const isAfter = waiting !== null && millisecondsOf(row.id) >= lastMs &&
+        compareIds(row.id, waiting.lastId) > 0;
+      if (waiting !== null && isAfter) {
         verify(ledger, waiting);
         waiting = null;
       }
+      take(row);
     }
-    take(row);
   }
   if (waiting !== null) verify(ledger, waiting);
   if (typeof held === "string") {

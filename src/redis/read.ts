@@ -19,29 +19,60 @@ export interface ReadOptions {
 /** @throws {JournalUnavailableError} in the middle, too */
 export async function* readRows(
   client: Redis,
+  keys: Keys,
+  range: ReadRange,
+  options: ReadOptions,
+): AsyncGenerator<JournalRow> {
+  // Entry by entry: what is no row is told of in its place among the rows.
+  for await (const page of entryPages(client, keys, range, options)) yield* rowsIn(page, options);
+}
+
+/**
+ * As {@link readRows}, a page at a time: who reads a million rows waits a thousand times, not a million.
+ * @throws {JournalUnavailableError} in the middle, too
+ */
+export async function* readPages(
+  client: Redis,
+  keys: Keys,
+  range: ReadRange,
+  options: ReadOptions,
+): AsyncGenerator<JournalRow[]> {
+  for await (const page of entryPages(client, keys, range, options)) {
+    yield [...rowsIn(page, options)];
+  }
+}
+
+function* rowsIn(page: readonly Entry[], { onForeign }: ReadOptions): Generator<JournalRow> {
+  for (const [id, fields] of page) {
+    const row = decodeRow(id, fields);
+    if (typeof row === "string") onForeign?.(id, row);
+    else yield row;
+  }
+}
+
+type Entry = [id: string, fields: string[]];
+
+async function* entryPages(
+  client: Redis,
   { journal }: Keys,
   { from, to }: ReadRange,
-  { isBackwards, onForeign }: ReadOptions,
-): AsyncGenerator<JournalRow> {
+  { isBackwards }: ReadOptions,
+): AsyncGenerator<Entry[]> {
   const command = isBackwards ? "XREVRANGE" : "XRANGE";
   const end = isBackwards ? from : to;
   const pageFrom = (start: string) => {
     const page = ask(
       client,
       () => client.call(command, journal, start, end, "COUNT", PAGE_ROWS),
-    ) as Promise<[id: string, fields: string[]][]>;
+    ) as Promise<Entry[]>;
     page.catch(() => {}); // It is awaited later, or never when the reader has seen enough.
     return page;
   };
   let coming: ReturnType<typeof pageFrom> | null = pageFrom(isBackwards ? to : from);
   while (coming !== null) {
-    const page: [id: string, fields: string[]][] = await coming;
+    const page: Entry[] = await coming;
     coming = page.length < PAGE_ROWS ? null : pageFrom(`(${page.at(-1)![0]}`);
-    for (const [id, fields] of page) {
-      const row = decodeRow(id, fields);
-      if (typeof row === "string") onForeign?.(id, row);
-      else yield row;
-    }
+    yield page;
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
+import type { Fold } from "../../src/audit/fold.ts";
 import { foldOf } from "../../src/audit/fold.ts";
 import { lifeOf } from "../../src/core/life.ts";
 import { openKey } from "../../src/cursor.ts";
@@ -13,11 +14,10 @@ describe("foldOf()", () => {
   it("steps a fire, and forgets it when it ended", () => {
     const fold = foldOf();
     const states = ["fire.published", "fire.taken", "fire.acked", "fire.finished"]
-      .map((type) => fold.take(aRow({ type })));
+      .map((type) => stateAfter(fold, aRow({ type })));
     assert.deepEqual(
       states,
-      ["published.queued", "published.taken", "acked.unfinished", "acked.finished"]
-        .map((state) => ({ kind: "stepped", openId: FIRE, state })),
+      ["published.queued", "published.taken", "acked.unfinished", "acked.finished"],
     );
     assert.equal(fold.fires.size, 0);
   });
@@ -43,7 +43,8 @@ describe("foldOf()", () => {
     fold.take(aRow({}));
     const anew = aRow({ detail: { attempt: 1 } });
     assert.equal(fold.take(anew).kind, "stepped");
-    assert.deepEqual(fold.fires.get(FIRE), { openId: `${FIRE}#1`, state: "published.queued" });
+    const { openId, state } = fold.fires.get(FIRE)!;
+    assert.deepEqual([openId, state], [`${FIRE}#1`, "published.queued"]);
     assert.equal(fold.take(anew).kind, "refused");
   });
 
@@ -78,6 +79,12 @@ describe("foldOf()", () => {
     for (const name of names) assert.deepEqual(fold.cursors.get(name), now.world.cursors.get(name));
   });
 });
+
+/** `null` where it is not moved. */
+function stateAfter(fold: Fold, row: JournalRow): string | null {
+  const folded = fold.take(row);
+  return folded.kind === "stepped" ? folded.fire.state : null;
+}
 
 function refused(state: string | null) {
   return { kind: "refused", openId: FIRE, state } as const;

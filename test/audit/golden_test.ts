@@ -62,7 +62,9 @@ function assertStates(rows: readonly JournalRow[], states: readonly GoldenState[
   for (const row of rows) {
     const folded = fold.take(row);
     assert.notEqual(folded.kind, "refused", `${row.id} ${row.type} of ${row.task}@${row.dueMs}`);
-    if (folded.kind === "stepped") after.set(row.id, `${folded.openId} ${folded.state}`);
+    if (folded.kind !== "stepped") continue;
+    const { openId, state } = folded.fire;
+    after.set(row.id, `${openId} ${state}`);
   }
   const wanted = states.flatMap((each): [string, string][] =>
     "id" in each ? [[each.id, `${each.openId} ${each.state}`]] : []
