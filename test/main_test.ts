@@ -7,7 +7,7 @@ describe("beat", () => {
     const { code, out, err } = await beat(["--help"]);
     assert.equal(code, 0);
     assert.equal(err, "");
-    for (const verb of ["run", "validate", "next", "tasks", "leader", "journal"]) {
+    for (const verb of ["run", "validate", "next", "tasks", "why", "doctor", "leader", "journal"]) {
       assert.match(out, new RegExp(`^ {2}${verb}\\b`, "m"));
     }
   });
