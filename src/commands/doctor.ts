@@ -29,6 +29,7 @@ import { taskCheck } from "./doctor_tasks.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { lookAtQueues } from "./queue_look.ts";
+import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor } from "./table.ts";
 import { viewsOf } from "./task_views.ts";
@@ -217,7 +218,11 @@ function printChecks(checks: readonly Check[], shell: Shell): void {
   const paint = paintFor(shell);
   const width = Math.min(40, Math.max(...checks.map(({ subject }) => subject.length)));
   for (const { level, subject, text, advice } of checks) {
-    shell.out(`${paint(COLOUR[level], level.padEnd(7))}  ${subject.padEnd(width)}  ${text}\n`);
+    shell.out(
+      `${paint(COLOUR[level], level.padEnd(7))}  ${harmless(subject.padEnd(width))}  ${
+        harmless(text)
+      }\n`,
+    );
     if (advice !== null) shell.out(`${" ".repeat(9)}${paint("dim", `→ ${advice}`)}\n`);
   }
 }

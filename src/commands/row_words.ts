@@ -26,7 +26,7 @@ export function rowLine(row: JournalRow, paint: Paint): string {
 }
 
 /** Control characters would steer the terminal, and rows quote workers and configurations. */
-function harmless(text: string): string {
+export function harmless(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\ufffd");
 }
 

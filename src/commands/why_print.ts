@@ -4,6 +4,7 @@ import { FINE } from "../audit/cause.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import type { JournalRow } from "../event.ts";
 import { fireIdOf, openIdOf } from "../fire.ts";
+import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import type { Colour } from "./table.ts";
 import { paintFor } from "./table.ts";
@@ -26,16 +27,16 @@ export function printStory(found: Why, shell: Shell): void {
   const asked = note === null ? "" : ` (${note})`;
   shell.out(`${paint("bold", `${task} at ${dueText(dueMs)}`)}${asked}\n`);
   shell.out(`${paint(colourOf(found), verdictText(story))}\n`);
-  for (const cause of causes) shell.out(`because ${causeText(cause, queue)}\n`);
+  for (const cause of causes) shell.out(`because ${harmless(causeText(cause, queue))}\n`);
   shell.out("\n");
   const blank = " ".repeat(instantText(0).length);
   for (const { atMs, text } of sentencesOf(found)) {
-    shell.out(`${atMs === null ? blank : paint("dim", instantText(atMs))}  ${text}\n`);
+    shell.out(`${atMs === null ? blank : paint("dim", instantText(atMs))}  ${harmless(text)}\n`);
   }
   const questions = questionsOf(found);
   if (questions.length > 0) shell.out("\n");
   for (const [index, { question, answer, evidence }] of questions.entries()) {
-    shell.out(`${index + 1}. ${question}? ${paint("bold", answer)}: ${evidence}\n`);
+    shell.out(`${index + 1}. ${question}? ${paint("bold", answer)}: ${harmless(evidence)}\n`);
   }
 }
 
