@@ -96,11 +96,15 @@ async function stopLeader(scene: Scene, { replica, fence }: Leader): Promise<voi
   scene.tell(`SIGTERM ${replica.name}, the leader; the next published ${gapMs} ms later`, "stop");
 }
 
-/** When something was published under a fence above `fence`; infinite where that does not come. */
+/**
+ * When something was published under a fence above `fence`; infinite where that does not come. Where
+ * nothing is due for a minute, the beginning of the term stands for it.
+ */
 async function nextPublish(scene: Scene, fence: number): Promise<number> {
   let foundMs = Infinity;
   await until(() => {
-    foundMs = scene.ledger.firsts.findLast((each) => each.fence > fence)?.atMs ?? Infinity;
+    const edges = scene.options.profile === "herd" ? scene.ledger.starts : scene.ledger.firsts;
+    foundMs = edges.findLast((each) => each.fence > fence)?.atMs ?? Infinity;
     return foundMs < Infinity;
   }, 5 * scene.leaseMs).catch(() => {});
   return foundMs;

@@ -111,13 +111,13 @@ async function deliverLate(scene: Scene, draw: Draw): Promise<void> {
 }
 
 async function swallow(scene: Scene, draw: Draw): Promise<void> {
-  const count = draw.between(1, 3);
+  const count = draw.between(1, 4);
   const mark = draw.chance(0.75) ? "beat:cursors" : "beat:lease";
   await onLink(scene, draw, "swallow", async (link, name) => {
     scene.tell(`link of ${name} swallows ${count} replies about ${mark}`);
     const before = link.swallowed;
     link.swallow(count, mark);
-    await until(() => link.swallowed >= before + count, 2 * scene.leaseMs).catch(() => {});
+    await until(() => link.swallowed >= before + count, 4 * scene.leaseMs).catch(() => {});
     link.heal();
   });
 }

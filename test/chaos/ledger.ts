@@ -32,6 +32,11 @@ export interface Rollback {
   readonly lostId: string;
 }
 
+export interface TermEdge {
+  readonly atMs: number;
+  readonly fence: number;
+}
+
 /** What a server holds when it takes over. */
 export interface Surviving {
   readonly lastId: string;
@@ -53,7 +58,9 @@ export interface Ledger {
   readonly known: ReadonlyMap<string, number>;
   /** Rows by type. */
   readonly rows: ReadonlyMap<string, number>;
-  readonly ends: readonly { readonly atMs: number; readonly fence: number }[];
+  /** Beginnings and ends of terms, as their rows say them. */
+  readonly starts: readonly TermEdge[];
+  readonly ends: readonly TermEdge[];
   readonly lastId: string;
   /** What is wrong, by the measure that it breaks. */
   readonly wrong: readonly Wrong[];
@@ -135,7 +142,8 @@ export function newLedger(): Ledger {
   const rows = new Map<string, number>();
   const rollbacks: Rollback[] = [];
   const firsts: Published[] = [];
-  const ends: { atMs: number; fence: number }[] = [];
+  const starts: TermEdge[] = [];
+  const ends: TermEdge[] = [];
   const wrong: Wrong[] = [];
   let history = 0;
   let lastId = "0-0";
@@ -152,6 +160,7 @@ export function newLedger(): Ledger {
       find("old fence", `row ${row.id} ${row.type} ${row.task} of ${row.fence} after ${maxFence}`);
     }
     maxFence = Math.max(maxFence, row.fence);
+    if (row.type === "term.started") starts.push({ atMs: row.atMs, fence: row.fence });
     if (row.type === "term.ended") ends.push({ atMs: row.atMs, fence: row.fence });
     if (row.type === "task.known") {
       if (known.has(row.task)) find("started anew", `${row.task} at ${row.id}: ${row.dueMs}`);
@@ -207,7 +216,7 @@ export function newLedger(): Ledger {
       maxFence = found.lastFence;
       lastDue.clear();
     },
-    ...{ published, rollbacks, firsts, known, rows, ends, wrong },
+    ...{ published, rollbacks, firsts, known, rows, starts, ends, wrong },
     get lastId() {
       return lastId;
     },

@@ -49,7 +49,7 @@ const PER_HOUR: Readonly<Record<FaultKind, number>> = {
   "freeze all": 3,
   "cut": 80,
   "late request": 45,
-  "swallow": 75,
+  "swallow": 95,
   "slow link": 10,
   "crash always": 36,
   "crash everysec": 36,

@@ -71,6 +71,7 @@ function tear(scene: Scene, draw: Draw): Promise<void> {
 function failOver(scene: Scene, draw: Draw): Promise<void> {
   const lagMs = draw.between(50, LAG_MAX_MS);
   return scene.alone(async () => {
+    await someoneLeads(scene);
     await scene.servers.replicated();
     scene.servers.replication.hold(["reply"]);
     await pause(lagMs);
@@ -84,8 +85,9 @@ function failOver(scene: Scene, draw: Draw): Promise<void> {
 function failOverInTakeover(scene: Scene, draw: Draw): Promise<void> {
   const intoMs = draw.between(0, TAKEOVER_MAX_MS);
   return scene.alone(async () => {
-    const leader = await scene.leader();
     await scene.servers.replicated();
+    await someoneLeads(scene);
+    const leader = await scene.leader();
     await holding(scene, "fail over in takeover", leader?.replica ?? null, async (replica) => {
       scene.servers.replication.hold(["reply"]);
       await scene.replicas.kill(replica);
@@ -166,6 +168,15 @@ function scriptFlush(scene: Scene): Promise<void> {
     scene.tell("SCRIPT FLUSH", "script flush");
     await scene.servers.admin.script("FLUSH");
   });
+}
+
+/** So that there is something to lose. */
+async function someoneLeads(scene: Scene): Promise<void> {
+  const isFree = async () => {
+    const leader = await scene.leader();
+    return leader !== null && !scene.taken.has(leader.replica);
+  };
+  await until(isFree, 3 * scene.leaseMs).catch(() => {});
 }
 
 /** Mostly short, at times longer than a lease. Milliseconds. */

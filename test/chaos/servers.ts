@@ -1,6 +1,6 @@
 /** Two redis-servers, one of which is the master, and how they die, come back and change places. */
 
-import type { Redis } from "ioredis";
+import { Redis } from "ioredis";
 import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { until } from "../support/until.ts";
@@ -49,16 +49,10 @@ export async function startServers(
     clients.get(server)!.call("REPLICAOF", "127.0.0.1", String(replication.port));
   let tap: Tap = await openTap(master.port, take);
   await follow(replica);
-  let isBeaming = true;
-  const beaming = (async () => {
-    while (isBeaming) {
-      // Refused where all writes are.
-      await admin().set(BEACON, Date.now()).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, BEACON_MS));
-    }
-  })();
+  let beacon = openBeacon(master.port);
 
   const shutDoors = () => {
+    beacon.close();
     for (const link of links()) link.shut(true);
   };
   /** Nothing is written before the ledger hears it. */
@@ -68,6 +62,7 @@ export async function startServers(
     const beaconMs = Number(await admin().get(BEACON));
     ledger.takeOver(cause, { lastId: last?.[0] ?? "0-0", lastFence, beaconMs });
     tap = await openTap(master.port, take);
+    beacon = openBeacon(master.port);
     for (const link of links()) {
       link.lead(master.port);
       link.shut(false);
@@ -112,11 +107,29 @@ export async function startServers(
       await follow(old);
     },
     async close() {
-      isBeaming = false;
-      await beaming;
+      beacon.close();
       await tap.close();
       await Promise.all([master.stop(), replica.stop()]);
       await replication.close();
+    },
+  };
+}
+
+/** Writes the time again and again, until it is closed: never to a server that has just taken over. */
+function openBeacon(port: number): { close(): void } {
+  const client = new Redis(port, "127.0.0.1", {
+    ...{ enableOfflineQueue: false, autoResendUnfulfilledCommands: false },
+    retryStrategy: () => BEACON_MS,
+  });
+  client.on("error", () => {});
+  const timer = setInterval(() => {
+    // Refused where all writes are, and while there is no connection.
+    client.set(BEACON, Date.now()).catch(() => {});
+  }, BEACON_MS);
+  return {
+    close() {
+      clearInterval(timer);
+      client.disconnect();
     },
   };
 }
