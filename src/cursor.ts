@@ -24,12 +24,12 @@ export function encodeCursor(cursor: Cursor): string {
 }
 
 export function decodeCursor(text: string): Cursor {
-  const [due, revision] = text.split(" ");
-  const dueMs = Number(due);
-  invariant(
-    Number.isSafeInteger(dueMs) && revision !== undefined && revision !== "",
-    `expected a cursor "dueMs revision", got "${text}"`,
-  );
+  const space = text.indexOf(" ");
+  const dueMs = Number(text.slice(0, space));
+  const revision = text.slice(space + 1);
+  // On the path of every fire: a sentence is made only when it is needed.
+  const isCursor = space > 0 && Number.isSafeInteger(dueMs) && /^\S+$/.test(revision);
+  if (!isCursor) invariant(false, `expected a cursor "dueMs revision", got "${text}"`);
   return { dueMs, revision };
 }
 
@@ -69,16 +69,9 @@ export function openKey(open: OpenFire): FireId | string {
 export function encodeOpen(open: OpenFire): string {
   const { publishedMs } = open;
   const expires = open.expiresMs === null ? "" : open.expiresMs - publishedMs;
-  return [
-    STATE_CODE[open.state] + (open.isOverdue ? "o" : ""),
-    open.redeliveries,
-    open.fence,
-    publishedMs,
-    expires,
-    open.takeByMs - publishedMs,
-    open.giveUpMs - publishedMs,
-    open.list,
-  ].join(" ");
+  const flags = open.isOverdue ? `${STATE_CODE[open.state]}o` : STATE_CODE[open.state];
+  return `${flags} ${open.redeliveries} ${open.fence} ${publishedMs} ${expires} ` +
+    `${open.takeByMs - publishedMs} ${open.giveUpMs - publishedMs} ${open.list}`;
 }
 
 /** @param key from {@link openKey} */

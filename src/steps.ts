@@ -9,7 +9,7 @@ import type { Settlement, Step } from "./ports.ts";
 import { BATCH_MAX } from "./ports.ts";
 
 /** As `encodeCursor` writes it; another text could not be loaded again. */
-const CURSOR = /^-?\d+ [^ ]+$/;
+const CURSOR = /^-?\d+ \S+$/;
 
 /**
  * A number that Redis would refuse in the middle of a script must not reach it, nor a text that no
@@ -65,7 +65,9 @@ function checkOpen(open: OpenFire): void {
     );
   }
   const { publishedMs, expiresMs, takeByMs, giveUpMs } = open;
-  if ([publishedMs, expiresMs ?? 0, takeByMs, giveUpMs].every(Number.isSafeInteger)) return;
+  const isWhole = Number.isSafeInteger(publishedMs) && Number.isSafeInteger(expiresMs ?? 0) &&
+    Number.isSafeInteger(takeByMs) && Number.isSafeInteger(giveUpMs);
+  if (isWhole) return;
   broken(
     `expected whole milliseconds in the deadlines of ${openKey(open)}, ` +
       `got ${publishedMs}, ${expiresMs}, ${takeByMs}, ${giveUpMs}`,

@@ -52,13 +52,18 @@ export function afterStep(tracked: Tracked, next: OpenFire, nowMs: number): numb
 
 /** The first time after `nowMs` at which something may become true by itself. Unix milliseconds. */
 export function deadlineAfter(open: OpenFire, nowMs: number): number {
-  const deadlines = [nowMs + FINISH_WITHIN_MS];
-  if (open.state !== "acked") {
-    deadlines.push(open.giveUpMs);
-    if (open.expiresMs !== null) {
-      deadlines.push(open.expiresMs + EXPIRY_MARGIN_MS + 1, open.expiresMs + EXPIRED_BEHIND_MS + 1);
-    }
-    if (open.state === "queued" && !open.isOverdue) deadlines.push(open.takeByMs);
+  // On the path of every fire: no lists.
+  const later = (deadlineMs: number) => deadlineMs > nowMs ? deadlineMs : Infinity;
+  let firstMs = later(nowMs + FINISH_WITHIN_MS);
+  if (open.state === "acked") return firstMs;
+  firstMs = Math.min(firstMs, later(open.giveUpMs));
+  if (open.expiresMs !== null) {
+    firstMs = Math.min(
+      firstMs,
+      later(open.expiresMs + EXPIRY_MARGIN_MS + 1),
+      later(open.expiresMs + EXPIRED_BEHIND_MS + 1),
+    );
   }
-  return Math.min(...deadlines.filter((deadlineMs) => deadlineMs > nowMs));
+  const isAwaited = open.state === "queued" && !open.isOverdue;
+  return isAwaited ? Math.min(firstMs, later(open.takeByMs)) : firstMs;
 }

@@ -1,14 +1,13 @@
 -- Takes a batch of steps: each whole (message, row, cursor, open fire) or nothing of it.
 -- All checks come before the first write: a script that fails half way is not undone.
---
 -- KEYS  1 fence (string)  2 journal (stream)  3 cursors (hash)  4 open fires (hash)
 --       5... the distinct lists of the batch
 -- ARGV  1 the caller's fence  2 version of the rows  3 count of names  4 count of steps
---       5... names: tasks of cursors and of rows, each once; then for each step:
---       cursor and row (places in names), expected cursor, next cursor (empty: none),
---       not before (Unix ms), the row's type, due, decided, payload, list (its place, 0: none),
---       and where there is a list: message, open key, open text
---
+--       5... names: tasks of cursors and of rows, each once; then for each step one text, of parts with
+--       a line feed between them (many arguments cost the caller more): cursor and row (places in
+--       names), expected cursor, next cursor (empty: none), not before (Unix ms), the row's type, due,
+--       decided, payload, list (its place, 0: none), open key, open text (it alone may hold a line
+--       feed); and, where there is a list, another argument: message
 -- Returns {0, now (Unix ms), one letter a step, last id before, last id after}, {1} fenced, {2, key, type} a foreign key, {3, key}
 --       a stream near its last id; letters: c committed, d duplicate, g gap, e early, r revision,
 --       w wrong type of list
@@ -40,31 +39,35 @@ local function judge(stored, expect, next)
   return nextDue and tonumber(due) >= tonumber(nextDue) and 'd' or 'g'
 end
 
+local parts = '^' .. ('([^\n]*)\n'):rep(11) .. '(.*)$'
 local answers, rows, moved, pushes, opens = {}, {}, {}, {}, {}
 local at = 5 + #names
 for i = 1, tonumber(argv[4]) do
-  local name, list = tonumber(argv[at]), tonumber(argv[at + 9])
-  local stored, expect, answer = cursors[name] or '', argv[at + 2], 'c'
-  if stored ~= expect then answer = judge(stored, expect, argv[at + 3])
-  elseif now < tonumber(argv[at + 4]) then answer = 'e'
+  local name, row, expect, next, notBefore, kind, due, decided, payload, list, key, text =
+    argv[at]:match(parts)
+  name, list = tonumber(name), tonumber(list)
+  local stored, answer = cursors[name] or '', 'c'
+  if stored ~= expect then answer = judge(stored, expect, next)
+  elseif now < tonumber(notBefore) then answer = 'e'
   elseif list > 0 and not isList[list] then answer = 'w'
   else
-    cursors[name], moved[name], rows[#rows + 1] = argv[at + 3], true, at
+    cursors[name], moved[name] = next, true
+    rows[#rows + 1] = {kind, names[tonumber(row)], due, decided, payload}
     if list > 0 then
       local messages = pushes[list] or {}
-      pushes[list], messages[#messages + 1] = messages, argv[at + 10]
-      opens[#opens + 1], opens[#opens + 2] = argv[at + 11], argv[at + 12]
+      pushes[list], messages[#messages + 1] = messages, argv[at + 1]
+      opens[#opens + 1], opens[#opens + 2] = key, text
     end
   end
-  answers[i], at = answer, at + (list > 0 and 13 or 10)
+  answers[i], at = answer, at + (list > 0 and 2 or 1)
 end
 
 -- Whichever write is first needs memory, so that all of it is refused when there is none left.
 for list, messages in pairs(pushes) do call('LPUSH', keys[4 + list], unpack(messages)) end
 local idBefore = lastId
 for _, r in ipairs(rows) do
-  lastId = call('XADD', keys[2], '*', 'v', argv[2], 't', argv[r + 5], 'k', names[tonumber(argv[r + 1])],
-    'd', argv[r + 6], 'm', argv[r + 7], 'f', argv[1], 'p', argv[r + 8])
+  lastId = call('XADD', keys[2], '*', 'v', argv[2], 't', r[1], 'k', r[2], 'd', r[3], 'm', r[4],
+    'f', argv[1], 'p', r[5])
 end
 local kept, gone = {}, {}
 for name in pairs(moved) do

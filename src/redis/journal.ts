@@ -74,17 +74,18 @@ interface Call {
 function commitCall(steps: readonly Step[], fence: number, keys: Keys): Call {
   const names = new Map<string, number>();
   const lists = new Map<string, number>();
-  const body: (string | number)[] = [];
+  const body: string[] = [];
   for (const { task, expect, next, notBeforeMs, row, publish } of steps) {
-    body.push(placeOf(names, task), placeOf(names, row.task), expect, next, notBeforeMs);
-    body.push(...encodeRow(row));
+    const [type, due, decided, payload] = encodeRow(row);
+    const cursor = `${placeOf(names, task)}\n${placeOf(names, row.task)}\n${expect}\n${next}`;
+    const rest = `${notBeforeMs}\n${type}\n${due}\n${decided}\n${payload}`;
     if (publish === null) {
-      body.push(0);
+      body.push(`${cursor}\n${rest}\n0\n\n`);
       continue;
     }
     const { message, open } = publish;
-    body.push(placeOf(lists, keys.list(open.list)), message);
-    body.push(openKey(open), encodeOpen(open));
+    const list = placeOf(lists, keys.list(open.list));
+    body.push(`${cursor}\n${rest}\n${list}\n${openKey(open)}\n${encodeOpen(open)}`, message);
   }
   const head = [fence, ROW_VERSION, names.size, steps.length];
   return { lists: lists.keys(), args: [...head, ...names.keys(), ...body] };

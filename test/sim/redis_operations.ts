@@ -230,13 +230,14 @@ function commitCall(draw: Draw, model: ModelRedis): ScriptCall {
     const next = draw.chance(0.1) ? "" : cursorText(draw);
     const notBefore = draw.chance(0.1) ? "9000000000000" : "0";
     if (notBefore === "0") cursors.set(NAMES[place]!, next);
-    body.push(`${place + 1}`, `${draw.between(1, 3)}`, expect, next, notBefore);
-    body.push("fire.published", `${step}`, "2", "{}");
+    const parts = [`${place + 1}`, `${draw.between(1, 3)}`, expect, next, notBefore];
+    parts.push("fire.published", `${step}`, "2", "{}");
     const list = draw.below(3);
-    body.push(`${list}`);
-    if (list > 0) {
-      body.push(draw.pick(["m1", "m2", "x"]), draw.pick(["a@1", "a@2", "b.c@3"]), text(draw));
-    }
+    const isPublished = list > 0;
+    parts.push(`${list}`, isPublished ? draw.pick(["a@1", "a@2", "b.c@3"]) : "");
+    parts.push(isPublished ? text(draw) : "");
+    body.push(parts.join("\n"));
+    if (isPublished) body.push(draw.pick(["m1", "m2", "x"]));
   }
   const head = [fenceOf(draw, model), "1", `${NAMES.length}`, `${steps}`];
   const argv = [...head, ...NAMES, ...body];

@@ -86,8 +86,8 @@ export function judge(stored: string, expect: string, next: string): string {
 
 interface Plan {
   readonly answers: string[];
-  /** Where in `argv` the steps stand that write. */
-  readonly rows: number[];
+  /** Rows to write: type, place of the name, due, decided, payload. */
+  readonly rows: (readonly string[])[];
   /** Places of names whose cursors change. */
   readonly moved: Set<number>;
   /** Messages by the place of their list. */
@@ -107,35 +107,44 @@ export const commit: ScriptPort = (call, keys, argv) => {
   };
   let at = 4 + names.length;
   for (let i = 0; i < Number(argv[3]); i++) {
-    const [name, list] = [Number(argv[at]) - 1, Number(argv[at + 9])];
+    const parts = STEP.exec(argv[at]!)!.slice(1);
+    const [cursor, , expect, next, notBefore, , , , , place] = parts as [string, ...string[]];
+    const [name, list] = [Number(cursor) - 1, Number(place)];
     let answer = "c";
-    if (cursors[name] !== argv[at + 2]) {
-      answer = judge(cursors[name]!, argv[at + 2]!, argv[at + 3]!);
-    } else if (now < Number(argv[at + 4])) answer = "e";
+    if (cursors[name] !== expect) answer = judge(cursors[name]!, expect!, next!);
+    else if (now < Number(notBefore)) answer = "e";
     else if (list > 0 && !isList[list - 1]) answer = "w";
     else {
-      cursors[name] = argv[at + 3]!;
-      take(plan, { name, list, at }, argv);
+      cursors[name] = next!;
+      take(plan, { name, list, parts, message: argv[at + 1]! });
     }
     plan.answers.push(answer);
-    at += list > 0 ? 13 : 10;
+    at += list > 0 ? 2 : 1;
   }
   const after = write(call, keys, argv, { plan, names, cursors, lastId });
   return [0, now, plan.answers.join(""), lastId, after];
 };
 
+/** A step in one text; only the last of its parts may hold line feeds. */
+const STEP = new RegExp(`^${"([^\\n]*)\\n".repeat(11)}(.*)$`, "s");
+
 function take(
   { moved, rows, pushes, opens }: Plan,
-  { name, list, at }: { name: number; list: number; at: number },
-  argv: readonly string[],
+  { name, list, parts, message }: {
+    name: number;
+    list: number;
+    parts: readonly string[];
+    message: string;
+  },
 ): void {
+  const [, row, , , , type, due, decided, payload, , key, text] = parts as [string, ...string[]];
   moved.add(name);
-  rows.push(at);
+  rows.push([type!, row!, due!, decided!, payload!]);
   if (list === 0) return;
   const messages = pushes.get(list);
-  if (messages === undefined) pushes.set(list, [argv[at + 10]!]);
-  else messages.push(argv[at + 10]!);
-  opens.push(argv[at + 11]!, argv[at + 12]!);
+  if (messages === undefined) pushes.set(list, [message]);
+  else messages.push(message);
+  opens.push(key!, text!);
 }
 
 interface Judged {
@@ -155,11 +164,11 @@ function write(
   // Whichever write is first needs memory, so that all of it is refused when there is none left.
   for (const [list, messages] of plan.pushes) call("LPUSH", keys[3 + list]!, ...messages);
   let last = lastId;
-  for (const r of plan.rows) {
+  for (const [type, row, due, decided, payload] of plan.rows) {
     last = call(
-      ...["XADD", keys[1]!, "*", "v", argv[1]!, "t", argv[r + 5]!] as const,
-      ...["k", names[Number(argv[r + 1]) - 1]!, "d", argv[r + 6]!, "m", argv[r + 7]!] as const,
-      ...["f", argv[0]!, "p", argv[r + 8]!] as const,
+      ...["XADD", keys[1]!, "*", "v", argv[1]!, "t", type!] as const,
+      ...["k", names[Number(row) - 1]!, "d", due!, "m", decided!] as const,
+      ...["f", argv[0]!, "p", payload!] as const,
     ) as string;
   }
   const kept: string[] = [];
@@ -256,7 +265,7 @@ function takeLease(
   // Our own lease above every fence that we have seen: the reply that granted it was lost.
   const current = Number(call("GET", keys[1]!) ?? 0) || 0;
   const isRepeated = held !== null && Number(heldFence) > known && Number(heldFence) >= current;
-  const fence = isRepeated ? heldFence! : String(Math.max(current, known) + 1);
+  const fence = isRepeated ? heldFence! : String(Math.max(current, known, now - 1) + 1);
   // The first write needs memory, so that all of it is refused when there is none left.
   call("SET", keys[1]!, fence);
   call("SET", keys[0]!, `${owner} ${fence}`, "PX", ttl);
