@@ -20,7 +20,7 @@ export const WRONG_TYPE_PAUSE_MS = 5_000;
  * The most steps of one pass, give or take a task. A task is looked at once in a pass, so one that is
  * due each second must not wait for an hour's backlog of the others.
  */
-export const PASS_STEPS_MAX = 10_000;
+export const PASS_STEPS_MAX = 4_000;
 
 /** The fewest fires that a task that is behind may send in its turn, however many are behind. */
 const SHARE_MIN = 10;
