@@ -24,7 +24,9 @@ export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
       // Our own lease above every fence that we have seen: the reply that granted it was lost.
       const isRepeated = isOurs && held.fence > request.minFence &&
         held.fence >= (store.fence ?? 0);
-      const fence = isRepeated ? held.fence : Math.max(store.fence ?? 0, request.minFence) + 1;
+      // Not below the time: one that was given in a history that is lost since is not given again.
+      const leastMs = Math.max(store.fence ?? 0, request.minFence, nowMs - 1);
+      const fence = isRepeated ? held.fence : leastMs + 1;
       const isNewEpoch = id === null || (isRepeated && id === request.epoch);
       store.fence = fence;
       store.epoch ??= request.epoch;

@@ -1,5 +1,5 @@
 -- Takes, renews or releases the lease: one leader at a time, for a bounded time.
--- The fence grows with each taking and never expires; the lease does.
+-- The fence grows with each taking, is at least the time then, and never expires; the lease does.
 --
 -- KEYS  1 lease (string "owner fence")  2 fence (string)
 --       3 epoch (string "id", or "id vN" where a later build asks for leaders that write rows of version N)
@@ -51,7 +51,9 @@ end
 -- Our own lease above every fence that we have seen: the reply that granted it was lost.
 local current = tonumber(call('GET', KEYS[2]) or 0) or 0
 local isRepeated = held and tonumber(heldFence) > known and tonumber(heldFence) >= current
-local fence = isRepeated and heldFence or string.format('%.0f', math.max(current, known) + 1)
+-- Not below the time: a fence that was given in a history that is lost since (a failover, a cut file)
+-- is not given again, whoever remembers it.
+local fence = isRepeated and heldFence or string.format('%.0f', math.max(current, known, now - 1) + 1)
 -- The first write needs memory, so that all of it is refused when there is none left.
 call('SET', KEYS[2], fence)
 call('SET', KEYS[1], owner .. ' ' .. fence, 'PX', ttl)

@@ -22,6 +22,8 @@ export interface LeaseRig {
 }
 
 const TTL_MS = 60_000;
+/** A fence that is above the time of any test. */
+const SEEN = 9e15;
 
 export function describeLease(name: string, open: () => Promise<LeaseRig>): void {
   describe(name, () => {
@@ -39,40 +41,42 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
     it("goes to the first who asks, with a new epoch for a new namespace", async () => {
       const taken = await take("a");
       assert.ok(taken.kind === "taken");
-      assert.ok(taken.serverMs > T0);
-      const { serverMs: _, ...rest } = taken;
-      assert.deepEqual(rest, { kind: "taken", fence: 1, epoch: "epoch of a", isNewEpoch: true });
+      const { serverMs, fence, ...rest } = taken;
+      assert.ok(serverMs > T0);
+      // Not below the time: what a lost history has given is not given again.
+      assert.ok(fence >= T0 && fence <= serverMs);
+      assert.deepEqual(rest, { kind: "taken", epoch: "epoch of a", isNewEpoch: true });
     });
 
     it("is held against everybody else", async () => {
-      await take("a");
-      const held = await take("b", { minFence: 100 });
+      const fence = fenceOf(await take("a"));
+      const held = await take("b", { minFence: fence + 100 });
       assert.ok(held.kind === "held");
-      assert.deepEqual([held.owner, held.fence], ["a", 1]);
+      assert.deepEqual([held.owner, held.fence], ["a", fence]);
       assert.ok(held.leftMs > TTL_MS - 5_000 && held.leftMs <= TTL_MS);
-      assert.equal((await rig.dump()).fence, "1");
+      assert.equal((await rig.dump()).fence, String(fence));
     });
 
     it("passes on when it was released or has ended, each time under a higher fence", async () => {
-      await take("a");
-      await lease.release({ owner: "a", fence: 1 });
-      assert.equal(fenceOf(await take("b")), 2);
+      const first = fenceOf(await take("a"));
+      await lease.release({ owner: "a", fence: first });
+      const second = fenceOf(await take("b"));
+      assert.ok(second > first);
       await rig.expire();
-      assert.equal(fenceOf(await take("a")), 3);
+      assert.ok(fenceOf(await take("a")) > second);
     });
 
     it("keeps the epoch of the namespace", async () => {
-      await take("a");
-      await lease.release({ owner: "a", fence: 1 });
+      await lease.release({ owner: "a", fence: fenceOf(await take("a")) });
       const taken = await take("b");
       assert.ok(taken.kind === "taken");
       assert.deepEqual([taken.epoch, taken.isNewEpoch], ["epoch of a", false]);
     });
 
     it("gives a fence above the highest that the replica has seen", async () => {
-      assert.equal(fenceOf(await take("a", { minFence: 41 })), 42);
-      await lease.release({ owner: "a", fence: 42 });
-      assert.equal(fenceOf(await take("b", { minFence: 7 })), 43);
+      assert.equal(fenceOf(await take("a", { minFence: SEEN })), SEEN + 1);
+      await lease.release({ owner: "a", fence: SEEN + 1 });
+      assert.equal(fenceOf(await take("b", { minFence: 7 })), SEEN + 2);
     });
 
     it("answers the same when the same taking is sent again", async () => {
@@ -83,56 +87,56 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
     });
 
     it("gives a new fence to an owner that has given up its term", async () => {
-      assert.equal(fenceOf(await take("a")), 1);
-      const again = await take("a", { minFence: 1 });
-      assert.equal(fenceOf(again), 2);
+      const first = fenceOf(await take("a"));
+      const again = await take("a", { minFence: first });
+      assert.ok(fenceOf(again) > first);
       assert.ok(again.kind === "taken" && !again.isNewEpoch);
     });
 
     it("is renewed for its owner under its fence only", async () => {
-      await take("a", { minFence: 4 });
-      assert.equal(typeof await lease.renew({ owner: "a", fence: 5, ttlMs: TTL_MS }), "number");
-      assert.equal(await lease.renew({ owner: "a", fence: 4, ttlMs: TTL_MS }), null);
-      assert.equal(await lease.renew({ owner: "b", fence: 5, ttlMs: TTL_MS }), null);
+      const fence = fenceOf(await take("a"));
+      assert.equal(typeof await lease.renew({ owner: "a", fence, ttlMs: TTL_MS }), "number");
+      assert.equal(await lease.renew({ owner: "a", fence: fence - 1, ttlMs: TTL_MS }), null);
+      assert.equal(await lease.renew({ owner: "b", fence, ttlMs: TTL_MS }), null);
       await rig.expire();
-      assert.equal(await lease.renew({ owner: "a", fence: 5, ttlMs: TTL_MS }), null);
+      assert.equal(await lease.renew({ owner: "a", fence, ttlMs: TTL_MS }), null);
       assert.equal((await take("b")).kind, "taken");
     });
 
     it("is extended by renewing", async () => {
-      await take("a");
-      await lease.renew({ owner: "a", fence: 1, ttlMs: 10 * TTL_MS });
+      const fence = fenceOf(await take("a"));
+      await lease.renew({ owner: "a", fence, ttlMs: 10 * TTL_MS });
       const held = await take("b");
       assert.ok(held.kind === "held" && held.leftMs > 9 * TTL_MS);
     });
 
     it("is released by its owner under its fence only", async () => {
-      await take("a");
-      await lease.release({ owner: "b", fence: 1 });
-      await lease.release({ owner: "a", fence: 2 });
+      const fence = fenceOf(await take("a"));
+      await lease.release({ owner: "b", fence });
+      await lease.release({ owner: "a", fence: fence + 1 });
       assert.equal((await take("b")).kind, "held");
-      await lease.release({ owner: "a", fence: 1 });
-      await lease.release({ owner: "a", fence: 1 });
+      await lease.release({ owner: "a", fence });
+      await lease.release({ owner: "a", fence });
       assert.equal((await take("b")).kind, "taken");
     });
 
     it("fences off whoever led before", async () => {
-      await take("a");
+      const old = fenceOf(await take("a"));
       await rig.expire();
-      await take("b");
-      const late = await rig.journal.commit([publishStep(null, T0)], 1);
+      const fence = fenceOf(await take("b"));
+      const late = await rig.journal.commit([publishStep(null, T0)], old);
       assert.equal(late.kind, "fenced");
-      assert.equal((await rig.journal.commit([publishStep(null, T0)], 2)).kind, "done");
+      assert.equal((await rig.journal.commit([publishStep(null, T0)], fence)).kind, "done");
     });
 
     it("tells a namespace that was emptied by its new epoch, and fences the old term", async () => {
-      await take("a");
+      const fence = fenceOf(await take("a"));
       await rig.flush();
-      assert.equal((await rig.journal.commit([publishStep(null, T0)], 1)).kind, "fenced");
-      assert.equal(await lease.renew({ owner: "a", fence: 1, ttlMs: TTL_MS }), null);
-      const taken = await take("a", { minFence: 1, epoch: "another" });
-      assert.ok(taken.kind === "taken");
-      assert.deepEqual([taken.fence, taken.epoch, taken.isNewEpoch], [2, "another", true]);
+      assert.equal((await rig.journal.commit([publishStep(null, T0)], fence)).kind, "fenced");
+      assert.equal(await lease.renew({ owner: "a", fence, ttlMs: TTL_MS }), null);
+      const taken = await take("a", { minFence: fence, epoch: "another" });
+      assert.ok(taken.kind === "taken" && taken.fence > fence);
+      assert.deepEqual([taken.epoch, taken.isNewEpoch], ["another", true]);
     });
 
     it("is not for a build that is older than what it finds", async () => {
@@ -160,10 +164,10 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
       assert.equal(leader, null);
       assert.deepEqual(await rig.dump(), before);
 
-      await take("host 1 pid 2", { minFence: 6 });
+      const fence = fenceOf(await take("host 1 pid 2"));
       const held = await rig.dump();
       const seen = (await lease.look()).leader!;
-      assert.deepEqual([seen.owner, seen.fence], ["host 1 pid 2", 7]);
+      assert.deepEqual([seen.owner, seen.fence], ["host 1 pid 2", fence]);
       assert.ok(seen.leftMs > TTL_MS - 5_000 && seen.leftMs <= TTL_MS);
       assert.deepEqual(await rig.dump(), held);
 
@@ -172,10 +176,10 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
     });
 
     it("takes an owner with spaces in its name", async () => {
-      await take("host 1 pid 2");
+      const fence = fenceOf(await take("host 1 pid 2"));
       const held = await take("b");
       assert.ok(held.kind === "held");
-      assert.deepEqual([held.owner, held.fence], ["host 1 pid 2", 1]);
+      assert.deepEqual([held.owner, held.fence], ["host 1 pid 2", fence]);
     });
   });
 }

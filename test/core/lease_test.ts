@@ -18,47 +18,47 @@ describe("acquire()", () => {
   it("leads at once where nobody does, and raises the fence each time", async () => {
     const { replica } = world();
     const { parts, seen } = replica("a");
-    assert.equal(await acquire(parts, seen, never), 1);
-    assert.equal(await acquire(parts, seen, never), 2);
+    const first = await acquire(parts, seen, never);
+    assert.ok(await acquire(parts, seen, never) > first);
     assert.equal(seen.isHistoryLost, false);
   });
 
   it("stands by while another leads, and takes over when the lease ends", async () => {
     const { replica, clock } = world();
     const [a, b] = [replica("a"), replica("b")];
-    await acquire(a.parts, a.seen, never);
+    const first = await acquire(a.parts, a.seen, never);
     const took = acquire(b.parts, b.seen, never);
     const fence = watched(took);
     await clock.advance(TTL - 1);
     assert.equal(fence.value, null);
     await clock.advance(1 + 200);
     await took;
-    assert.equal(fence.value, 2);
+    assert.ok(fence.value! > first);
   });
 
   it("takes up a clean handover within its poll", async () => {
     const { replica, clock } = world();
     const [a, b] = [replica("a"), replica("b")];
-    await acquire(a.parts, a.seen, never);
+    const first = await acquire(a.parts, a.seen, never);
     const took = acquire(b.parts, b.seen, never);
     const fence = watched(took);
     await clock.advance(1_000);
-    await a.parts.lease.release({ owner: "a", fence: 1 });
+    await a.parts.lease.release({ owner: "a", fence: first });
     await clock.advance(200);
     await took;
-    assert.equal(fence.value, 2);
+    assert.ok(fence.value! > first);
   });
 
   it("never takes a fence that it has seen, also where the counter went back", async () => {
     const { replica, store, clock } = world();
     const [a, b] = [replica("a"), replica("b")];
-    for (let count = 0; count < 9; count++) await acquire(a.parts, a.seen, never);
+    await acquire(a.parts, { ...a.seen, fence: 8e15 }, never);
     const took = acquire(b.parts, b.seen, never);
     await clock.advance(100);
     store.fence = 2;
     store.lease = null;
     await clock.advance(200);
-    assert.equal(await took, 10);
+    assert.equal(await took, 8e15 + 2);
   });
 
   it("waits for a Redis that is away, with at most five tries a second", async () => {
@@ -70,7 +70,7 @@ describe("acquire()", () => {
     assert.ok(calls.take > 5 && calls.take <= 50, `${calls.take} tries in 10 s`);
     faults.length = 0;
     await clock.advance(2_000);
-    assert.equal(await took, 1);
+    assert.ok(await took > 0);
     const waiting = parts.log.lines.filter(({ message }) => message === "waiting for Redis");
     assert.equal(waiting.length, 1, "says it once");
   });
@@ -102,12 +102,12 @@ describe("acquire()", () => {
   it("notices that somebody emptied Redis, also where it had named the epoch itself", async () => {
     const { replica, empty } = world();
     const { parts, seen } = replica("a");
-    await acquire(parts, seen, never);
+    const first = await acquire(parts, seen, never);
     assert.equal(seen.isHistoryLost, false);
     empty();
     await acquire(parts, seen, never);
     assert.equal(seen.isHistoryLost, true);
-    assert.equal(seen.fence, 2);
+    assert.ok(seen.fence > first);
   });
 
   it("notices it as a standby that never led", async () => {

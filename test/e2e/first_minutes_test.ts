@@ -152,7 +152,7 @@ describe("a new user", () => {
     const [, port] = await window.shows(
       /runs a Redis of its own: +redis:\/\/127\.0\.0\.1:(\d+)\/0/,
     );
-    await window.shows(/leading.*"fence":2/);
+    await window.shows(/leading.*"fence":\d+/);
     await window.shows(/published/);
     window.close();
     await window.ended;

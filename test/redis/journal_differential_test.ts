@@ -142,8 +142,8 @@ needs("redis").describe("commit.lua, settle.lua and lease.lua", () => {
         fc.array(operation, { minLength: 5, maxLength: OPERATIONS_MAX }),
         async (operations) => {
           const [redis, memory] = [await redisSide(client), memorySide()];
-          await redis.lease.take({ owner: "me", ttlMs: 60_000, minFence: 0, epoch: "e" });
-          await memory.lease.take({ owner: "me", ttlMs: 60_000, minFence: 0, epoch: "e" });
+          await redis.lease.take({ owner: "me", ttlMs: 60_000, minFence: 9e15, epoch: "e" });
+          await memory.lease.take({ owner: "me", ttlMs: 60_000, minFence: 9e15, epoch: "e" });
           for (const each of operations) {
             const open = (await memory.journal.reload([], [...memory.openIds()])).open;
             const state = { cursors: memory.cursors(), open, fence: memory.fence() };
