@@ -90,8 +90,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "fence not lifted above what was seen",
     SCRIPTS,
-    "String(Math.max(current, known) + 1)",
+    "String(Math.max(current, known, now - 1) + 1)",
     "String(current + 1)",
+  ),
+  mutant(
+    "a fence of a lost history is given again",
+    SCRIPTS,
+    "String(Math.max(current, known, now - 1) + 1)",
+    "String(Math.max(current, known) + 1)",
   ),
   mutant(
     "a skip is a loss",

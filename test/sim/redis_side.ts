@@ -50,6 +50,8 @@ export function redisSide(
   const make = () => modelRedis({ nowMs, fsync: "everysec", scripts: scriptPorts() });
   let master = make();
   let own: Session | null = null;
+  let flushedOffset = 0;
+  let isFailingOver = false;
   const storeOf = (server: ModelRedis): Store => ({
     keys: server.data,
     nowMs: Math.floor(nowMs()),
@@ -100,7 +102,8 @@ export function redisSide(
     restart(lostEntries, downMs, loadingMs) {
       if (!master.isUp) return;
       const server = master;
-      server.crash(Math.max(server.log.baseOffset, server.log.offset - lostEntries));
+      const { baseOffset, offset } = server.log;
+      server.crash(Math.max(baseOffset, flushedOffset, offset - lostEntries));
       own = null;
       watcher().cut(storeOf(server));
       timeline.at(timeline.now() + downMs, () => {
@@ -110,12 +113,12 @@ export function redisSide(
       });
     },
     failover(lagMs, downMs) {
-      if (!master.isUp || master.isReplica) return;
+      if (!master.isUp || isFailingOver) return;
       const replica = make();
       replica.follow(master);
-      const old = master;
+      isFailingOver = true;
       timeline.at(timeline.now() + lagMs, () => {
-        if (master !== old) return;
+        isFailingOver = false;
         replica.follow(null);
         replica.conditions.isLoading = true;
         timeline.at(timeline.now() + downMs, () => replica.conditions.isLoading = false);
@@ -135,7 +138,9 @@ export function redisSide(
     },
     flushScripts: () => void execute(["SCRIPT", "FLUSH"]),
     flushAll() {
-      for (const key of [...master.data.keys()]) execute(["DEL", key]);
+      // One that a rollback undoes would bring back rows that count as lost.
+      if (isFailingOver || execute(["FLUSHALL"]) !== "OK") return;
+      flushedOffset = master.log.offset;
       watcher().cut(storeOf(master));
     },
   };

@@ -31,8 +31,6 @@ export interface WatcherParts {
   readonly account: Account;
   readonly draw: Draw;
   now(): number;
-  /** Whether a process still runs. */
-  isAlive(owner: string): boolean;
   report(invariant: string, what: string): void;
   tell(what: () => string): void;
 }
@@ -63,7 +61,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
   let holder: string | null = null;
   let takings: { readonly owner: string; readonly atMs: number }[] = [];
   /** Whom each fence was given to, in any history. */
-  const given = new Map<string, string[]>();
+  const given = new Map<string, string>();
 
   const textOf = (store: Store, name: string) => {
     const value = store.keys.get(name);
@@ -144,12 +142,9 @@ export function watcherOf(parts: WatcherParts): Watcher {
     if (Number(fence) <= known) {
       report("I6", `${owner} was given fence ${fence}, and had seen ${known}`);
     }
-    const others = given.get(fence) ?? [];
-    for (const other of others) {
-      if (other === owner || !parts.isAlive(other)) continue;
-      tell(() => `fence ${fence} was given to ${owner}, and ${other} had it and lives`);
-    }
-    given.set(fence, [...others, owner]);
+    const other = given.get(fence);
+    if (other !== undefined) report("I6", `fence ${fence} was given to ${owner}, after ${other}`);
+    given.set(fence, owner);
     tell(() => `${owner} leads with fence ${fence}`);
     noteTaking(owner);
     holder = owner;

@@ -124,7 +124,6 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
     ...{ namespace: NAMESPACE, lists, account, report, tell },
     now: timeline.now,
     draw: draws("again"),
-    isAlive: (owner) => posts.some(({ beat }) => beat?.owner === owner),
   });
   const redis = redisSide({
     timeline,
