@@ -19,6 +19,8 @@ export interface AuditOptions {
   readonly untilMs: number;
   /** A fire is on time that is published so long after it was due. Milliseconds. */
   readonly toleranceMs: number;
+  /** Rows before the first are known to be gone. */
+  readonly isTrimmed: boolean;
   /** Entries to audit; `null` for all. */
   readonly tasks: ReadonlySet<string> | null;
   /** Rows that are wrong are shown whenever they were recorded. */
@@ -82,7 +84,7 @@ export function openLedger(options: AuditOptions): Ledger {
   return {
     ...options,
     fold: foldOf(),
-    terms: termsOf(),
+    terms: termsOf(options.isTrimmed),
     findings: findingsOf(),
     accounts: new Map(),
     rows: 0,

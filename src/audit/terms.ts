@@ -20,11 +20,12 @@ export interface Terms {
   readonly controls: number;
   /** The last cut of the history that was told. */
   readonly loss: Loss | null;
-  /** The first row has nothing before it: no namespace begins otherwise. */
+  /** No row was ever before the first: a namespace begins with a term. */
   readonly isWhole: boolean;
 }
 
-export function termsOf(): Terms {
+/** @param isTrimmed rows before the first are known to be gone */
+export function termsOf(isTrimmed: boolean): Terms {
   let fence: number | null = null;
   let told = { count: 0, isEnded: false };
   let controls = 0;
@@ -34,7 +35,7 @@ export function termsOf(): Terms {
 
   function start(row: JournalRow): string | null {
     if (fence !== null && row.fence <= fence) return "its term had begun before";
-    if (fence === null) isWhole = row.fence === 1;
+    if (fence === null) isWhole = !isTrimmed;
     fence = row.fence;
     told = { count: 1, isEnded: false };
     return rowOf(row, "term.started") === null ? "its fields cannot be read" : null;
@@ -63,8 +64,7 @@ export function termsOf(): Terms {
     const cut = rowOf(row, "term.history_shortened");
     if (cut !== null) {
       loss = { fromMs: millisecondsOf(cut.detail.fromId), toMs: millisecondsOf(cut.detail.toId) };
-    } // An emptied Redis begins anew, under a fence that goes on.
-    else if (row.type === "term.history_lost") isWhole ||= told.count === 2;
+    }
     return null;
   }
 

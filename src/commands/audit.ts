@@ -10,9 +10,11 @@ import { listOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
 import { BeatError, EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
-import type { Journal, Loaded } from "../ports.ts";
+import type { JournalRow } from "../event.ts";
+import type { Journal, Loaded, ReadRange } from "../ports.ts";
 import { keysOf } from "../redis/keys.ts";
-import { readPages } from "../redis/read.ts";
+import type { Gone, ReadOptions } from "../redis/read.ts";
+import { goneRows, readPages } from "../redis/read.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import { auditObject } from "./audit_object.ts";
 import { printAudit } from "./audit_text.ts";
@@ -41,18 +43,23 @@ export async function audit(options: AuditCommandOptions, shell: Shell): Promise
     // The server's time and the queues before the journal: whatever they show has its row in it.
     const nowMs = (await opened.lease.look()).serverMs;
     const window = windowOf(options, nowMs);
+    const { namespace, transport } = opened.config.settings;
+    const keys = keysOf(namespace, transport.globalKeyPrefix);
+    const gone = await goneRows(opened.client, keys);
     const held = options.verify ? await load(opened.journal) : null;
     const sighting = await lookAtQueues(opened, held, nowMs);
     const reading = auditOf({
       ...window,
       toleranceMs,
+      isTrimmed: gone.count > 0 && gone.deletedId === NO_ID,
       tasks: options.task === undefined ? null : new Set(options.task),
       isShowingAll: options.verify === true,
       sights: sighting.sights,
     });
-    await readAll(opened, reading, held);
+    await readAll(readPages(opened.client, keys, ALL, readingOf(reading)), reading, held);
+    noteDeleted(reading, gone);
     checkTasks(options.task ?? [], reading, opened);
-    noteOutside(reading.ledger, sighting, opened.config.settings.namespace);
+    noteOutside(reading.ledger, sighting, namespace);
     const report = reading.close(nowMs);
     const shown = { report, sighting, isVerified: options.verify === true };
     if (options.json) shell.out(`${JSON.stringify(auditObject(shown), null, 2)}\n`);
@@ -110,17 +117,32 @@ async function lookAtQueues(
   return sightingOf(names, samples, nowMs);
 }
 
+const ALL: ReadRange = { from: "-", to: "+" };
+
+function readingOf({ takeForeign }: Audit): ReadOptions {
+  return { isBackwards: false, onForeign: takeForeign };
+}
+
+/** Redis remembers that rows were deleted by their ids, which nothing of Beat's ever does. */
+function noteDeleted({ ledger }: Audit, { count, deletedId }: Gone): void {
+  const { firstId } = ledger;
+  if (firstId === null || compareIds(deletedId, firstId) <= 0) return;
+  ledger.findings.add({
+    ...{ kind: "history", task: "", fromMs: null, toMs: null, count: 1, times: [] },
+    rowId: deletedId,
+    text: `rows were deleted by hand: of those ever written ${count} are not there`,
+  });
+}
+
 /** Takes every row; compares with `held` after the row that was the newest when it was read. */
 async function readAll(
-  { client, config: { settings } }: OpenedJournal,
-  { ledger, take, takeForeign }: Audit,
+  pages: AsyncIterable<readonly JournalRow[]>,
+  { ledger, take }: Audit,
   held: Loaded | string | null,
 ): Promise<void> {
   let waiting = held === null || typeof held === "string" ? null : held;
   const lastMs = waiting === null || waiting.lastId === NO_ID ? 0 : millisecondsOf(waiting.lastId);
-  const keys = keysOf(settings.namespace, settings.transport.globalKeyPrefix);
-  const options = { isBackwards: false, onForeign: takeForeign };
-  for await (const rows of readPages(client, keys, { from: "-", to: "+" }, options)) {
+  for await (const rows of pages) {
     for (const row of rows) {
       const isAfter = waiting !== null && millisecondsOf(row.id) >= lastMs &&
         compareIds(row.id, waiting.lastId) > 0;

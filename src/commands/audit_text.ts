@@ -34,9 +34,21 @@ const HEADINGS = [
   ...["LATE", "WRONG", "ON TIME", "P99"],
 ];
 
-function tableRows({ tasks, sum }: Report): Cell[][] {
-  const rows = [...tasks].map(([task, tally]) => cellsOf(task, tally));
-  return tasks.size === 1 ? rows : [...rows, cellsOf("all", sum)];
+/** Tasks in the table; of more, those come first that something is wrong with. */
+const TASKS_MAX = 40;
+
+function tableRows({ tasks, sum, findings }: Report): Cell[][] {
+  const isFound = new Set(findings.map(({ task }) => task));
+  const all = [...tasks];
+  const first = all.length <= TASKS_MAX
+    ? all
+    : [...all.filter(([task]) => isFound.has(task)), ...all.filter(([task]) => !isFound.has(task))]
+      .slice(0, TASKS_MAX);
+  const rows = first.map(([task, tally]) => cellsOf(task, tally));
+  if (all.length === 1) return rows;
+  const rest = all.length - first.length;
+  if (rest > 0) rows.push([{ text: `and ${numberText(rest)} more tasks: --json` }]);
+  return [...rows, cellsOf("all", sum)];
 }
 
 function cellsOf(task: string, tally: Tally): Cell[] {
@@ -91,34 +103,41 @@ function sumLines(
   return lines.map(([name, text]) => `${paint("bold", name.padEnd(11))}${text}`);
 }
 
-/** Findings shown of each task and kind. */
+/** Findings shown of each task and kind, and tasks of each kind. */
 const SHOWN_MAX = 5;
+const GROUPS_MAX = 10;
 
 function findingLines({ findings, counts }: Report, paint: Paint): string[] {
   if (findings.length === 0) return ["", paint("green", "no finding")];
-  const groups = Map.groupBy(findings, ({ kind, task }) => `${kind} ${task}`);
-  const lines = [...groups.values()].flatMap((group) => {
-    const { kind, task } = group[0]!;
-    const count = group.reduce((sum, finding) => sum + finding.count, 0);
-    const rest = group.length - SHOWN_MAX;
+  return [...Map.groupBy(findings, ({ kind }) => kind)].flatMap(([kind, all]) => {
+    const groups = [...Map.groupBy(all, ({ task }) => task).values()];
+    const rest = groups.length - GROUPS_MAX;
+    const unnamed = (counts.get(kind) ?? 0) - countOf(all);
     return [
       "",
-      `${paint("red", kind)} ${task === "" ? "" : `${task} `}(${numberText(count)}): ${
-        MEANING[kind]
-      }`,
-      ...group.slice(0, SHOWN_MAX).map((finding) => `  ${lineOf(finding)}`),
-      ...(rest > 0 ? [`  and ${numberText(rest)} more: beat audit --json names them`] : []),
-      `  ${paint("dim", "next:")} ${nextStep(group[0]!)}`,
+      `${paint("red", kind)} (${numberText(counts.get(kind) ?? 0)}): ${MEANING[kind]}`,
+      ...groups.slice(0, GROUPS_MAX).flatMap((group) => groupLines(group, paint)),
+      ...(rest > 0
+        ? [`  and of ${numberText(rest)} more tasks: beat audit --json names them`]
+        : []),
+      ...(unnamed > 0 ? [`  and ${numberText(unnamed)} more that are not named`] : []),
     ];
   });
-  const named = Map.groupBy(findings, ({ kind }) => kind);
-  for (const [kind, count] of counts) {
-    const told = (named.get(kind) ?? []).reduce((sum, finding) => sum + finding.count, 0);
-    if (count > told) {
-      lines.push("", `${numberText(count - told)} more of kind ${kind} are not named`);
-    }
-  }
-  return lines;
+}
+
+function groupLines(group: readonly Finding[], paint: Paint): string[] {
+  const { task } = group[0]!;
+  const rest = group.length - SHOWN_MAX;
+  return [
+    `  ${harmless(task === "" ? "of no task" : task)} (${numberText(countOf(group))})`,
+    ...group.slice(0, SHOWN_MAX).map((finding) => `    ${lineOf(finding)}`),
+    ...(rest > 0 ? [`    and ${numberText(rest)} more: beat audit --json names them`] : []),
+    `    ${paint("dim", "next:")} ${nextStep(group[0]!)}`,
+  ];
+}
+
+function countOf(findings: readonly Finding[]): number {
+  return findings.reduce((sum, { count }) => sum + count, 0);
 }
 
 const MEANING: Readonly<Record<FindingKind, string>> = {

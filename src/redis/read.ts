@@ -76,6 +76,26 @@ async function* entryPages(
   }
 }
 
+/** What became of rows that the journal no longer has. */
+export interface Gone {
+  /** Rows that were written and are not there. */
+  readonly count: number;
+  /** The newest that was deleted by its id; `0-0` for none. What is trimmed does not count. */
+  readonly deletedId: string;
+}
+
+/** @throws {JournalUnavailableError} */
+export async function goneRows(client: Redis, { journal }: Keys): Promise<Gone> {
+  const newest = await ask(client, () => client.xrevrange(journal, "+", "-", "COUNT", 1));
+  if (newest.length === 0) return { count: 0, deletedId: NO_ID };
+  const reply = await ask(client, () => client.call("XINFO", "STREAM", journal)) as unknown[];
+  const valueOf = (name: string) => reply[reply.indexOf(name) + 1];
+  return {
+    count: Number(valueOf("entries-added")) - Number(valueOf("length")),
+    deletedId: String(valueOf("max-deleted-entry-id")),
+  };
+}
+
 /** @throws {JournalUnavailableError} */
 export async function traceRow(client: Redis, { journal }: Keys, id: string): Promise<Trace> {
   const [stayed, newest] = await transaction(client, [

@@ -113,6 +113,11 @@ export function usageOf(pid: number): Usage {
   };
 }
 
+/** The most memory that a process has had; 0 where it has ended. */
+export function residentPeakMiB(pid: number): number {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(procFile(pid, "status"))?.[1] ?? "0") / 1024;
+}
+
 /** Deno itself reads /proc only where it may do everything. */
 function procFile(pid: number, name: string): string {
   const { stdout } = new Deno.Command("cat", { args: [`/proc/${pid}/${name}`] }).outputSync();

@@ -1,9 +1,10 @@
 /**
- * `deno task bench [--seconds 30] [limit|sustained|lateness|herd|backlog|acks …]`: the figures of the README, on this
+ * `deno task bench [--seconds 30] [limit|sustained|lateness|herd|backlog|acks|audit …]`: the figures of the README, on this
  * machine. Compare figures of one run: machines differ and are noisy.
  */
 
 import { parseArgs } from "node:util";
+import { audit } from "./audit_scenario.ts";
 import { acks, backlog, herd, lateness, limit, sustained } from "./scenarios.ts";
 
 const SCENARIOS = {
@@ -13,6 +14,7 @@ const SCENARIOS = {
   herd: ["10,000 tasks in one second, no worker", herd],
   backlog: ["10,000 tasks each ten seconds, an hour in the dark", backlog],
   acks: ["Publishing with acks", acks],
+  audit: ["Audit of 1,000,000 rows", audit],
 } as const;
 
 const { values, positionals } = parseArgs({

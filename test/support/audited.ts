@@ -27,6 +27,7 @@ export const WHOLE: AuditOptions = {
   sinceMs: -Infinity,
   untilMs: Infinity,
   toleranceMs: 1_000,
+  isTrimmed: false,
   tasks: null,
   isShowingAll: true,
   sights: new Map(),
