@@ -103,10 +103,17 @@ function takeTermRow(ledger: Ledger, row: JournalRow, atMs: number): void {
   if (row.type === "term.history_lost") ledger.isAfterLoss = true;
   else if (row.type !== "term.history_shortened") return;
   const { fromId, toId, reason } = row.detail;
-  const text = row.type === "term.history_lost"
-    ? `history was lost: ${reason}`
-    : `rows after ${fromId} up to ${toId} are gone; what they decided was decided anew`;
-  noteRow(ledger, "history", row, { atMs, text });
+  if (row.type === "term.history_lost") {
+    return noteRow(ledger, "history", row, { atMs, text: `history was lost: ${reason}` });
+  }
+  const text = `rows after ${fromId} up to ${toId} are gone; what they decided was decided anew`;
+  const { loss } = ledger.terms;
+  // The hole is what counts, and not when it was noticed.
+  const touches = loss !== null && loss.fromMs < ledger.untilMs && loss.toMs >= ledger.sinceMs;
+  noteRow(ledger, "history", row, {
+    atMs: touches ? Math.max(loss.fromMs, ledger.sinceMs) : atMs,
+    text,
+  });
 }
 
 function takeTask(ledger: Ledger, account: Account, row: JournalRow, atMs: number): void {

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { describe, it } from "@std/testing/bdd";
+import { auditOf } from "../../src/audit/audit.ts";
+import type { Report } from "../../src/audit/close.ts";
+import type { AuditOptions } from "../../src/audit/ledger.ts";
+import { definitionOf } from "../../src/core/reconcile.ts";
+import type { JournalRow } from "../../src/event.ts";
+import type { Task } from "../../src/task.ts";
+import { revisionOf } from "../../src/task.ts";
+import { WHOLE } from "../support/audited.ts";
+import { aTask, T0 } from "../support/build.ts";
+
+const MINUTE = 60_000;
+const EACH = aTask({ name: "each", trigger: { kind: "every", everyMs: MINUTE, phaseMs: 0 } });
+
+describe("auditOf()", () => {
+  it("counts what was due in the window, from what was declared before it", () => {
+    const rows = [started(), known(EACH), ...fires([1, 2, 3, 4, 5])];
+    const report = audited(rows, { sinceMs: at(2), untilMs: at(4) }, at(5.5));
+    const { planned, published, acked, missed, waiting } = report.sum;
+    assert.deepEqual([planned, published, acked, missed, waiting], [2, 2, 2, 0, 0]);
+    assert.deepEqual(report.findings, []);
+  });
+
+  it("names the times of what was missed, and counts years of it without walking them", () => {
+    const every = { kind: "every", everyMs: 1_000, phaseMs: 0 } as const;
+    const rows = [started(), known(aTask({ name: "each", trigger: every }))];
+    const [missed] = audited(rows, {}, T0 + 10 * 365 * 86_400_000).findings;
+    assert.equal(missed?.kind, "missed");
+    assert.equal(missed.count, 10 * 365 * 86_400 - 1);
+    assert.deepEqual(missed.times.slice(0, 2), [T0 + 1_000, T0 + 2_000]);
+    assert.equal(missed.times.length, 20);
+  });
+
+  it("takes what came due after the last row for waiting, within the tolerance", () => {
+    const rows = [started(), known(EACH), ...fires([1])];
+    assert.equal(audited(rows, {}, at(2) + 500).sum.waiting, 1);
+    const { sum, findings } = audited(rows, {}, at(2) + 1_500);
+    assert.deepEqual([sum.waiting, sum.missed, findings[0]?.fromMs], [0, 1, at(2)]);
+  });
+
+  it("lets a changed or retired task explain what it took out, unless its leader was at work", () => {
+    const slow = { ...EACH, trigger: { kind: "every", everyMs: 5 * MINUTE, phaseMs: 0 } } as const;
+    const changed = row("task.changed", { dueMs: at(4.5), detail: declared(slow) }, at(4.5));
+    const dark = [
+      started(),
+      known(EACH),
+      ...fires([1]),
+      started(at(4.5) - 1, 2),
+      inTerm(2, changed),
+    ];
+    const { sum, findings } = audited(dark, {}, at(4.9));
+    assert.deepEqual([...sum.skipped], [["schedule: the trigger was changed", 3]]);
+    assert.deepEqual(findings, []);
+
+    const other = aTask({ ...EACH, name: "other" });
+    const worked = [
+      started(),
+      known(EACH),
+      known(other),
+      ...fires([1]),
+      ...fires([1, 2, 3, 4], other),
+    ];
+    const retired = row("task.retired", { dueMs: null }, at(4.5));
+    const report = audited([...worked, retired], {}, at(4.9));
+    assert.deepEqual(report.findings.map(({ kind, times }) => [kind, times]), [
+      ["missed", [at(2), at(3)]],
+    ]);
+    assert.deepEqual([...report.sum.skipped], [["schedule: the task was retired", 1]]);
+  });
+
+  it("explains what was decided anew after rows were lost", () => {
+    const detail = { owner: "b", fromId: `${at(1.5)}-0`, toId: `${at(3.5)}-0` };
+    const told = inTerm(2, row("term.history_shortened", { task: "", dueMs: null, detail }, at(6)));
+    const anew = [2, 3].flatMap((minute) =>
+      fireOf(EACH, at(minute), at(6)).map((each) => inTerm(2, each))
+    );
+    const rows = [started(), known(EACH), ...fires([1]), started(at(6), 2), told, ...anew];
+    const { sum, findings } = audited(rows, { untilMs: at(4) }, at(6.5));
+    assert.deepEqual(findings.map(({ kind }) => kind), ["history"]);
+    assert.deepEqual([sum.published, sum.redone, sum.late, sum.duplicate], [3, 2, 0, 0]);
+  });
+
+  it("finds a fire stuck that should have been taken, expired or given up", () => {
+    for (
+      const [own, minutes] of [
+        [{ takeByMs: MINUTE }, 1],
+        [{ takeByMs: 60 * MINUTE, expiresMs: 10 * MINUTE }, 10],
+        [{ takeByMs: 60 * MINUTE, giveUpMs: 30 * MINUTE }, 30],
+      ] as const
+    ) {
+      const once = { kind: "at", atMs: at(1) } as const;
+      const task = aTask({ name: "each", trigger: once, ...own });
+      const rows = [started(), known(task), published(task, at(1))];
+      const after = (ms: number) => audited(rows, {}, at(1 + minutes + 5) + ms).findings;
+      assert.deepEqual(after(0), []);
+      assert.deepEqual(after(10).map(({ kind }) => kind), ["stuck"]);
+    }
+  });
+
+  it("waits for what a policy holds, and for what comes after it", () => {
+    const until = { untilMs: at(30), by: "window", reason: "off-peak" };
+    const held = row("fire.delayed", { dueMs: at(1), detail: until }, at(1));
+    const { sum, findings } = audited([started(), known(EACH), held], {}, at(3.5));
+    assert.deepEqual([sum.waiting, findings.length], [3, 0]);
+    const skip = row(
+      "fire.skipped",
+      { dueMs: at(1), detail: { by: "window", reason: "over" } },
+      at(4),
+    );
+    const rows = [started(), known(EACH), held, skip, ...fires([2, 3, 4], EACH, at(4))];
+    const later = audited(rows, { toleranceMs: 5 * MINUTE }, at(4.5));
+    assert.deepEqual([...later.sum.skipped], [["window: over", 1]]);
+    assert.deepEqual(later.findings, []);
+  });
+
+  it("takes new attempts and what somebody asked for as they are", () => {
+    const wanted = [...fireOf(aTask({ name: "each+r7" }), at(1) + 7, at(2) + 7)];
+    const again = fireOf(EACH, at(1), at(2) + 100).map((each) =>
+      each.type === "fire.published" ? { ...each, detail: { attempt: 1 } } : each
+    );
+    const rows = [started(), known(EACH), ...fires([1, 2]), ...wanted, ...again];
+    const { sum, findings } = audited(rows, {}, at(2.5));
+    assert.deepEqual([sum.planned, sum.published, sum.anew, sum.acked], [2, 2, 2, 4]);
+    assert.deepEqual(findings, []);
+  });
+
+  it("says what it cannot know of a journal whose beginning is gone", () => {
+    const rows = [started(), known(EACH), ...fires([1, 2, 3])].slice(3);
+    const report = audited(rows, { isTrimmed: true }, at(3.5));
+    assert.deepEqual([report.isCut, report.isCovered, report.findings], [true, false, []]);
+    assert.ok(report.undeclared > 0);
+    const whole = audited([started(), ...fires([1])], {}, at(1.5));
+    assert.match(whole.findings[0]!.text, /no row declares its task/);
+  });
+
+  it("audits some tasks alone", () => {
+    const other = aTask({ ...EACH, name: "other" });
+    const rows = [started(), known(EACH), known(other), ...fires([1, 2])];
+    const report = audited(rows, { tasks: new Set(["each"]) }, at(2.5));
+    assert.deepEqual([[...report.tasks.keys()], report.findings], [["each"], []]);
+  });
+});
+
+function audited(rows: readonly JournalRow[], own: Partial<AuditOptions>, nowMs: number): Report {
+  const audit = auditOf({ ...WHOLE, isShowingAll: false, ...own });
+  for (const each of rows) audit.take(each);
+  return audit.close(nowMs);
+}
+
+/** So many minutes after the beginning. */
+function at(minutes: number): number {
+  return T0 + minutes * MINUTE;
+}
+
+let sequence = 0;
+
+function row(type: string, own: Partial<JournalRow>, atMs: number): JournalRow {
+  const id = `${atMs}-${sequence++}`;
+  return {
+    id,
+    version: 1,
+    type,
+    task: "each",
+    dueMs: T0,
+    decidedMs: atMs,
+    fence: 1,
+    detail: {},
+    ...own,
+  };
+}
+
+function inTerm(fence: number, each: JournalRow): JournalRow {
+  return { ...each, fence };
+}
+
+function started(atMs = T0, fence = 1): JournalRow {
+  const detail = { owner: "a", epoch: "e", build: "b" };
+  return row("term.started", { task: "", dueMs: null, fence, detail }, atMs);
+}
+
+function declared(task: Task) {
+  return { revision: revisionOf(task), definition: definitionOf(task) };
+}
+
+/** Its first due time is after the next whole minute. */
+function known(task: Task): JournalRow {
+  return row("task.known", { task: task.name, dueMs: T0 + 1, detail: declared(task) }, T0 + 1);
+}
+
+function published({ name }: Pick<Task, "name">, dueMs: number, atMs = dueMs): JournalRow {
+  return row("fire.published", { task: name, dueMs }, atMs);
+}
+
+function fireOf({ name }: Pick<Task, "name">, dueMs: number, atMs = dueMs): JournalRow[] {
+  const own = { task: name, dueMs };
+  return [
+    published({ name }, dueMs, atMs),
+    row("fire.acked", { ...own, detail: { by: "result" } }, atMs + 20),
+    row("fire.finished", { ...own, detail: { outcome: "success" } }, atMs + 20),
+  ];
+}
+
+function fires(minutes: readonly number[], task: Task = EACH, atMs?: number): JournalRow[] {
+  return minutes.flatMap((minute) => fireOf(task, at(minute), atMs ?? at(minute)));
+}
