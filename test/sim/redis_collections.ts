@@ -266,8 +266,6 @@ function sorted(core: Core, key: string): Scored[] {
 
 function byScore(core: Core, command: Command, isReverse: boolean): Reply {
   const [, key, one, other, ...options] = command;
-  const bounds = isReverse ? [other!, one!] : [one!, other!];
-  const [isAbove, isBelow] = bounds.map(boundOf) as [Bound, Bound];
   let withScores = false;
   let [offset, count] = [0, -1];
   for (let at = 0; at < options.length; at++) {
@@ -278,6 +276,8 @@ function byScore(core: Core, command: Command, isReverse: boolean): Reply {
       at += 2;
     } else throw new ReplyError(SYNTAX_ERROR);
   }
+  const bounds = isReverse ? [other!, one!] : [one!, other!];
+  const [isAbove, isBelow] = bounds.map(boundOf) as [Bound, Bound];
   const items = sorted(core, key!).filter(([, score]) =>
     isAbove(score) >= 0 && isBelow(score) <= 0
   );

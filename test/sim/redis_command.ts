@@ -7,6 +7,8 @@ import type { Core } from "./redis_values.ts";
 export interface CommandRule {
   /** Words of a call, the name included; negative: at least so many. */
   readonly arity: number;
+  /** What an error calls it. @default the name in small letters */
+  readonly shownAs?: string;
   /** Refused on a replica and by a full disk. */
   readonly isWrite?: boolean;
   /** Refused when memory is out ("denyoom"). */

@@ -85,7 +85,10 @@ export const KEY_COMMANDS: CommandTable = {
   TIME: {
     arity: 1,
     isForLoading: true,
-    run: ({ nowMs }) => [String(Math.floor(nowMs / 1000)), String(nowMs % 1000 * 1000)],
+    run(core) {
+      const nowMs = core.readMs();
+      return [String(Math.floor(nowMs / 1000)), String(nowMs % 1000 * 1000)];
+    },
   },
 };
 
@@ -161,7 +164,9 @@ function add(core: Core, [, key, by]: Command): number {
 }
 
 function empty(core: Core, command: Command) {
-  if (command.length > 2) throw new ReplyError(SYNTAX_ERROR);
+  if (command.length > 2 || !/^(a?sync)?$/i.test(command[1] ?? "")) {
+    throw new ReplyError(SYNTAX_ERROR);
+  }
   core.keys = new Map();
   core.writes.push(["FLUSHALL"]);
   return "OK";

@@ -86,6 +86,7 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
   const core: Core = {
     keys: new Map(),
     nowMs: 0,
+    readMs: () => Math.floor(options.nowMs()),
     isReplica: false,
     isReplaying: false,
     writes: [],
@@ -128,8 +129,8 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
   }
 
   function refusalOf(session: Session, name: string, rule: CommandRule, command: Command) {
-    const { arity } = rule;
-    if (arity < 0 ? command.length < -arity : command.length !== arity) return arityError(name);
+    const { arity, shownAs = name } = rule;
+    if (arity < 0 ? command.length < -arity : command.length !== arity) return arityError(shownAs);
     const isQueueing = session.queue !== null && !UNQUEUED.has(name);
     const denied = denialOf(conditions, core.isReplica, {
       isWrite: rule.isWrite === true,

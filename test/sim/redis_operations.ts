@@ -8,7 +8,7 @@ import type { Command } from "./redis_words.ts";
 /** A world small enough that operations meet, with keys of scripts among the others. */
 const KEYS = ["b:f", "b:j", "b:c", "b:o", "b:l", "b:e", "q1", "q2", "k1", "k2"] as const;
 const HOMES: Readonly<Record<string, readonly string[]>> = {
-  string: ["b:f", "b:e", "k1"],
+  string: ["b:f", "b:e", "k1", "q2"],
   hash: ["b:c", "b:o"],
   list: ["q1", "q2"],
   stream: ["b:j"],
@@ -20,14 +20,13 @@ const NAMES = ["a", "b.c", "@term"] as const;
 export const LONG_MS = 100_000;
 
 export interface Ids {
-  /** A stream id that both sides know under their own name, as a place in a list; `null`: none yet. */
-  pick(draw: Draw): number | null;
+  /** An id that a stream has or had; `null`: none yet. */
+  pick(draw: Draw): string | null;
 }
 
-/** A place in the list of ids stands in a command as `@id:3`. */
 function idOf(draw: Draw, ids: Ids): string {
-  const place = draw.chance(0.6) ? ids.pick(draw) : null;
-  if (place !== null) return draw.pick([`@id:${place}`, `(@id:${place}`]);
+  const id = draw.chance(0.6) ? ids.pick(draw) : null;
+  if (id !== null) return draw.pick([id, id.split("-")[0]!, `(${id}`]);
   return draw.pick(["-", "+", "0-1", "5", "(5-1", "x", "9000000000000", "5-3", "(-", ""]);
 }
 
@@ -46,7 +45,7 @@ export function commandOf(draw: Draw, ids: Ids): Command {
   const command = draw.pick(makers)(draw, ids);
   if (!draw.chance(0.03)) return command;
   return draw.pick([
-    () => command.slice(0, -1),
+    () => command.length > 1 ? command.slice(0, -1) : command,
     () => [...command, "x"],
     () => ["NOSUCH", "a", "b"],
     // Small letters alone would make the client change the reply.
@@ -253,7 +252,7 @@ function settleCall(draw: Draw, model: ModelRedis): ScriptCall {
     const [key, stored] = open.length > 0 && draw.chance(0.85) ? draw.pick(open) : ["a@9", ""];
     keys.push(key);
     const list = draw.below(3);
-    const rows = draw.between(0, 2);
+    const rows = draw.between(1, 3);
     body.push(draw.chance(0.85) ? stored : "odd", draw.chance(0.4) ? "" : text(draw), `${list}`);
     body.push(list === 0 ? "" : draw.pick(["m1", "m2", "x"]), `${rows}`);
     for (let row = 0; row < rows; row++) body.push("fire.acked", "a", `${row}`, "2", "{}");

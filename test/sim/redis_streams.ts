@@ -29,7 +29,7 @@ export const STREAM_COMMANDS: CommandTable = {
     },
   },
   XDEL: { arity: -3, isWrite: true, run: remove },
-  XINFO: { arity: -2, run: inform },
+  XINFO: { arity: -3, shownAs: "xinfo|stream", run: inform },
   XSETID: {
     ...{ arity: 3, isWrite: true, needsMemory: true },
     run(core, command) {
@@ -116,9 +116,8 @@ function emptyStream(): StreamValue {
 }
 
 function nextId(core: Core, { lastMs, lastSequence }: StreamValue): Id {
-  return core.nowMs > lastMs
-    ? { ms: core.nowMs, sequence: 0 }
-    : { ms: lastMs, sequence: lastSequence + 1 };
+  const nowMs = core.readMs();
+  return nowMs > lastMs ? { ms: nowMs, sequence: 0 } : { ms: lastMs, sequence: lastSequence + 1 };
 }
 
 interface Trim {
@@ -235,9 +234,8 @@ function remove(core: Core, command: Command): number {
 
 /** Nodes of its tree are not modelled: numbers of them are as for a stream of one node. */
 function inform(core: Core, command: Command): Reply {
-  const [, verb, key, ...more] = command;
-  if (verb!.toUpperCase() !== "STREAM") throw new Error(`expected XINFO STREAM, got ${verb}`);
-  if (key === undefined) throw arityError("xinfo|stream");
+  const [, verb, key, ...more] = command as [string, string, string, ...string[]];
+  if (verb.toUpperCase() !== "STREAM") throw new Error(`expected XINFO STREAM, got ${verb}`);
   const stream = findAs(core, key, "stream");
   if (stream === undefined) throw new ReplyError("ERR no such key");
   if (more.length > 0) {

@@ -41,6 +41,7 @@ export function replay(keys: Map<string, Value>, entries: Iterable<LogEntry>): M
   const core: Core = {
     ...{ keys, nowMs: 0, isReplica: false, isReplaying: true, writes: [] },
     publish: () => 0,
+    readMs: () => 0,
     info: () => "",
   };
   for (const { writes } of entries) {

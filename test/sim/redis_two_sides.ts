@@ -20,61 +20,60 @@ export interface TwoSides extends Ids {
   readonly model: ModelRedis;
   /** Runs commands one after another without anything between them. */
   run(commands: readonly Command[]): Promise<Pair[]>;
-  /** All that both hold, in the same form. */
-  dump(): Promise<Omit<Pair, "command">>;
+  /** All that both hold, key by key. */
+  dump(): Promise<Pair[]>;
 }
 
-export function twoSides(client: Redis): TwoSides {
-  let nowMs = 0;
-  const model = modelRedis({ nowMs: () => nowMs, fsync: "always", scripts: scriptPorts() });
-  const session = model.accept(() => {}, () => {})!;
-  const names = { real: namer(), model: namer() };
-  const ids: { real: string; model: string }[] = [];
+/** The stream that scripts write. */
+const JOURNAL = "b:j";
+/** More than one script adds. */
+const NEWEST: Command = ["XREVRANGE", JOURNAL, "+", "-", "COUNT", "50"];
 
-  function noteIds(real: Reply, modelled: Reply): void {
-    const isId = (reply: Reply) => typeof reply === "string" && STREAM_ID.test(reply);
-    if (isId(real) && isId(modelled)) ids.push({ real: real as string, model: modelled as string });
+/**
+ * The model's clock is set by the real one, to the millisecond: by what TIME says before each command,
+ * and for each id that a stream makes up by that id.
+ */
+export function twoSides(client: Redis): TwoSides {
+  let readings: number[] = [];
+  const nowMs = () => readings.length > 1 ? readings.shift()! : readings[0]!;
+  const model = modelRedis({ nowMs, fsync: "always", scripts: scriptPorts() });
+  const session = model.accept(() => {}, () => {})!;
+  const ids: string[] = [];
+
+  function asModel(command: Command, readAs: readonly (number | string)[], atMs: number): Reply {
+    for (const each of readAs) if (typeof each === "string") ids.push(each);
+    readings = [atMs, ...readAs.map((each) => Number(String(each).split("-")[0])), atMs];
+    const reply = model.execute(session, command);
+    readings = [atMs];
+    return reply;
+  }
+
+  async function run(commands: readonly Command[]): Promise<Pair[]> {
+    const [time, ...real] = await replies(client, [["TIME"], ...commands, NEWEST]);
+    const newest = real.pop()!;
+    const atMs = millisecondsOf(time as string[]);
+    const queued = commands.filter((_, at) => real[at] === "QUEUED");
+    const form = (command: Command, reply: Reply) =>
+      command[0] === "EXEC" && Array.isArray(reply)
+        ? reply.map((each, at) => comparable(queued[at]!, each))
+        : comparable(command, reply);
+    return commands.map((command, at) => {
+      const modelled = asModel(command, readingsOf(command, real[at]!, { queued, newest }), atMs);
+      return { command, real: form(command, real[at]!), model: form(command, modelled) };
+    });
   }
 
   return {
     model,
-    pick: (draw: Draw) => ids.length === 0 ? null : draw.below(ids.length),
-    async run(commands) {
-      const of = (side: "real" | "model") => commands.map((each) => filled(each, ids, side));
-      const [time, ...real] = await replies(client, [["TIME"], ...of("real")]);
-      // Each side has its own clock, but the model's is set by the other's, to the millisecond.
-      nowMs = Math.floor(
-        Number((time as string[])[0]) * 1000 + Number((time as string[])[1]) / 1000,
-      );
-      const queued = commands.filter((_, at) => real[at] === "QUEUED");
-      const comparable = (command: Command, reply: Reply, nameOf: Namer) =>
-        command[0] === "EXEC" && Array.isArray(reply)
-          ? reply.map((each, at) => comparableTo(queued[at]!, each, nameOf))
-          : comparableTo(command, reply, nameOf);
-      return of("model").map((command, at) => {
-        const modelled = model.execute(session, command);
-        noteIds(real[at]!, modelled);
-        return {
-          command,
-          real: comparable(command, real[at]!, names.real),
-          model: comparable(command, modelled, names.model),
-        };
-      });
-    },
+    pick: (draw: Draw) => ids.length === 0 ? null : draw.pick(ids),
+    run,
     async dump() {
-      const pair: { real: unknown[]; model: unknown[] } = { real: [], model: [] };
-      const [[keys]] = [await replies(client, [["KEYS", "*"]])] as [[string[]]];
-      pair.real.push(keys.toSorted());
-      pair.model.push(model.keys().toSorted());
-      for (const key of keys.toSorted()) {
+      const pairs = await run([["KEYS", "*"]]);
+      for (const key of pairs[0]!.real as string[]) {
         const [type] = await replies(client, [["TYPE", key]]);
-        for (const command of [[...READERS[type as string]!(key)], ["PTTL", key]]) {
-          const [real] = await replies(client, [command]);
-          pair.real.push(comparableTo(command, real!, names.real));
-          pair.model.push(comparableTo(command, model.execute(session, command), names.model));
-        }
+        pairs.push(...await run([READERS[type as string]!(key), ["PTTL", key]]));
       }
-      return pair;
+      return pairs;
     },
   };
 }
@@ -95,36 +94,56 @@ async function replies(client: Redis, commands: readonly Command[]): Promise<Rep
   return (await pipeline.exec())!.map(([error, reply]) => error ?? reply as Reply);
 }
 
-function filled(
-  command: Command,
-  ids: readonly { real: string; model: string }[],
-  side: "real" | "model",
-): Command {
-  return command.map((word) =>
-    word.replace(/@id:(\d+)/, (_, place: string) => ids[Number(place)]![side])
-  );
+interface Around {
+  readonly queued: readonly Command[];
+  /** Entries of the journal after it, the newest first. */
+  readonly newest: Reply;
 }
 
-const STREAM_ID = /^1[67]\d{11}-\d+$|^18\d{11}-\d+$/;
+function millisecondsOf([seconds, microseconds]: readonly string[]): number {
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+}
+
+/** What the server read on its clock while it ran `command`: times, and ids made of times, in order. */
+function readingsOf(
+  command: Command,
+  reply: Reply,
+  { queued, newest }: Around,
+): (number | string)[] {
+  const verb = command[0]!.toUpperCase();
+  if (verb === "XADD") return command.includes("*") && typeof reply === "string" ? [reply] : [];
+  if (!Array.isArray(reply)) return [];
+  if (verb === "TIME") return [millisecondsOf(reply)];
+  if (verb === "EXEC") {
+    return queued.flatMap((each, at) => readingsOf(each, reply[at]!, { queued: [], newest }));
+  }
+  const isDone = verb.startsWith("EVAL") && reply[0] === 0 && typeof reply[1] === "number";
+  return isDone ? [reply[1], ...idsMadeBy(reply, newest)] : [];
+}
+
+/** By commit.lua or settle.lua, whose answers end with the last id before and after. */
+function idsMadeBy(reply: readonly Reply[], newest: Reply): string[] {
+  const [before, after] = reply.slice(3) as [string, string];
+  if (!Array.isArray(newest) || !STREAM_ID.test(after) || before === after) return [];
+  const known = (newest as [string, string[]][]).map(([id]) => id);
+  return known.filter((id) => isAfter(id, before)).reverse();
+}
+
+const STREAM_ID = /^\d+-\d+$/;
+
+function isAfter(id: string, other: string): boolean {
+  const [ms, sequence] = id.split("-").map(Number) as [number, number];
+  const [otherMs, otherSequence] = other.split("-").map(Number) as [number, number];
+  return ms > otherMs || (ms === otherMs && sequence > otherSequence);
+}
+
 const TIME_MS = /^1[678]\d{11}$/;
 
-type Namer = (id: string) => string;
-
-/** Ids differ by the milliseconds in which they were made; which one they are does not. */
-function namer(): Namer {
-  const names = new Map<string, string>();
-  return (id) => {
-    let name = names.get(id);
-    if (name === undefined) names.set(id, name = `#${names.size}`);
-    return name;
-  };
-}
-
-/** Without what is allowed to differ: times, ids made of them, the order of what has none, trees. */
-function comparableTo(command: Command, reply: Reply, nameOf: Namer): unknown {
+/** Without what is allowed to differ: times, the order of what has none, the shape of trees. */
+function comparable(command: Command, reply: Reply): unknown {
   const verb = command[0]!.toUpperCase();
   if (verb === "TIME" && Array.isArray(reply)) return "a time";
-  const value = shown(reply, nameOf);
+  const value = shown(reply);
   if (verb === "PTTL" || verb === "TTL") return roughly(value);
   // What is left of a lease.
   if (verb.startsWith("EVAL") && Array.isArray(value)) return value.map(roughly);
@@ -135,11 +154,10 @@ function comparableTo(command: Command, reply: Reply, nameOf: Namer): unknown {
   return value;
 }
 
-function shown(reply: Reply, nameOf: Namer): unknown {
-  if (Array.isArray(reply)) return reply.map((each) => shown(each, nameOf));
+function shown(reply: Reply): unknown {
+  if (Array.isArray(reply)) return reply.map(shown);
   if (reply instanceof Error) return `error: ${withoutPlace(reply.message)}`;
   if (typeof reply === "number" && TIME_MS.test(`${reply}`)) return "a time";
-  if (typeof reply === "string" && STREAM_ID.test(reply)) return nameOf(reply);
   return reply;
 }
 

@@ -48,8 +48,10 @@ export interface SortedSetValue extends Expiring {
 /** The data of a server, and the command that is at work on it. */
 export interface Core {
   keys: Map<string, Value>;
-  /** Frozen while a command runs. Unix milliseconds, whole. */
+  /** When the command began. Unix milliseconds, whole. */
   nowMs: number;
+  /** The clock at this moment: what TIME says, and ids of streams, also in the middle of a script. */
+  readMs(): number;
   /** A replica hides what has expired, but leaves the removal to its master. */
   isReplica: boolean;
   /** Effects of the past are replayed: nothing expires of itself. */
