@@ -28,8 +28,14 @@ const IN_SUBSCRIPTION: ReadonlySet<string> = new Set([
   ...SUBSCRIBING,
   ...["UNSUBSCRIBE", "PUNSUBSCRIBE", "PING", "QUIT"],
 ]);
+const RETRIES_SPENT = "Reached the max retries per request limit (which is 0). Refer to " +
+  '"maxRetriesPerRequest" option for details.';
 const LOADING_RETRY_MS = 1_000;
 const GOODBYE_MS = 2_000;
+
+class MaxRetriesPerRequestError extends Error {
+  override readonly name = "MaxRetriesPerRequestError";
+}
 
 class ModelClient extends EventEmitter {
   status: Status = "connecting";
@@ -193,12 +199,7 @@ class ModelClient extends EventEmitter {
       this.#cancelRetry = null;
       this.#connect();
     });
-    this.#flush(
-      new Error(
-        "Reached the max retries per request limit (which is 0). Refer to " +
-          '"maxRetriesPerRequest" option for details.',
-      ),
-    );
+    this.#flush(new MaxRetriesPerRequestError(RETRIES_SPENT));
   }
 
   #flush(error: Error): void {
