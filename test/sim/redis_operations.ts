@@ -34,7 +34,9 @@ function keyFor(draw: Draw, type: string): string {
   return draw.chance(0.85) ? draw.pick(HOMES[type]!) : draw.pick(KEYS);
 }
 
-const text = (draw: Draw) => draw.pick(["", "x", "7", "-3", "abc", "5 r1", "9 r2", "v1 v2"]);
+/** Among others a fence beyond any clock: one that was given before the clock went back. */
+const text = (draw: Draw) =>
+  draw.pick(["", "x", "7", "-3", "abc", "5 r1", "9 r2", "v1 v2", "9000000000000"]);
 const index = (draw: Draw) => draw.pick(["0", "1", "-1", "2", "-3", "5", "100", "x", "1.5"]);
 const score = (draw: Draw) => draw.pick(["1", "2.5", "-7", "1e3", "0.1", "1700000000.123", "no"]);
 const bound = (draw: Draw) => draw.pick(["-inf", "+inf", "(1", "1", "2.5", "(1000", "no", "(-inf"]);
@@ -265,7 +267,7 @@ function leaseCall(draw: Draw, model: ModelRedis): ScriptCall {
   const held = /^(.*) (\d+)$/s.exec(stringAt(model, "b:l") ?? "");
   const isFitted = held !== null && draw.chance(0.7);
   const owner = isFitted ? held[1]! : draw.pick(["me", "you"]);
-  const fence = isFitted && draw.chance(0.7) ? held[2]! : `${draw.below(12)}`;
+  const fence = isFitted && draw.chance(0.7) ? held[2]! : draw.pick(["0", "7", "9000000000007"]);
   const verb = draw.pick(["take", "take", "renew", "release"]);
   const argv = [verb, owner, verb === "release" ? "0" : `${LONG_MS}`, fence];
   argv.push(verb === "take" ? draw.pick(["e1", "e2"]) : "");
