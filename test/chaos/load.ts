@@ -21,8 +21,8 @@ export interface ChaosEntry {
 
 /** Queues of the workers' app. */
 export const QUEUES = ["market_data", "paper_trading", "notifications", "maintenance"] as const;
-/** What the workers run; the second keeps no result. */
-const CELERY_TASKS = ["check.echo", "check.ignored"] as const;
+/** One task in so many stores no result and does not say so: its fires stay open for long. */
+const UNDECLARED = 25;
 
 const FAST_COUNT = 500;
 /** Shares of entries that are due every so many seconds: about 60 fires a second of 500 entries. */
@@ -58,8 +58,9 @@ export function configOf(entries: readonly ChaosEntry[]): string {
 
 function interval(name: string, index: number, everyS: string, phaseMs: number): ChaosEntry {
   const queue = QUEUES[index % QUEUES.length]!;
-  const entry: Entry = { name, celeryTask: CELERY_TASKS[index % 2]!, queue, everyS };
-  const extra = phaseMs === 0 ? "" : `, phase: ${phaseMs}ms`;
+  const { celeryTask, result } = workOf(index);
+  const entry: Entry = { name, celeryTask, queue, everyS };
+  const extra = (phaseMs === 0 ? "" : `, phase: ${phaseMs}ms`) + result;
   return {
     ...{ name, queue, rate: 1 / Number(everyS) },
     yaml: yamlOf([{ ...entry, extra }]),
@@ -68,13 +69,21 @@ function interval(name: string, index: number, everyS: string, phaseMs: number):
   };
 }
 
+/** What the workers run, and what the entry says of its result. */
+function workOf(index: number): { celeryTask: string; result: string } {
+  if (index % 2 === 0) return { celeryTask: "check.echo", result: "" };
+  const result = index % UNDECLARED === 1 ? "" : ", ignore_result: true";
+  return { celeryTask: "check.ignored", result };
+}
+
 /** Each minute at the same second, as cron. */
 function minutely(name: string, index: number, second: number): ChaosEntry {
   const queue = QUEUES[index % QUEUES.length]!;
-  const celeryTask = CELERY_TASKS[index % 2]!;
+  const { celeryTask, result } = workOf(index);
   return {
     ...{ name, queue, rate: 1 / 60 },
-    yaml: `  ${name}: { task: ${celeryTask}, queue: ${queue}, cron: "${second} * * * * *" }`,
+    yaml:
+      `  ${name}: { task: ${celeryTask}, queue: ${queue}, cron: "${second} * * * * *"${result} }`,
     dueTimes(afterMs, untilMs) {
       const found: number[] = [];
       // By brute force: each second is asked whether it is one.
