@@ -74,15 +74,20 @@ redisThere.describe("beat leader", () => {
     const untold = JSON.parse((await look("--json")).out);
     assert.deepEqual([untold.owner, untold.since], ["host:1:a", null]);
 
-    const step = aStep({ task: "@term", row: STARTED, publish: null, next: "7 started0" });
+    const step = aStep({
+      task: "@term",
+      row: STARTED,
+      publish: null,
+      next: `${taken.fence} started0`,
+    });
     await redisJournal(leading, KEYS).commit([step], taken.fence);
     const { code, out, err } = await look();
     assert.equal(code, 0, err);
-    assert.match(out, /^leader {4}host:1:a\nfence {5}7\nsince {5}20\S+Z \(\S+ \S+\)\nbuild/);
+    assert.match(out, /^leader {4}host:1:a\nfence {5}\d+\nsince {5}20\S+Z \(\S+ \S+\)\nbuild/);
     assert.match(out, /\nlease {5}\S+ s left\nstandbys {2}2\n$/);
     const told = JSON.parse((await look("--json")).out);
     assert.ok(Math.abs(Date.parse(told.since) - taken.serverMs) < 5_000);
-    assert.deepEqual([told.fence, told.build, told.standbys], [7, "1.2.3", 2]);
+    assert.deepEqual([told.fence, told.build, told.standbys], [taken.fence, "1.2.3", 2]);
     assert.ok(told.lease_left_ms > 30_000 && told.lease_left_ms <= 60_000);
   });
 
