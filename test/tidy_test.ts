@@ -24,21 +24,26 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["words", "triggers", "policies", "celery"],
   clock: ["words"],
   log: ["words"],
-  core: ["words", "triggers", "policies", "machines", "celery", "clock", "log"],
-  audit: ["words", "triggers", "policies", "machines", "celery", "core"],
+  core: ["words", "triggers", "policies", "machines", "celery", "clock", "follow"],
+  follow: ["words", "celery", "clock", "log", "core"],
+  lead: ["words", "machines", "clock", "log", "core", "follow"],
+  audit: ["words", "triggers", "policies", "machines", "celery", "core", "follow"],
   memory: ["words", "celery"],
   redis: ["words", "celery", "clock"],
   http: ["words", "core", "audit"],
   commands: [
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
-    ...["core", "audit", "memory", "redis", "http"],
+    ...["core", "follow", "lead", "audit", "memory", "redis", "http"],
   ],
   main: ["words", "clock", "commands"],
   setup: ["config"],
 };
 
 /** Edges of the table above that carry types only. */
-const TYPES_ONLY = ["machines → words", "policies → triggers", "core → log"];
+const TYPES_ONLY = [
+  ...["machines → words", "policies → triggers", "core → follow"],
+  ...["follow → log", "lead → log", "lead → machines"],
+];
 
 const WORDS = ["task", "fire", "event", "cursor", "steps", "ports", "errors", "settings"];
 
@@ -204,7 +209,7 @@ describe("an import", () => {
 });
 
 describe("time and chance", () => {
-  const PURE = ["words", "triggers", "policies", "machines", "core", "celery", "memory"];
+  const PURE = ["words", "triggers", "policies", "machines", "core", "celery", "memory", "follow", "lead"];
 
   it("come in through clock.ts alone", () => {
     none(

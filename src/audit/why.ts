@@ -3,7 +3,7 @@
  * words: `commands/why_words.ts` tells it.
  */
 
-import { FINISH_WITHIN_MS } from "../core/verdict.ts";
+import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";

@@ -3,7 +3,7 @@
 import { basename, dirname } from "node:path";
 import type { ServerClock } from "../clock.ts";
 import { difference } from "../config/load.ts";
-import type { Declared } from "../core/office.ts";
+import type { Declared } from "../lead/office.ts";
 import type { Roster } from "../core/roster.ts";
 import { BeatError, ConfigError } from "../errors.ts";
 import type { Log } from "../log.ts";

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import project from "../../deno.json" with { type: "json" };
 import { serverClock, systemClock } from "../clock.ts";
 import { loadConfig } from "../config/load.ts";
-import type { OfficeParts } from "../core/office.ts";
+import type { OfficeParts } from "../lead/office.ts";
 import { rosterOf } from "../core/roster.ts";
 import { BeatError, EXIT } from "../errors.ts";
 import type { Log } from "../log.ts";

@@ -4,9 +4,9 @@ import type { ActorRefFrom } from "xstate";
 import { createActor, fromCallback, fromPromise } from "xstate";
 import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
 import { supervisorMachine } from "../../machines/supervisor.ts";
-import { backOffMs, holdLease } from "../core/lease.ts";
-import type { Office, OfficeParts } from "../core/office.ts";
-import * as work from "../core/office.ts";
+import { backOffMs, holdLease } from "../lead/lease.ts";
+import type { Office, OfficeParts } from "../lead/office.ts";
+import * as work from "../lead/office.ts";
 
 export interface Supervisor {
   /** Takes STOP and RELOAD. */

@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { invariant } from "../errors.ts";
 import type { Loaded, Step } from "../ports.ts";
 import { IDLE, lifeOf, stepLife } from "./life.ts";
-import type { OpenFires } from "./open_fires.ts";
+import type { OpenFires } from "../follow/open_fires.ts";
 
 export interface World {
   /** Keyed by task; log cursors included. */

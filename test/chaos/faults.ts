@@ -15,6 +15,8 @@ export type Fault = (scene: Scene, draw: Draw) => Promise<void>;
 /** Of the faults that can hit any replica, those that hit the leader. */
 const LEADER_SHARE = 0.8;
 const RESTART_MAX_MS = 2_000;
+/** How long a request is held that is to come in another term. Leases. */
+const LATE_LEASES = 4;
 /** How long a fault waits for a leader that it can hit. Leases. */
 const LEADER_LEASES = 3;
 
@@ -101,11 +103,18 @@ async function cut(scene: Scene, draw: Draw): Promise<void> {
 
 /** What a leader sent arrives when another leads: the fence must refuse it. */
 async function deliverLate(scene: Scene, draw: Draw): Promise<void> {
-  const durationMs = Math.round(scene.leaseMs * (1.1 + 1.2 * draw.unit()));
+  const furtherMs = draw.between(0, 1_500);
   await onLink(scene, draw, "late request", async (link, name) => {
-    scene.tell(`link of ${name} held: request, ${durationMs} ms, then deliver`, "link cut");
+    const fence = (await scene.leader())?.fence ?? 0;
+    scene.tell(
+      `link of ${name} held: request, until the next term and ${furtherMs} ms`,
+      "link cut",
+    );
     link.hold(["request"]);
-    await pause(durationMs);
+    const isNext = () => (scene.ledger.starts.at(-1)?.fence ?? 0) > fence;
+    await until(isNext, LATE_LEASES * scene.leaseMs).catch(() => {});
+    await pause(furtherMs);
+    scene.tell(`link of ${name} delivers what it held`);
     link.heal();
   });
 }

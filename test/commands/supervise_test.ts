@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import { serverClock, simClock } from "../../src/clock.ts";
 import { supervise, type Supervisor } from "../../src/commands/supervise.ts";
-import type { OfficeParts } from "../../src/core/office.ts";
+import type { OfficeParts } from "../../src/lead/office.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";

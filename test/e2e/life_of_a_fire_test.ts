@@ -3,8 +3,8 @@
 import { after, before, describe } from "@std/testing/bdd";
 import type { Redis } from "ioredis";
 import assert from "node:assert/strict";
-import type { Follower } from "../../src/core/follow.ts";
-import { follower } from "../../src/core/follow.ts";
+import type { Follower } from "../../src/follow/follow.ts";
+import { follower } from "../../src/follow/follow.ts";
 import { decide } from "../../src/core/decide.ts";
 import type { World } from "../../src/core/world.ts";
 import { applyStep, cursorText } from "../../src/core/world.ts";

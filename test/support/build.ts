@@ -2,7 +2,7 @@
 
 import { messageOf } from "../../src/celery/message.ts";
 import type { ReadyTask, Roster } from "../../src/core/roster.ts";
-import { openFires } from "../../src/core/open_fires.ts";
+import { openFires } from "../../src/follow/open_fires.ts";
 import type { World } from "../../src/core/world.ts";
 import type { Cursor, OpenFire } from "../../src/cursor.ts";
 import { encodeCursor } from "../../src/cursor.ts";

@@ -5,11 +5,11 @@
 
 import { serverClock, simClock } from "../../src/clock.ts";
 import { celeryTaskId } from "../../src/celery/ids.ts";
-import type { Follower } from "../../src/core/follow.ts";
-import { follower } from "../../src/core/follow.ts";
-import { newHistory } from "../../src/core/history.ts";
+import type { Follower } from "../../src/follow/follow.ts";
+import { follower } from "../../src/follow/follow.ts";
+import { newHistory } from "../../src/lead/history.ts";
 import type { Roster } from "../../src/core/roster.ts";
-import { closeTerm, declare, openTerm } from "../../src/core/term.ts";
+import { closeTerm, declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";

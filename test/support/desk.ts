@@ -1,12 +1,12 @@
 /** Everything that a term works with, in memory, on a clock that a test moves. */
 
 import { serverClock, simClock } from "../../src/clock.ts";
-import { newHistory } from "../../src/core/history.ts";
+import { newHistory } from "../../src/lead/history.ts";
 import { committer } from "../../src/core/commit.ts";
 import type { Term } from "../../src/core/decide.ts";
-import { openFires } from "../../src/core/open_fires.ts";
+import { openFires } from "../../src/follow/open_fires.ts";
 import type { Roster } from "../../src/core/roster.ts";
-import { declare, openTerm } from "../../src/core/term.ts";
+import { declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import type { World } from "../../src/core/world.ts";

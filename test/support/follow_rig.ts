@@ -3,8 +3,8 @@
 import { celeryTaskId, deliveryTag } from "../../src/celery/ids.ts";
 import { listOf } from "../../src/celery/message.ts";
 import { decide } from "../../src/core/decide.ts";
-import type { Followed } from "../../src/core/follow.ts";
-import { follower } from "../../src/core/follow.ts";
+import type { Followed } from "../../src/follow/follow.ts";
+import { follower } from "../../src/follow/follow.ts";
 import type { ReadyTask } from "../../src/core/roster.ts";
 import type { World } from "../../src/core/world.ts";
 import { applyStep, cursorText } from "../../src/core/world.ts";

@@ -5,7 +5,7 @@
 
 import type { Log } from "../log.ts";
 import { TASK_NAME } from "../fire.ts";
-import type { World } from "./world.ts";
+import type { World } from "../core/world.ts";
 
 /** A clock that is set right by less than this needs nobody. Milliseconds. */
 const AHEAD_MAX_MS = 3_600_000;

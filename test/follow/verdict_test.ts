@@ -1,8 +1,8 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import type { Evidence, Notes } from "../../src/core/evidence.ts";
-import { newNotes } from "../../src/core/evidence.ts";
-import { judge } from "../../src/core/verdict.ts";
+import type { Evidence, Notes } from "../../src/follow/evidence.ts";
+import { newNotes } from "../../src/follow/evidence.ts";
+import { judge } from "../../src/follow/verdict.ts";
 import type { OpenFire } from "../../src/cursor.ts";
 import type { TaskResult } from "../../src/ports.ts";
 import { anOpenFire, T0 } from "../support/build.ts";

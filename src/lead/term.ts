@@ -7,17 +7,17 @@ import { millisecondsOf } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { digestOf } from "../task.ts";
-import { agendaOf } from "./agenda.ts";
-import type { Committer } from "./commit.ts";
-import { committer } from "./commit.ts";
-import type { Term } from "./decide.ts";
+import { agendaOf } from "../core/agenda.ts";
+import type { Committer } from "../core/commit.ts";
+import { committer } from "../core/commit.ts";
+import type { Term } from "../core/decide.ts";
 import type { History } from "./history.ts";
-import { openFires } from "./open_fires.ts";
-import { reconcile } from "./reconcile.ts";
-import type { Roster } from "./roster.ts";
-import type { Tick } from "./tick.ts";
-import type { World } from "./world.ts";
-import { cursorText } from "./world.ts";
+import { openFires } from "../follow/open_fires.ts";
+import { reconcile } from "../core/reconcile.ts";
+import type { Roster } from "../core/roster.ts";
+import type { Tick } from "../core/tick.ts";
+import type { World } from "../core/world.ts";
+import { cursorText } from "../core/world.ts";
 
 /** A schedule that does not settle in so many passes is being changed by somebody else. */
 const RECONCILE_PASSES_MAX = 5;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import { newHistory } from "../../src/core/history.ts";
-import { closeTerm, declare, openTerm } from "../../src/core/term.ts";
+import { newHistory } from "../../src/lead/history.ts";
+import { closeTerm, declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Row } from "../../src/event.ts";

@@ -1,6 +1,6 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { plainListOf, positionOf, viewOf } from "../../src/core/position.ts";
+import { plainListOf, positionOf, viewOf } from "../../src/follow/position.ts";
 import type { OpenFire } from "../../src/cursor.ts";
 import type { QueuedMessage } from "../../src/ports.ts";
 import { anOpenFire, T0 } from "../support/build.ts";

@@ -19,8 +19,8 @@ import { deeperLists, pickMoved, pickSampled } from "./pick.ts";
 import type { Views } from "./position.ts";
 import type { Watch } from "./watch.ts";
 import { watchOver } from "./watch.ts";
-import type { World } from "./world.ts";
-import { applyReload } from "./world.ts";
+import type { World } from "../core/world.ts";
+import { applyReload } from "../core/world.ts";
 
 /** Messages of each list that a sample reads, and that the rounds after it read. */
 const SAMPLE_MAX = 100;

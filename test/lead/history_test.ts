@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { isTold, lookBack, newHistory, watchHistory } from "../../src/core/history.ts";
+import { isTold, lookBack, newHistory, watchHistory } from "../../src/lead/history.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { appendRow } from "../../src/memory/store.ts";
 import { aRow } from "../support/build.ts";

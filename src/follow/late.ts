@@ -9,8 +9,8 @@ import type { Detail, Row } from "../event.ts";
 import type { Hint, Journal, Step, TaskResult } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { CLOCK_MARGIN_MS, isFinal } from "./evidence.ts";
-import type { World } from "./world.ts";
-import { applyReload, applyStep, cursorText } from "./world.ts";
+import type { World } from "../core/world.ts";
+import { applyReload, applyStep, cursorText } from "../core/world.ts";
 
 const REMEMBERED_MAX = 10_000;
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import { serverClock, simClock } from "../../src/clock.ts";
-import { acquire, backOffMs, holdLease, type LeaseParts, type Seen } from "../../src/core/lease.ts";
+import { acquire, backOffMs, holdLease, type LeaseParts, type Seen } from "../../src/lead/lease.ts";
 import { JournalUnavailableError, type RetryKind } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";

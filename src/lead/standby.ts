@@ -11,7 +11,7 @@ import type { Log } from "../log.ts";
 import type { Clock, Journal, Loaded } from "../ports.ts";
 import type { History } from "./history.ts";
 import { lookBack } from "./history.ts";
-import type { Roster } from "./roster.ts";
+import type { Roster } from "../core/roster.ts";
 
 /** How often it looks how far the journal is. Milliseconds. */
 const JOURNAL_MS = 500;

@@ -1,6 +1,6 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { openFires } from "../../src/core/open_fires.ts";
+import { openFires } from "../../src/follow/open_fires.ts";
 import { openKey } from "../../src/cursor.ts";
 import { anOpenFire, T0 } from "../support/build.ts";
 
