@@ -13,6 +13,8 @@ const SETTLE_MS = 5_000;
 const HEAL_MS = 10_000;
 /** Handovers that are clean stops; the others are kills. */
 const STOP_SHARE = 0.3;
+/** How long a replica has run before it counts as standing by. */
+const STARTED_MS = 4_000;
 /** Due times so shortly before the end need not be decided yet. */
 const BOUND_MS = 3_000;
 const DRAIN_MAX_MS = 120_000;
@@ -66,11 +68,19 @@ async function handOvers(scene: Scene, { handoversMs }: Cycle, index: number): P
   await pause(2 * scene.leaseMs);
   while (performance.now() < untilMs) {
     const isStop = draw.chance(STOP_SHARE);
-    const betweenMs = draw.between(1_500, 3_000);
+    const betweenMs = draw.between(0, 1_000);
+    await settled(scene);
     const leader = await scene.leader();
     if (leader !== null) await (isStop ? stopLeader : killLeader)(scene, leader);
     await pause(betweenMs);
   }
+}
+
+/** Who is about to start takes the processor from who takes over. */
+async function settled(scene: Scene): Promise<void> {
+  await until(
+    () => scene.replicas.all.every(({ startedMs }) => Date.now() - startedMs > STARTED_MS),
+  );
 }
 
 async function killLeader(scene: Scene, { replica, fence }: Leader): Promise<void> {

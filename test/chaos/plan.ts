@@ -42,7 +42,7 @@ export interface Cycle {
 
 /** How many of each come in an hour: a little more than the table asks for. */
 const PER_HOUR: Readonly<Record<FaultKind, number>> = {
-  "kill": 250,
+  "kill": 270,
   "freeze half": 15,
   "freeze past": 40,
   "freeze long": 22,
