@@ -209,7 +209,17 @@ describe("an import", () => {
 });
 
 describe("time and chance", () => {
-  const PURE = ["words", "triggers", "policies", "machines", "core", "celery", "memory", "follow", "lead"];
+  const PURE = [
+    "words",
+    "triggers",
+    "policies",
+    "machines",
+    "core",
+    "celery",
+    "memory",
+    "follow",
+    "lead",
+  ];
 
   it("come in through clock.ts alone", () => {
     none(

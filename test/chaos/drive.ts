@@ -76,7 +76,7 @@ async function handOvers(scene: Scene, { handoversMs }: Cycle, index: number): P
   }
 }
 
-/** Who is about to start takes the processor from who takes over. */
+/** Who has just been started takes the processor from who takes over. */
 async function settled(scene: Scene): Promise<void> {
   await until(
     () => scene.replicas.all.every(({ startedMs }) => Date.now() - startedMs > STARTED_MS),
@@ -98,8 +98,9 @@ async function killLeader(scene: Scene, { replica, fence }: Leader): Promise<voi
 async function stopLeader(scene: Scene, { replica, fence }: Leader): Promise<void> {
   const code = await scene.replicas.stop(replica);
   if (code !== 143) scene.tell(`${replica.name} ended with ${code} on SIGTERM`, "bad end");
-  scene.replicas.start(replica);
   const publishedMs = await nextPublish(scene, fence);
+  // Not before: its start would take the processor from who takes over.
+  scene.replicas.start(replica);
   const ended = scene.ledger.ends.findLast((end) => end.fence === fence);
   const gapMs = ended === undefined ? Infinity : publishedMs - ended.atMs;
   scene.stopGaps.push(gapMs);

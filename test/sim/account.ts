@@ -1,5 +1,7 @@
 /** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
 
+import type { CursorBook, FireBook } from "./books.ts";
+import { cursorBook, definitionText, listOf, nextStand, rebuilt, sorted } from "./books.ts";
 import { lastDropped, wrongCatchUp } from "./catchup_rule.ts";
 import type { Instants } from "./instants.ts";
 import { instantsOf } from "./instants.ts";
@@ -7,27 +9,9 @@ import type { LedgerRow, Push } from "./ledger.ts";
 import type { Store } from "./watcher.ts";
 import type { Crew } from "./workers.ts";
 import type { PlannedTask } from "./schedule.ts";
-import { triggerSpec } from "./schedule.ts";
 
-/** Where a fire stands. */
-export type Stand = "queued" | "taken" | "acked" | "closed";
-
-export interface FireBook {
-  stand: Stand;
-  isOverdue: boolean;
-  readonly push: Push;
-}
-
-interface CursorBook {
-  readonly dueMs: number;
-  readonly revision: string;
-  /** As it stands in Redis. */
-  readonly text: string;
-}
-
-function cursorBook(dueMs: number, revision: string): CursorBook {
-  return { dueMs, revision, text: `${dueMs} ${revision}` };
-}
+/** A row of a term or an order is about no task. */
+const TASK = /./;
 
 /** A revision that a replica may run, and what it means. */
 interface Edition {
@@ -48,8 +32,9 @@ export interface Account {
   /** Rows of which `isGone` says so are not in the history any more. */
   cut(isGone: (row: LedgerRow) => boolean, store: Store): void;
   /** A cursor was deleted by hand. */
-  forget(task: string): void;
-  readonly forgotten: ReadonlySet<string>;
+  forget(task: string, serverMs: number): void;
+  /** The server's time at each such deletion. */
+  readonly forgotten: ReadonlyMap<string, number>;
 }
 
 export interface AccountParts {
@@ -68,7 +53,8 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
   /** Every push of a fire, in any history. */
   const pushed = new Map<string, Push[]>();
   const taskIds = new Set<string>();
-  const forgotten = new Set<string>();
+  const forgotten = new Map<string, number>();
+  let writes = 0;
   let fires = new Map<string, FireBook>();
   let cursors = new Map<string, CursorBook>();
 
@@ -241,13 +227,15 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
   function compare(changed: readonly LedgerRow[], { keys }: Store): void {
     const hash = keys.get(`${namespace}:cursors`);
     const fields: ReadonlyMap<string, string> = hash?.type === "hash" ? hash.fields : new Map();
-    for (const [task, { text }] of cursors) {
-      if (fields.get(task) !== text) {
+    // Each that moved, and now and then all of them.
+    const looked = writes++ % 16 === 0 ? cursors.keys() : changed.map(({ task }) => task);
+    for (const task of looked) {
+      const text = cursors.get(task)?.text;
+      if (TASK.test(task) && fields.get(task) !== text) {
         report("I2", `the cursor of ${task} is ${fields.get(task)}, its rows say ${text}`);
       }
     }
-    let others = 0;
-    for (const task of fields.keys()) if (task.startsWith("@")) others++;
+    const others = ["@term", "@control", "@late"].filter((name) => fields.has(name)).length;
     if (fields.size - others !== cursors.size) report("I2", "a cursor that no row speaks of");
     const open = keys.get(`${namespace}:open`);
     const texts: ReadonlyMap<string, string> = open?.type === "hash" ? open.fields : new Map();
@@ -291,92 +279,14 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       ({ fires, cursors } = rebuilt(kept, pushed));
       // Whether a deletion by hand was lost, too, stands in no row.
       const hash = keys.get(`${namespace}:cursors`);
-      for (const task of forgotten) {
+      for (const task of forgotten.keys()) {
         if (hash?.type !== "hash" || !hash.fields.has(task)) cursors.delete(task);
       }
     },
     forgotten,
-    forget(task) {
-      forgotten.add(task);
+    forget(task, serverMs) {
+      forgotten.set(task, serverMs);
       cursors.delete(task);
     },
   };
-}
-
-/** The list of a task's messages, by the rule of Celery's workers. */
-export function listOf({ queue, priority }: PlannedTask, sep: string): string {
-  const step = [0, 3, 6, 9].findLast((each) => each <= (priority ?? 0))!;
-  return step === 0 ? queue : `${queue}${sep}${step}`;
-}
-
-function nextStand(type: string, stand: Stand | null): Stand | null {
-  const isWaiting = stand === "queued" || stand === "taken";
-  switch (type) {
-    case "fire.taken":
-      return stand === "queued" ? "taken" : null;
-    case "fire.overdue":
-      return stand === "queued" ? stand : null;
-    case "fire.redelivered":
-      return isWaiting ? "queued" : null;
-    case "fire.acked":
-      return isWaiting ? "acked" : null;
-    case "fire.finished":
-      return stand === "acked" ? "closed" : null;
-    case "fire.expired":
-      return isWaiting ? "closed" : null;
-    case "fire.late_ack":
-      return stand === "closed" ? stand : null;
-    default:
-      return null;
-  }
-}
-
-function rebuilt(rows: readonly LedgerRow[], pushed: ReadonlyMap<string, readonly Push[]>) {
-  const fires = new Map<string, FireBook>();
-  const cursors = new Map<string, CursorBook>();
-  for (const row of rows) {
-    const name = `${row.task}@${row.dueMs}`;
-    const cursor = cursors.get(row.task);
-    if (row.type === "task.known" || row.type === "task.changed") {
-      cursors.set(row.task, cursorBook(row.dueMs!, String(row.detail.revision)));
-    } else if (row.type === "task.retired") cursors.delete(row.task);
-    else if (row.type === "task.dropped" && cursor !== undefined) {
-      cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
-    } else if (row.type === "fire.published") {
-      if (cursor !== undefined) cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
-      const push = pushed.get(name)?.find((each) => each.row === row);
-      if (push !== undefined) fires.set(name, { stand: "queued", isOverdue: false, push });
-    } else {
-      const fire = fires.get(name);
-      const stand = nextStand(row.type, fire?.stand ?? null);
-      if (fire !== undefined && stand !== null) fire.stand = stand;
-      if (fire !== undefined && row.type === "fire.overdue") fire.isOverdue = true;
-      if (fire !== undefined && row.type === "fire.redelivered") fire.isOverdue = false;
-    }
-  }
-  return { fires, cursors };
-}
-
-function definitionText(planned: PlannedTask): string {
-  return JSON.stringify(sorted({
-    celeryTask: "work",
-    queue: planned.queue,
-    trigger: triggerSpec(planned.rhythm),
-    expiresMs: planned.expiresMs,
-    priority: planned.priority,
-    timeLimitS: null,
-    softTimeLimitS: null,
-    ignoreResult: planned.ignoreResult,
-    importance: "critical",
-    catchUp: planned.catchUp,
-    takeByMs: 60_000,
-    giveUpMs: 3_600_000,
-  }));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== "object") return value;
-  const entries = Object.entries(value).sort(([one], [other]) => one < other ? -1 : 1);
-  return Object.fromEntries(entries.map(([name, inner]) => [name, sorted(inner)]));
 }

@@ -5,6 +5,8 @@ import type { World } from "./world.ts";
 
 /** Each due time is decided so soon after it. Milliseconds. */
 const DECIDED_WITHIN_MS = 5_000;
+/** Between the deletion of a cursor and a due time that must bring it back. */
+const MISSED_WITHIN_MS = 60_000;
 /** In calm, fires are not later than this. Milliseconds. */
 const LATE_MS = 1_500;
 const CALM_MS = 60_000;
@@ -36,7 +38,10 @@ function checkDecided({ file, account, redis, report }: World): void {
     const lastMs = instantsOf(planned.rhythm).last(untilMs);
     if (cursor === undefined) {
       // One that was deleted by hand is missed when its task is due the next time.
-      if (!account.forgotten.has(planned.name)) report("I9", `${planned.name} is not known`);
+      const missedMs = account.forgotten.get(planned.name) ?? -Infinity;
+      if (lastMs !== null && lastMs > missedMs + MISSED_WITHIN_MS) {
+        report("I9", `${planned.name} is not known`);
+      }
     } else if (lastMs !== null && cursor.dueMs < lastMs) {
       report("I4", `${planned.name}@${lastMs} is not decided; the cursor is at ${cursor.dueMs}`);
     }

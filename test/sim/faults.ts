@@ -1,8 +1,9 @@
 /** Makes the faults of a plan happen, and ends them all when it is time to heal. */
 
+import { letGo } from "./network.ts";
 import type { Fault } from "./plan.ts";
+import { QUEUES } from "./plan.ts";
 import type { Post, World } from "./world.ts";
-import { QUEUES } from "./world.ts";
 
 /** How long a herd stays. */
 const HERD_MS = 70_000;
@@ -47,6 +48,10 @@ function applyToReplica(world: World, post: Post, fault: Fault): boolean {
       return true;
     case "clock":
       machine.stepWall(fault.byMs);
+      return true;
+    case "held":
+      ailments.holdUntilMs = now + fault.forMs;
+      timeline.at(now + fault.forMs, () => letGo(ailments));
       return true;
     case "cut":
       ailments.cut = fault.direction;
@@ -95,7 +100,7 @@ function applyToRedis(world: World, fault: Fault): boolean {
     case "cursor_deleted":
       // Somebody's hand: as if the task had never been known.
       if (redis.execute(["HDEL", "beat:cursors", fault.task]) === 1) {
-        world.account.forget(fault.task);
+        world.account.forget(fault.task, redis.nowMs());
       }
       return true;
     case "lease_deleted":
@@ -180,6 +185,7 @@ export function heal(world: World): void {
   for (const post of posts) {
     const { ailments, machine } = post;
     ailments.cutUntilMs = ailments.lossUntilMs = ailments.slowUntilMs = 0;
+    letGo(ailments);
     post.killAt = null;
     machine.resume();
     world.start(post);

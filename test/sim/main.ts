@@ -1,6 +1,7 @@
 /** `deno task sim`: runs seeds, replays a plan, or lets planted bugs be found. */
 
 import { Command } from "commander";
+import { inTask } from "./timeline.ts";
 import { runSeeds } from "./seeds.ts";
 import { runMutants } from "./mutants.ts";
 import { planOf } from "./plan.ts";
@@ -26,7 +27,7 @@ program.command("seeds", { isDefault: true })
 
 program.command("replay <file>")
   .description("run a plan again, and tell what happened")
-  .action((file) => Deno.exit(replayFile(file)));
+  .action(async (file) => Deno.exit(await inTask(() => replayFile(file))));
 
 program.command("mutants")
   .description("plant known bugs in a copy of the sources, and look for seeds that show them")
@@ -39,8 +40,10 @@ program.command("tell <seed>")
   .description("run the plan of one seed, and tell what happened")
   .option("--minutes <n>", "simulated minutes", Number, 60)
   .option("--tasks <n>", "tasks, about", Number, 50)
-  .action((seed, { minutes, tasks }) =>
-    Deno.exit(tellPlan(planOf(Number(seed), { durationMs: minutes * 60_000, tasks })))
+  .action(async (seed, { minutes, tasks }) =>
+    Deno.exit(
+      await inTask(() => tellPlan(planOf(Number(seed), { durationMs: minutes * 60_000, tasks }))),
+    )
   );
 
 await program.parseAsync(Deno.args, { from: "user" });

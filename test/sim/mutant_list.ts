@@ -131,19 +131,19 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "an expired message counts as acked",
-    "src/core/verdict.ts",
+    "src/follow/verdict.ts",
     "if (end.isExpired && !isAcked) {",
     "if (end.isExpired && isAcked) {",
   ),
   mutant(
     "expired before its end",
-    "src/core/verdict.ts",
+    "src/follow/verdict.ts",
     "nowMs > expiresMs + EXPIRY_MARGIN_MS",
     "nowMs > expiresMs - 3_000",
   ),
   mutant(
     "acked after one look",
-    "src/core/verdict.ts",
+    "src/follow/verdict.ts",
     "if (goneMs === null || nowMs - goneMs < GONE_AFTER_MS) return null;",
     "if (goneMs === null) return null;",
   ),
@@ -173,13 +173,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "only what was heard of is looked at",
-    "src/core/follow.ts",
+    "src/follow/follow.ts",
     "const picked = pickMoved(watch, hinted, { views, nowMs, limit: LOOKS_MAX });",
     "const picked = nowMs > 0 ? hinted : pickMoved(watch, hinted, { views, nowMs, limit: LOOKS_MAX });",
   ),
   mutant(
     "a failed try for the lease is the last",
-    "src/core/lease.ts",
+    "src/lead/lease.ts",
     "waitMs = backOffMs(failures++);",
     "waitMs = Infinity * ++failures;\n      return await new Promise(() => {});",
   ),

@@ -1,7 +1,7 @@
 /** The ways between replicas and Redis: delays, cuts and losses, per replica, as the plan says. */
 
 import type { Draw } from "./draws.ts";
-import type { Chunk, Direction, Fate, Host, LineRules } from "./redis_line.ts";
+import type { Chunk, Direction, Fate, Host, LineHandle, LineRules } from "./redis_line.ts";
 
 /** What ails the ways of one replica, until a time of the world. Milliseconds. */
 export interface Ailments {
@@ -12,6 +12,9 @@ export interface Ailments {
   share: number;
   slowUntilMs: number;
   delayMs: number;
+  holdUntilMs: number;
+  /** Connections on which something waits. */
+  readonly held: Set<LineHandle>;
 }
 
 export function noAilments(): Ailments {
@@ -23,6 +26,8 @@ export function noAilments(): Ailments {
     share: 0,
     slowUntilMs: 0,
     delayMs: 0,
+    holdUntilMs: 0,
+    held: new Set(),
   };
 }
 
@@ -48,9 +53,13 @@ export function rulesOf({ ailments, draw, now, host, onChunk }: WayParts): LineR
     return DELAY_MIN_MS + draw.unit() * DELAY_SPAN_MS + more;
   };
 
-  function fate(direction: Direction, chunk: Chunk): Fate {
+  function fate(direction: Direction, chunk: Chunk, connection: LineHandle): Fate {
     const way = direction === "request" ? "request" : "reply";
     if (onChunk(direction, chunk) || isCut(way)) return "lose";
+    if (now() < ailments.holdUntilMs) {
+      ailments.held.add(connection);
+      return "hold";
+    }
     const isLossy = now() < ailments.lossUntilMs && ailments.loss === way;
     if (isLossy && draw.chance(ailments.share)) return draw.chance(0.5) ? "close" : "lose";
     return { delayMs: delayMs() };
@@ -61,4 +70,11 @@ export function rulesOf({ ailments, draw, now, host, onChunk }: WayParts): LineR
     connectMs: () => isCut("request") || isCut("reply") ? null : delayMs() * 2,
     fate,
   };
+}
+
+/** What was held is on its way: perhaps to a server that somebody else leads by now. */
+export function letGo(ailments: Ailments): void {
+  ailments.holdUntilMs = 0;
+  for (const connection of ailments.held) connection.resume();
+  ailments.held.clear();
 }

@@ -8,6 +8,8 @@ import { drawsOf } from "./draws.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { drawRhythm, drawSeason, drawTask } from "./schedule.ts";
 
+export const QUEUES = ["queue-0", "queue-1", "queue-2"] as const;
+
 /** Where a process dies: at once, or at a point of its next commit. */
 export type KillPoint = "now" | "sent" | "applied" | "replied";
 
@@ -15,6 +17,7 @@ export type KillPoint = "now" | "sent" | "applied" | "replied";
 export type Trouble =
   | { readonly kind: "kill"; readonly point: KillPoint; readonly backMs: number }
   | { readonly kind: "stop"; readonly backMs: number }
+  | { readonly kind: "held"; readonly forMs: number }
   | { readonly kind: "pause" | "suspend"; readonly forMs: number }
   | { readonly kind: "clock"; readonly byMs: number }
   | {
@@ -89,12 +92,16 @@ export const KINDS: readonly Kind[] = [
   ...["kill", "stop", "pause", "suspend", "clock", "cut", "lost_replies", "lost_requests"] as const,
   ...["slow", "reset", "dark", "redis_restart", "failover", "refuse", "redis_clock"] as const,
   ...["script_flush", "lease_deleted", "flushall", "trim", "wrong_type", "hints_lost"] as const,
-  ...["cursor_deleted"] as const,
+  ...["cursor_deleted", "held"] as const,
   ...["edit", "remove", "poison", "herd", "worker"] as const,
 ];
 
 /** How long everything has to come right. */
 const HEAL_MS = 200_000;
+
+/** How many replicas; those that stand by cost as much as the one that leads, so long runs have fewer. */
+const MANY = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5];
+const FEW = [1, 2, 2, 2, 3, 3];
 
 export function planOf(seed: number, options: PlanOptions): Plan {
   const draws = drawsOf(seed);
@@ -102,6 +109,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
   const { durationMs } = options;
   const season = drawSeason(draws);
   const healMs = Math.max(durationMs / 2, durationMs - HEAL_MS);
+  const isLong = durationMs > 1_800_000;
   const count = Math.max(1, Math.round(options.tasks * draw.pick([0.1, 0.6, 1, 1, 1, 1.6])));
   const tasks = Array.from(
     { length: count },
@@ -113,7 +121,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     durationMs,
     healMs,
     leaseMs: draw.pick([5_000, 5_000, 5_000, 2_000, 10_000]),
-    replicas: Array.from({ length: draw.pick([1, 2, 2, 2, 3, 3, 3, 3, 4, 5]) }, (_, index) => ({
+    replicas: Array.from({ length: draw.pick(isLong ? FEW : MANY) }, (_, index) => ({
       offsetMs: draws("offset", index).pick([0, 0, 40, -700, 5_000, -7_200_000, 3_600_000]),
       rate: 1 + draws("rate", index).between(-200, 200) / 1e6,
     })),
@@ -154,6 +162,7 @@ function drawTrouble(kind: Kind, draw: Draw, plan: Plan, zones: readonly string[
     case "stop":
       return { kind, backMs };
     case "pause":
+    case "held":
       return { kind, forMs };
     case "suspend":
       return { kind, forMs: draw.pick([2_000, 20_000, 120_000]) };

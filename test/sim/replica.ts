@@ -3,7 +3,7 @@
 import { serverClock } from "../../src/clock.ts";
 import { reloader } from "../../src/commands/reload.ts";
 import { supervise } from "../../src/commands/supervise.ts";
-import type { OfficeParts } from "../../src/core/office.ts";
+import type { OfficeParts } from "../../src/lead/office.ts";
 import type { Log } from "../../src/log.ts";
 import type { Hint } from "../../src/ports.ts";
 import { connect } from "../../src/redis/client.ts";

@@ -91,18 +91,10 @@ export function drawRhythm(
 ): Rhythm {
   const kind = draw.unit();
   if (kind < 0.03) return { kind: "at", atMs: startMs + draw.below(durationMs) };
-  if (kind < 0.05) return { kind: "every", everyMs: draw.between(1_000, 5_000), phaseMs: 0 };
+  if (kind < 0.04) return { kind: "every", everyMs: draw.between(1_000, 5_000), phaseMs: 0 };
   if (kind < 0.65) {
-    const everyMs = draw.pick([
-      10_000,
-      20_000,
-      60_000,
-      120_000,
-      300_000,
-      300_000,
-      600_000,
-      1_800_000,
-    ]);
+    const seconds = draw.chance(0.05) ? 10 : draw.pick([20, 60, 120, 300, 300, 600, 900, 1_800]);
+    const everyMs = seconds * 1_000;
     const isOdd = draw.chance(0.3);
     return {
       kind: "every",

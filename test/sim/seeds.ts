@@ -5,6 +5,7 @@ import { planOf } from "./plan.ts";
 import { runSafely } from "./replay.ts";
 import { nameOf, shrink } from "./shrink.ts";
 import type { Shrunk } from "./shrink.ts";
+import { inTask } from "./timeline.ts";
 
 export interface SeedsOptions {
   readonly seeds: number;
@@ -31,7 +32,7 @@ const TWICE_EVERY = 10;
 /** @returns an exit code: 3 where an invariant did not hold */
 export async function runSeeds(options: SeedsOptions): Promise<number> {
   const startMs = performance.now();
-  const code = options.jobs > 1 ? await runJobs(options) : runHere(options);
+  const code = options.jobs > 1 ? await runJobs(options) : await inTask(() => runHere(options));
   const seconds = (performance.now() - startMs) / 1000;
   if (options.jobs > 1) {
     console.log(
@@ -111,7 +112,7 @@ function keep(shrunk: Shrunk): void {
   const { plan, finding } = shrunk;
   const file = new URL(`./regressions/${nameOf(shrunk)}.json`, import.meta.url);
   const { invariant, what, step } = finding;
-  const text = JSON.stringify({ seed: plan.seed, invariant, step, what, plan }, null, 1);
+  const text = JSON.stringify({ seed: plan.seed, invariant, step, what, plan }, null, 2);
   Deno.mkdirSync(new URL("./regressions/", import.meta.url), { recursive: true });
   Deno.writeTextFileSync(file, `${text}\n`);
   const parts = [`${plan.faults.length} faults`, `${plan.tasks.length} tasks`];

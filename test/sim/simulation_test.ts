@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import type { Plan } from "./plan.ts";
 import { KINDS, planOf } from "./plan.ts";
 import { runSafely } from "./replay.ts";
+import { inTask } from "./timeline.ts";
 
 const OPTIONS = { durationMs: 600_000, tasks: 50 };
 const SEEDS = 30;
@@ -12,17 +13,25 @@ const SEEDS = 30;
 const REGRESSIONS = new URL("./regressions/", import.meta.url);
 
 describe("a simulated world", () => {
-  it(`keeps every invariant: ${SEEDS} seeds of ten minutes`, () => {
+  it(`keeps every invariant: ${SEEDS} seeds of ten minutes`, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const { findings } = runSafely(planOf(seed, OPTIONS));
+      const { findings, counts } = await inTask(() => runSafely(planOf(seed, OPTIONS)));
       assert.deepEqual(findings, [], `seed ${seed}: deno task sim tell ${seed} --minutes 10`);
+      assert.ok(counts["fire.published"]! > 0, `seed ${seed} publishes nothing`);
     }
   });
 
-  it("runs the same way each time", () => {
-    const [one, other] = [runSafely(planOf(7, OPTIONS)), runSafely(planOf(7, OPTIONS))];
+  it("runs the same way each time", async () => {
+    const run = () => inTask(() => runSafely(planOf(7, OPTIONS)));
+    const [one, other] = [await run(), await run()];
     assert.deepEqual([one.traceHash, one.steps], [other.traceHash, other.steps]);
     assert.deepEqual(one.story(), other.story());
+  });
+
+  it("refuses to run where it would stand still", async () => {
+    await Promise.resolve();
+    const { findings } = runSafely(planOf(1, OPTIONS));
+    assert.match(findings[0]!.what, /inTask/);
   });
 
   it("draws every kind of fault", () => {
@@ -31,20 +40,25 @@ describe("a simulated world", () => {
     assert.deepEqual(KINDS.filter((kind) => !drawn.has(kind)), []);
   });
 
-  it("draws the same faults where one is left out", () => {
+  it("draws nothing anew where a fault is left out", async () => {
     const plan = planOf(11, OPTIONS);
-    const { story } = runSafely({ ...plan, faults: [] });
-    const { story: same } = runSafely({ ...plan, faults: [] });
-    assert.deepEqual(story(), same());
+    const last = plan.faults.at(-1)!;
+    const without = { ...plan, faults: plan.faults.slice(0, -1) };
+    const before = (lines: readonly string[]) =>
+      lines.filter((line) => Number(line.slice(0, 10)) * 1000 < last.atMs);
+    const run = async (each: Plan) => before((await inTask(() => runSafely(each))).story());
+    const same = await run(plan);
+    assert.ok(same.length > 50);
+    assert.deepEqual(await run(without), same);
   });
 });
 
 describe("what the simulation found", () => {
   for (const { name } of Deno.readDirSync(REGRESSIONS)) {
-    it(`stays mended: ${name}`, () => {
+    it(`stays mended: ${name}`, async () => {
       const text = Deno.readTextFileSync(new URL(name, REGRESSIONS));
       const { plan } = JSON.parse(text) as { plan: Plan };
-      assert.deepEqual(runSafely(plan).findings, []);
+      assert.deepEqual((await inTask(() => runSafely(plan))).findings, []);
     });
   }
 });

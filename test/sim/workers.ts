@@ -69,6 +69,8 @@ const VISIBILITY_MS = 45_000;
 interface Worker {
   readonly name: string;
   readonly isAckingLate: boolean;
+  /** Sends events (`-E`). */
+  readonly isTalking: boolean;
   habit: Habit | null;
   untilMs: number;
   /** What it took and has not finished; gone when it dies. */
@@ -95,6 +97,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   const workers: Worker[] = Array.from({ length: count }, (_, index) => ({
     name: `worker-${index}`,
     isAckingLate: draws("worker", index).chance(0.4),
+    isTalking: draws("worker", index).chance(0.5),
     ...{ habit: null, untilMs: 0, generation: 0 },
   }));
   for (const worker of workers) poll(worker);
@@ -105,7 +108,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
       poll(worker);
       if (worker.habit !== null && scheduler.now() > worker.untilMs) worker.habit = null;
       if (worker.habit === "die") return;
-      if (draw.chance(0.2)) parts.say({ kind: "worker", worker: worker.name });
+      if (worker.isTalking && draw.chance(0.2)) parts.say({ kind: "worker", worker: worker.name });
       takeSome(worker);
       if (draw.chance(0.1)) restoreOld();
     });
@@ -226,6 +229,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     taskId: string,
     isExpired = false,
   ): void {
+    if (!worker.isTalking) return;
     parts.say({ kind: "event", type, taskId, worker: worker.name, isExpired });
   }
 

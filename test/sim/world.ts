@@ -14,6 +14,7 @@ import { machineOf } from "./machine.ts";
 import type { Ailments } from "./network.ts";
 import { noAilments, rulesOf } from "./network.ts";
 import type { KillPoint, Plan } from "./plan.ts";
+import { QUEUES } from "./plan.ts";
 import type { Chunk, Direction } from "./redis_line.ts";
 import { lineOf } from "./redis_line.ts";
 import type { RedisSide } from "./redis_side.ts";
@@ -79,9 +80,9 @@ export function runPlan(plan: Plan): Outcome {
   const world = openWorld(plan);
   const isOver = () => world.findings.length > 0;
   for (const fault of plan.faults) {
-    world.timeline.at(fault.atMs, () => applyFault(world, fault));
+    world.timeline.plan(fault.atMs, () => applyFault(world, fault));
   }
-  world.timeline.at(plan.healMs, () => heal(world));
+  world.timeline.plan(plan.healMs, () => heal(world));
   world.timeline.run(plan.durationMs, isOver);
   if (!isOver() && plan.isCut !== true) checkEnd(world);
   return {
@@ -98,8 +99,6 @@ function countRows({ rows }: Account): Record<string, number> {
   for (const { type } of rows) counts[type] = (counts[type] ?? 0) + 1;
   return counts;
 }
-
-export const QUEUES = ["queue-0", "queue-1", "queue-2"] as const;
 
 function openWorld(plan: Plan): World & { traceHash(): number } {
   const draws = drawsOf(plan.seed);
