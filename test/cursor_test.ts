@@ -13,7 +13,7 @@ import {
   openKey,
 } from "../src/cursor.ts";
 import { TASK_NAME } from "../src/fire.ts";
-import { anOpenFire, T0 } from "./support/build.ts";
+import { anOpenFire } from "./support/build.ts";
 
 const ms = fc.integer({ min: 0, max: 1e13 });
 const name = fc.stringMatching(/^[A-Za-z0-9_.:-]{1,40}$/);
