@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseTimeText, timeText } from "../../src/celery/time_text.ts";
 
-/** Years 1000 to 9999, as far as four digits go. */
+/** Years 1000 to 9999, as far as four digits go; with room for a step of some milliseconds. */
 const anyMs = fc.integer({
-  min: Date.UTC(1000, 0, 1),
-  max: Date.UTC(9999, 11, 31, 23, 59, 59, 999),
+  min: Date.UTC(1000, 0, 2),
+  max: Date.UTC(9999, 11, 30),
 });
 
 describe("timeText()", () => {
