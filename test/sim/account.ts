@@ -29,8 +29,8 @@ export interface Account {
   /** Of every message ever pushed. */
   readonly taskIds: ReadonlySet<string>;
   take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
-  /** Rows of which `isGone` says so are not in the history any more. */
-  cut(isGone: (row: LedgerRow) => boolean, store: Store): void;
+  /** Rows of which `isThere` says so are in the history, and no others. */
+  cut(isThere: (row: LedgerRow) => boolean, store: Store): void;
   /** A cursor was deleted by hand. */
   forget(task: string, serverMs: number): void;
   /** The server's time at each such deletion. */
@@ -268,15 +268,16 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       for (const row of newRows) takeOne(row, byFire.get(row), store);
       compare(newRows, store);
     },
-    cut(isGone, { keys }) {
-      const standing = rows.filter((row) => !row.isLost);
-      const kept = standing.filter((row) => !isGone(row));
-      if (kept.length < standing.length) {
-        const from = standing[kept.length]?.id;
-        tell(() => `${standing.length - kept.length} rows are lost, from ${from} on`);
-      } else if (forgotten.size === 0) return;
-      for (const row of standing) row.isLost = isGone(row);
-      ({ fires, cursors } = rebuilt(kept, pushed));
+    cut(isThere, { keys }) {
+      const lost = rows.filter((row) => !row.isLost && !isThere(row));
+      // A replica that is promoted may know what its master has lost in a crash.
+      const back = rows.filter((row) => row.isLost && isThere(row));
+      for (const row of lost) row.isLost = true;
+      for (const row of back) row.isLost = false;
+      if (lost.length > 0) tell(() => `${lost.length} rows are lost, from ${lost[0]!.id} on`);
+      if (back.length > 0) tell(() => `${back.length} rows are back, from ${back[0]!.id} on`);
+      if (lost.length + back.length + forgotten.size === 0) return;
+      ({ fires, cursors } = rebuilt(rows.filter((row) => !row.isLost), pushed));
       // Whether a deletion by hand was lost, too, stands in no row.
       const hash = keys.get(`${namespace}:cursors`);
       for (const task of forgotten.keys()) {

@@ -191,8 +191,13 @@ export function watcherOf(parts: WatcherParts): Watcher {
       return reply;
     },
     cut(store) {
-      const last = stream(store)?.entries.at(-1)?.id ?? "0-0";
-      account.cut((row) => compareStreamIds(row.id, last) > 0, store);
+      const entries = stream(store)?.entries ?? [];
+      const ids = new Set(entries.map(({ id }) => id));
+      const first = entries[0]?.id ?? null;
+      // What stood before the first entry was trimmed; it counts as long as its history does.
+      const isTrimmed = ({ id, isLost }: LedgerRow) =>
+        first !== null && !isLost && compareStreamIds(id, first) < 0;
+      account.cut((row) => ids.has(row.id) || isTrimmed(row), store);
       const lease = textOf(store, leaseKey);
       if (lease !== "") holder = lease.slice(0, lease.lastIndexOf(" "));
     },
