@@ -7,10 +7,20 @@ import type { FireId } from "./fire.ts";
 import { openIdOf, parseOpenId } from "./fire.ts";
 import { invariant } from "./errors.ts";
 
-/** The last decided due time of a task, under the revision that decided it. */
+/** The last due time of a task that was decided or is held, under the revision that decided it. */
 export interface Cursor {
   readonly dueMs: number;
   readonly revision: string;
+  /** Set while the fire of `dueMs` is held: its decision is yet to come. */
+  readonly pending?: Pending;
+}
+
+/** Why a fire is held. */
+export interface Pending {
+  /** Not before this time; for one that waits for something else, since when. Unix milliseconds. */
+  readonly notBeforeMs: number;
+  /** The policy, and behind a colon what it waits for, if that is no time. Without spaces. */
+  readonly by: string;
 }
 
 /**
@@ -19,18 +29,35 @@ export interface Cursor {
  */
 export const LOG_CURSOR = { term: "@term", control: "@control", late: "@late" } as const;
 
-export function encodeCursor(cursor: Cursor): string {
-  return `${cursor.dueMs} ${cursor.revision}`;
+/** The cursor of a throttle: its time is since when, its revision the level. No cursor: normal. */
+export function levelCursor(key: string): string {
+  return `@level:${key}`;
+}
+
+/** The cursor of a standing pause: its time is since when, its revision {@link encodeNote}. */
+export function pauseCursor(task: string): string {
+  return `@pause:${task}`;
+}
+
+/** Stands for all tasks in {@link pauseCursor}. */
+export const ALL_TASKS = "*";
+
+export function encodeCursor({ dueMs, revision, pending }: Cursor): string {
+  if (pending === undefined) return `${dueMs} ${revision}`;
+  return `${dueMs} ${revision} ${pending.notBeforeMs} ${pending.by}`;
 }
 
 export function decodeCursor(text: string): Cursor {
-  const space = text.indexOf(" ");
-  const dueMs = Number(text.slice(0, space));
-  const revision = text.slice(space + 1);
+  const [due = "", revision = "", notBefore, by, ...rest] = text.split(" ");
+  const dueMs = Number(due);
   // On the path of every fire: a sentence is made only when it is needed.
-  const isCursor = space > 0 && Number.isSafeInteger(dueMs) && /^\S+$/.test(revision);
-  if (!isCursor) invariant(false, `expected a cursor "dueMs revision", got "${text}"`);
-  return { dueMs, revision };
+  const notBeforeMs = Number(notBefore ?? 0);
+  const isCursor = due !== "" && Number.isSafeInteger(dueMs) && revision !== "" &&
+    Number.isSafeInteger(notBeforeMs) && by !== "" && rest.length === 0;
+  if (!isCursor || (notBefore === undefined) !== (by === undefined)) {
+    invariant(false, `expected a cursor "dueMs revision [notBeforeMs by]", got "${text}"`);
+  }
+  return by === undefined ? { dueMs, revision } : { dueMs, revision, pending: { notBeforeMs, by } };
 }
 
 /** Where a published fire stands: `queued`, `taken` by a worker, or `acked` and not seen to finish. */

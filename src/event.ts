@@ -5,7 +5,13 @@ import { z } from "zod";
 /** The version that this build writes. Readers take rows of any version. */
 export const ROW_VERSION = 1;
 
+/** How far something is throttled: a queue under pressure, an objective that burns. */
+export type Level = "normal" | "slowed" | "paused";
+
 const by = z.string();
+/** The few numbers and names that a decision was based on. */
+const facts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
+const level = z.enum(["normal", "slowed", "paused"]);
 const outcome = z.enum(["success", "failure", "revoked", "lost", "unknown"]);
 
 /**
@@ -13,12 +19,25 @@ const outcome = z.enum(["success", "failure", "revoked", "lost", "unknown"]);
  * Times are Unix milliseconds.
  */
 export const DETAIL = {
-  /** A policy holds the fire; a published fire implies this row and does without it. */
+  /** The next row of a fire implies this one, and does without it. */
   "fire.due": z.looseObject({}),
-  "fire.delayed": z.looseObject({ untilMs: z.int(), by, reason: z.string() }),
-  "fire.skipped": z.looseObject({ by, reason: z.string() }),
-  /** `attempt` is absent for the first. */
-  "fire.published": z.looseObject({ attempt: z.int().optional() }),
+  "fire.delayed": z.looseObject({
+    /** Asked again then; `null` while it waits for something else than a time, named by `reason`. */
+    untilMs: z.int().nullable(),
+    by,
+    reason: z.string(),
+    facts: facts.optional(),
+  }),
+  "fire.skipped": z.looseObject({ by, reason: z.string(), facts: facts.optional() }),
+  /**
+   * `attempt` is absent for the first. `notBeforeMs`: for a fire that was held, until when.
+   * `notes`: what policies had to say although they let it pass, by their names.
+   */
+  "fire.published": z.looseObject({
+    attempt: z.int().optional(),
+    notBeforeMs: z.int().optional(),
+    notes: z.record(z.string(), z.string()).optional(),
+  }),
   /** A worker has reserved or started it. `by`: `unacked`, `event` or `result`. */
   "fire.taken": z.looseObject({ by, worker: z.string().optional() }),
   /** Nobody took it by `takeByMs`: an alarm, not an end. */
@@ -67,6 +86,14 @@ export const DETAIL = {
     owner: z.string(),
     fromId: z.string(),
     toId: z.string(),
+  }),
+  /** A throttle moved. `key`: `queue:<queue>` or `slo:<objective>`. */
+  "level.changed": z.looseObject({
+    key: z.string(),
+    from: level,
+    to: level,
+    reason: z.string(),
+    facts: facts.optional(),
   }),
   /** A changed configuration was taken; lists of entry names. */
   "control.reloaded": z.looseObject({

@@ -33,6 +33,81 @@ export interface CatchUp {
   readonly cap: number;
 }
 
+/** Hours of the day in which a task may be published; outside of them a fire waits. */
+export interface WindowSpec {
+  /** `HH:MM` in `tz`. A window whose end is before its start goes over midnight. */
+  readonly from: string;
+  readonly to: string;
+  readonly tz: string;
+  /** ISO weekdays (1 is Monday) on which the window begins; `null` for all. */
+  readonly days: readonly number[] | null;
+}
+
+/** How a task's fires are spread after they are due. */
+export interface JitterSpec {
+  /** `fixed`: the same shift for each fire of a task; `per-fire`: another each time; `even`: by place. */
+  readonly kind: "fixed" | "per-fire" | "even";
+  /** The longest shift. Milliseconds. */
+  readonly maxMs: number;
+  /** What the hash starts from. */
+  readonly seed: string;
+  /** For `even`: the place among the members of its group, from 0, and how many there are. */
+  readonly place: { readonly index: number; readonly count: number } | null;
+}
+
+/** Trading sessions outside of which a task does not fire. */
+export interface SessionSpec {
+  /** Market identifier codes. */
+  readonly calendars: readonly string[];
+  readonly match: "any" | "all";
+  /** Fires from so long before the open, and until so long after the close. Milliseconds. */
+  readonly leadMs: number;
+  readonly lagMs: number;
+  /** What to do at an instant that no calendar speaks about. */
+  readonly unknown: "fire" | "skip";
+}
+
+/** How the state of its queue holds a task back. */
+export interface PressureSpec {
+  /** `observe`: rows say what it would have done. */
+  readonly mode: "off" | "observe" | "enforce";
+  /** While slowed, every n-th fire goes out. At least 2. */
+  readonly slowTo: number;
+}
+
+/** Degradation while a service level objective burns. */
+export interface SloSpec {
+  /** The objective's name. */
+  readonly objective: string;
+  readonly mode: "observe" | "enforce";
+  /** While slowed, every n-th fire goes out. At least 2. */
+  readonly slowTo: number;
+}
+
+/** What may hold a fire back, beside orders of people. */
+export interface PolicySpecs {
+  readonly session: SessionSpec | null;
+  readonly window: WindowSpec | null;
+  readonly jitter: JitterSpec | null;
+  /** What to do while an earlier fire of the task runs. */
+  readonly overlap: "allow" | "skip" | "wait";
+  readonly pressure: PressureSpec | null;
+  readonly slo: SloSpec | null;
+  /** How long backpressure and degradation may hold a fire; then it goes out. Milliseconds. */
+  readonly maxHoldMs: number;
+}
+
+/** Nothing holds such a task back. */
+export const NO_POLICIES: PolicySpecs = {
+  session: null,
+  window: null,
+  jitter: null,
+  overlap: "allow",
+  pressure: null,
+  slo: null,
+  maxHoldMs: 60_000,
+};
+
 export interface Task {
   /** The entry's name; unique. Two entries may share one `celeryTask`. */
   readonly name: string;
@@ -53,6 +128,7 @@ export interface Task {
   readonly ignoreResult: boolean;
   readonly importance: Importance;
   readonly catchUp: CatchUp;
+  readonly policies: PolicySpecs;
   /** After publishing: raise `fire.overdue` when nobody took it for so long. Milliseconds. */
   readonly takeByMs: number;
   /** After publishing: give the fire up as unacknowledged. Milliseconds. */

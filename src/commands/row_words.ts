@@ -105,7 +105,8 @@ function colourOf(row: JournalRow): Colour | null {
 /** How the payload of each type reads; the types that this build knows are all here. */
 const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
   "fire.due": () => "held",
-  "fire.delayed": ({ untilMs, by, reason }) => `until ${dueText(untilMs)} by ${by}: ${reason}`,
+  "fire.delayed": ({ untilMs, by, reason }) =>
+    untilMs === null ? `by ${by}: ${reason}` : `until ${dueText(untilMs)} by ${by}: ${reason}`,
   "fire.skipped": ({ by, reason }) => `by ${by}: ${reason}`,
   "fire.published": ({ attempt }) => attempt === undefined ? "" : `attempt ${attempt + 1}`,
   "fire.taken": ({ by, worker }) => `${workerText(worker)}seen by ${by}`,
@@ -128,6 +129,7 @@ const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
   "term.history_lost": ({ owner, reason }) => `seen by ${owner}: ${reason}`,
   "term.history_shortened": ({ owner, fromId, toId }) =>
     `seen by ${owner}: rows after ${fromId} up to ${toId} are gone; what they decided is decided anew`,
+  "level.changed": ({ key, from, to, reason }) => `${key} from ${from} to ${to}: ${reason}`,
   "control.reloaded": ({ added, changed, retired }) =>
     [listText("added", added), listText("changed", changed), listText("retired", retired)]
       .filter((part) => part !== "").join("; ") || "nothing changed",

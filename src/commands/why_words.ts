@@ -137,7 +137,7 @@ const WORDS: {
 } = {
   "fire.due": () => "held by a policy",
   "fire.delayed": ({ untilMs, by, reason }) =>
-    `held back until ${dueText(untilMs)} by ${by}: ${reason}`,
+    `held back ${untilMs === null ? "" : `until ${dueText(untilMs)} `}by ${by}: ${reason}`,
   "fire.skipped": ({ by, reason }) => `skipped by ${by}: ${reason}`,
   "fire.published": ({ attempt }, row, { queue, expiresMs, owners, taskIdOf }) => {
     const again = attempt === undefined ? "" : ` anew (attempt ${attempt + 1})`;

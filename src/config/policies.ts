@@ -1,6 +1,7 @@
 /** What an entry's policies are, from what it says, `defaults`, and the rules for what nobody said. */
 
 import type { Importance, Task } from "../task.ts";
+import { NO_POLICIES } from "../task.ts";
 import type { Trigger } from "../triggers/mod.ts";
 import type { PoliciesYaml } from "./schema.ts";
 
@@ -14,6 +15,7 @@ const ONCE_PERIOD_MS = 3_600_000;
 export type Policies = Pick<
   Task,
   | "catchUp"
+  | "policies"
   | "takeByMs"
   | "giveUpMs"
   | "importance"
@@ -45,6 +47,7 @@ export function policiesOf(
       windowMs: catchUp.window ?? atLeastMs,
       cap: catchUp.cap ?? CAP,
     },
+    policies: { ...NO_POLICIES, maxHoldMs: atLeastMs },
     takeByMs: said.take_by ?? atLeastMs,
     giveUpMs: said.give_up ?? GIVE_UP_MS,
     importance: entry.importance ?? importance ?? defaults.importance ?? "critical",

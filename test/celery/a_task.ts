@@ -1,6 +1,7 @@
 /** A task with everything filled in, so that a test of messages states only what matters. */
 
 import type { Task } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 
 export function aTask(own: Partial<Task> = {}): Task {
   return {
@@ -17,6 +18,7 @@ export function aTask(own: Partial<Task> = {}): Task {
     softTimeLimitS: null,
     ignoreResult: false,
     importance: "critical",
+    policies: NO_POLICIES,
     catchUp: { policy: "latest", windowMs: 60_000, cap: 1 },
     takeByMs: 60_000,
     giveUpMs: 604_800_000,

@@ -1,6 +1,7 @@
 /** The tasks of a run: drawn from the seed, and made into what Beat declares. */
 
 import type { CatchUp, Task, TriggerSpec } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 import type { Draw, Draws } from "./draws.ts";
 
 /** When a task is due, as the oracle reads it. */
@@ -148,6 +149,7 @@ export function declared(planned: PlannedTask): Task {
     ignoreResult: planned.ignoreResult,
     importance: "critical",
     catchUp: planned.catchUp,
+    policies: NO_POLICIES,
     takeByMs: 60_000,
     giveUpMs: 3_600_000,
   };

@@ -10,7 +10,7 @@ import type { JournalRow, Row } from "../../src/event.ts";
 import type { Log, LogFields } from "../../src/log.ts";
 import type { Journal, Step } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
-import { revisionOf } from "../../src/task.ts";
+import { NO_POLICIES, revisionOf } from "../../src/task.ts";
 import type { Trigger } from "../../src/triggers/mod.ts";
 
 /** 2026-01-01T00:00:00Z, a whole multiple of a day. Unix milliseconds. */
@@ -31,6 +31,7 @@ export function aTask(own: Partial<Task> = {}): Task {
     softTimeLimitS: null,
     ignoreResult: false,
     importance: "critical",
+    policies: NO_POLICIES,
     catchUp: { policy: "latest", windowMs: 60_000, cap: 1 },
     takeByMs: 60_000,
     giveUpMs: 604_800_000,
