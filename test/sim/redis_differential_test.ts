@@ -46,6 +46,14 @@ needs("redis").describe("modelRedis()", () => {
   });
   after(() => server.stop());
 
+  it("names the same one of two mistakes as redis-server", async () => {
+    const sides = await freshSides(client);
+    await sides.run([["HSET", "b:c", "a", "1"], ["SET", "k1", "1"]]);
+    for (const { command, real, model } of await sides.run(TWICE_WRONG)) {
+      assert.deepEqual({ command, reply: model }, { command, reply: real });
+    }
+  });
+
   it("answers and ends as redis-server does with the same random operations", async () => {
     const seed = crypto.getRandomValues(new Int32Array(1))[0]!;
     const counts = new Map<string, number>();
@@ -77,6 +85,54 @@ needs("redis").describe("modelRedis()", () => {
     }
   });
 });
+
+/** Commands with two mistakes: which of them the reply names is the order of the checks. */
+const TWICE_WRONG: readonly Command[] = [
+  ...["x", "0-0", "5-1", "*", "+"].map((id): Command => ["XADD", "b:j", id, "f", "1", "g"]),
+  ...["x", "5-1", "*"].map((id): Command => ["XADD", "b:j", "MAXLEN", "1", id, "f"]),
+  ...["x", "*"].map((id): Command => ["XADD", "b:j", "MAXLEN", "=", "2", id]),
+  ["XADD", "b:j", "MAXLEN", "=", "2"],
+  ["XADD", "b:j", "MAXLEN", "=", "x", "x", "f"],
+  ["XADD", "b:j", "MAXLEN", "-1", "x", "f", "1", "g"],
+  ["XADD", "b:j", "MAXLEN", "1", "MINID", "1", "x", "f"],
+  ["XADD", "b:j", "MINID", "x", "x", "f", "1", "g"],
+  ["XADD", "b:j", "NOMKSTREAM", "x", "f", "1", "g"],
+  ["XADD", "b:j", "NOMKSTREAM", "NOMKSTREAM", "MAXLEN"],
+  ["XADD", "b:j", "NOMKSTREAM", "NOMKSTREAM", "NOMKSTREAM"],
+  ["XADD", "b:c", "x", "f", "1", "g"],
+  ["XADD", "b:c", "5-1", "f", "1", "g"],
+  ["XADD", "b:c", "0-0", "f", "1"],
+  ["XTRIM", "b:c", "MAXLEN", "x", "x"],
+  ["XTRIM", "b:c", "MAXLEN", "1", "x"],
+  ["XTRIM", "b:j", "MAXLEN", "1", "MINID", "1"],
+  ["XTRIM", "b:j", "MAXLEN", "="],
+  ["XTRIM", "b:j", "x", "MAXLEN"],
+  ["XRANGE", "b:c", "x", "x", "COUNT", "x"],
+  ["XRANGE", "b:c", "-", "x", "COUNT", "x"],
+  ["XRANGE", "b:c", "-", "+", "COUNT", "x"],
+  ["XRANGE", "b:j", "-", "+", "COUNT"],
+  ["XRANGE", "b:j", "-", "+", "ODD", "x"],
+  ["XDEL", "b:c", "x"],
+  ["XDEL", "b:j", "5-1", "x"],
+  ["SET", "b:c", "1", "PX", "x", "ODD"],
+  ["SET", "b:c", "1", "PX", "0", "NX", "XX"],
+  ["SET", "b:c", "1", "PX", "0"],
+  ["SETEX", "b:c", "0", "1"],
+  ["PEXPIRE", "absent", "x"],
+  ["INCRBY", "b:c", "x"],
+  ["HSET", "k1", "a", "1", "b"],
+  ["RPOP", "b:c", "x"],
+  ["RPOP", "b:c", "-1"],
+  ["LRANGE", "b:c", "x", "y"],
+  ["LREM", "b:c", "x", "y"],
+  ["LTRIM", "b:c", "x", "y"],
+  ["LINDEX", "b:c", "x"],
+  ["ZADD", "b:c", "no", "x"],
+  ["ZADD", "b:c", "1", "x", "2"],
+  ["ZRANGE", "b:c", "x", "y"],
+  ["ZRANGEBYSCORE", "b:c", "no", "no"],
+  ["ZRANGEBYSCORE", "b:c", "1", "2", "LIMIT", "x", "y"],
+];
 
 /** Random operations prove nothing of what they never reach. */
 const SEEN = [

@@ -8,6 +8,7 @@ import type { Core, StreamEntry, StreamValue } from "./redis_values.ts";
 import { findAs } from "./redis_values.ts";
 
 const INVALID_ID = "ERR Invalid stream ID specified as stream command argument";
+const BOTH_TRIMS = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible";
 /** `~` removes whole nodes of so many entries only. Real nodes also end by bytes. */
 const NODE_ENTRIES = 100;
 
@@ -78,10 +79,11 @@ function parseId(text: string, absent: number): Id {
 function append(core: Core, command: Command): Reply {
   const key = command[1]!;
   const { trim, next, isAppendOnly } = trimOf(command, 2);
+  const idText = command[next] ?? "*";
+  // The id comes before the number of fields: of two mistakes, redis-server names this one.
+  const given = idText === "*" ? null : parseId(idText, 0);
   const count = command.length - next - 1;
   if (count < 2 || count % 2 !== 0) throw arityError("xadd");
-  const idText = command[next]!;
-  const given = idText === "*" ? null : parseId(idText, 0);
   if (given !== null && given.ms === 0 && given.sequence === 0) {
     throw new ReplyError("ERR The ID specified in XADD must be greater than 0-0");
   }
@@ -138,12 +140,12 @@ function trimOf(
     if (word === "NOMKSTREAM") {
       isAppendOnly = true;
       at++;
-    } else if (word === "MAXLEN" || word === "MINID") {
+    } else if ((word === "MAXLEN" || word === "MINID") && at + 1 < command.length) {
+      if (trim !== null) throw new ReplyError(BOTH_TRIMS);
       const sign = at + 2 < command.length ? command[at + 1] : undefined;
       const isApproximate = sign === "~";
       at += isApproximate || sign === "=" ? 2 : 1;
-      const text = command[at++];
-      if (text === undefined) throw new ReplyError(SYNTAX_ERROR);
+      const text = command[at++]!;
       const max = word === "MAXLEN" ? integer(text) : null;
       if (max !== null && max < 0) throw new ReplyError("ERR The MAXLEN argument must be >= 0.");
       trim = { max, min: word === "MINID" ? parseId(text, 0) : null, isApproximate };
