@@ -1,5 +1,6 @@
 /** What one row makes of a fire and of a cursor, and what all of them make together. */
 
+import { NO_POLICIES } from "../../src/task.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { triggerSpec } from "./schedule.ts";
@@ -90,6 +91,7 @@ export function definitionText(planned: PlannedTask): string {
     ignoreResult: planned.ignoreResult,
     importance: "critical",
     catchUp: planned.catchUp,
+    policies: NO_POLICIES,
     takeByMs: 60_000,
     giveUpMs: 3_600_000,
   }));
