@@ -3,51 +3,10 @@
 import { z } from "zod";
 
 import { TASK_NAME } from "../fire.ts";
-import { DURATION, formatDuration, parseDuration } from "./duration.ts";
+import { A_DURATION, duration, flag, line, map, wholeNumber, words, zone } from "./shapes.ts";
 import { LEASE_S, LOG_FORMATS, LOG_LEVELS, NAMESPACE } from "./variables.ts";
-import { isZone, zoneWanted } from "./zone.ts";
 
-/** The longest of most durations: a year. Milliseconds. */
-const YEAR_MS = 366 * 86_400_000;
-const A_DURATION = "a duration such as 15m, 1h30m or 500ms, or a number of seconds";
-
-/** A duration, as whole milliseconds unless `isFractional`. */
-function duration(
-  { minMs, maxMs = YEAR_MS, isFractional = false }: {
-    minMs: number;
-    maxMs?: number;
-    isFractional?: boolean;
-  },
-) {
-  const written = z.union([z.number(), z.string().regex(DURATION, { error: A_DURATION })], {
-    error: A_DURATION,
-  });
-  return written.transform((value, context) => {
-    const readMs = parseDuration(value);
-    const durationMs = readMs === null || isFractional ? readMs : Math.round(readMs);
-    if (durationMs !== null && durationMs >= minMs && durationMs <= maxMs) return durationMs;
-    const range = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
-    context.addIssue({ code: "custom", message: `a duration from ${range}` });
-    return z.NEVER;
-  });
-}
-
-function words<const T extends readonly string[]>(list: T) {
-  return z.enum(list, { error: list.join(", ") });
-}
-
-const line = z.string({ error: "text" }).min(1, { error: "text that is not empty" })
-  .max(255, { error: "text of at most 255 characters" });
-const flag = z.boolean({ error: "true or false" });
-const map = { error: "a map" };
-const zone = line.refine(isZone, { error: ({ input }) => zoneWanted(input) });
 const json = z.unknown();
-
-function wholeNumber({ min, max }: { min: number; max: number }) {
-  return z.int({ error: `a whole number from ${min} to ${max}` })
-    .min(min, { error: `a whole number from ${min} to ${max}` })
-    .max(max, { error: `a whole number from ${min} to ${max}` });
-}
 
 const catchUpPolicy = words(["skip", "latest", "all"]);
 
