@@ -35,3 +35,17 @@ export function parseOpenId(text: string): { task: string; dueMs: number; attemp
   if (fire === null || !Number.isSafeInteger(attempt) || attempt < 0) return null;
   return { ...fire, attempt };
 }
+
+/**
+ * A number from 0 (inclusive) to 1 (exclusive) that follows from a text alone: the only source of
+ * spread. The same on every leader, run and replay; texts that differ in one letter are far apart.
+ */
+export function fraction(id: string): number {
+  // FNV-1a takes the text in, the end of MurmurHash3 mixes it: alone, the first leaves names that
+  // differ in their last digits close together.
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}

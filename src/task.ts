@@ -35,6 +35,8 @@ export interface CatchUp {
 
 /** Hours of the day in which a task may be published; outside of them a fire waits. */
 export interface WindowSpec {
+  /** The name under which tasks share it, or `null`. */
+  readonly name: string | null;
   /** `HH:MM` in `tz`. A window whose end is before its start goes over midnight. */
   readonly from: string;
   readonly to: string;
@@ -52,7 +54,14 @@ export interface JitterSpec {
   /** What the hash starts from. */
   readonly seed: string;
   /** For `even`: the place among the members of its group, from 0, and how many there are. */
-  readonly place: { readonly index: number; readonly count: number } | null;
+  readonly place: JitterPlace | null;
+}
+
+/** A place in a row of tasks that are staggered. */
+export interface JitterPlace {
+  readonly group: string;
+  readonly index: number;
+  readonly count: number;
 }
 
 /** Trading sessions outside of which a task does not fire. */

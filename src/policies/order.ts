@@ -1,18 +1,30 @@
 /** Which policies a task has, in the order in which they are asked. */
 
 import type { Task } from "../task.ts";
+import { jitter } from "./jitter.ts";
 import type { Policy } from "./mod.ts";
+import { overlap } from "./overlap.ts";
+import { openingsOf, window } from "./window.ts";
 
 /** Data of the installation that policies need beside the task. */
-export interface PolicyData {
-  readonly namespace: string;
-}
+export type PolicyData = Readonly<Record<never, never>>;
 
 /**
- * Pause first: an order of a person stands over everything. Then what is final and needs no look at
- * the world (session), what waits for a time (window, jitter), what waits for an earlier fire
- * (overlap), and last what was measured (slo, pressure), so that it is as fresh as can be.
+ * Each place has its reason:
+ *
+ * 1. pause: an order of a person stands over everything.
+ * 2. session: what it refuses is over for good, so nothing else need be asked, and nothing waits for
+ *    hours only to be refused.
+ * 3. window, then jitter: both wait for a time that is known beforehand. The window first, because
+ *    what it lets go at its start is spread by the jitter from there.
+ * 4. overlap: waits for an earlier fire, so it is asked when the time has come, not hours before.
+ * 5. slo, pressure: what was measured, last, so that it is as fresh as can be when a fire goes out.
  */
-export function policiesOf(_task: Task, _data: PolicyData): Policy[] {
-  return [];
+export function policiesOf({ policies: specs }: Task, _data: PolicyData): Policy[] {
+  const policies: Policy[] = [];
+  const openings = specs.window === null ? null : openingsOf(specs.window);
+  if (specs.window !== null && openings !== null) policies.push(window(specs.window, openings));
+  if (specs.jitter !== null) policies.push(jitter(specs.jitter, openings));
+  if (specs.overlap !== "allow") policies.push(overlap(specs.overlap));
+  return policies;
 }

@@ -119,7 +119,7 @@ function lastShown(pattern: LocalPattern, zone: Zone, startMs: number): number |
 }
 
 /** The highest reading that the local clock has shown at or before an instant. */
-function highWater(zone: Zone, instantMs: number): number {
+export function highWater(zone: Zone, instantMs: number): number {
   let stretch = zone.at(instantMs);
   let highest = instantMs + stretch.offsetMs;
   while (stretch.fromMs > instantMs - SHIFT_MAX_MS) {
@@ -131,7 +131,7 @@ function highWater(zone: Zone, instantMs: number): number {
 }
 
 /** The first instant at which the local clock shows `reading` or anything later. */
-function firstReach(zone: Zone, reading: number): number {
+export function firstReach(zone: Zone, reading: number): number {
   for (let stretch = zone.at(reading - OFFSET_MAX_MS);; stretch = zone.at(stretch.endMs)) {
     const instantMs = Math.max(stretch.fromMs, reading - stretch.offsetMs);
     if (instantMs < stretch.endMs) return instantMs;

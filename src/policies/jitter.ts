@@ -1,0 +1,46 @@
+/**
+ * Spreads fires over the moments after they are due, so that what is due at once does not go out at
+ * once. The shift follows from names and times alone, so asking again gives the same place; it is
+ * only ever later, and ends before the task is due again.
+ */
+
+import { fireIdOf, fraction } from "../fire.ts";
+import type { JitterSpec } from "../task.ts";
+import type { Candidate, Policy } from "./mod.ts";
+import { PASS } from "./mod.ts";
+import type { Openings } from "./window.ts";
+
+/**
+ * @param openings those of the task's window, or `null`. What waited for one counts from its start:
+ * whoever opens a gate spreads the crowd. And what is due in one is not shifted beyond its end.
+ */
+export function jitter(spec: JitterSpec, openings: Openings | null): Policy {
+  const { maxMs } = spec;
+  const reason = `spread over ${maxMs} ms`;
+  return {
+    name: "jitter",
+    judge(fire, nowMs) {
+      const opening = openings?.at(fire.dueMs);
+      const baseMs = Math.max(fire.dueMs, opening?.fromMs ?? 0);
+      // Most are asked about when they are due or when their place has come, few in between.
+      if (nowMs >= baseMs + maxMs) return PASS;
+      const nextMs = fire.trigger.next(baseMs) ?? Infinity;
+      const endMs = Math.min(baseMs + maxMs, nextMs, opening?.endMs ?? Infinity);
+      const untilMs = baseMs + shiftMs(spec, fire, endMs - baseMs);
+      return nowMs >= untilMs ? PASS : { kind: "delay", untilMs, reason };
+    },
+  };
+}
+
+/** From 0 to below `limitMs`, which is at least 1. */
+function shiftMs({ kind, seed, place }: JitterSpec, fire: Candidate, limitMs: number): number {
+  const { task: { name }, dueMs } = fire;
+  switch (kind) {
+    case "fixed":
+      return Math.floor(fraction(`${seed}/${name}`) * limitMs);
+    case "per-fire":
+      return Math.floor(fraction(`${seed}/${fireIdOf(name, dueMs)}`) * limitMs);
+    case "even":
+      return place === null ? 0 : Math.floor(place.index * limitMs / place.count);
+  }
+}
