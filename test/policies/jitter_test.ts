@@ -1,0 +1,205 @@
+/** Jitter: the same place each time, only later, before the next, and no crowd. */
+
+import { describe, it } from "@std/testing/bdd";
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { gateOf } from "../../src/policies/mod.ts";
+import { jitter } from "../../src/policies/jitter.ts";
+import { policiesOf } from "../../src/policies/order.ts";
+import { openingsOf } from "../../src/policies/window.ts";
+import type { JitterSpec, TriggerSpec, WindowSpec } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
+import { triggerOf } from "../../src/triggers/mod.ts";
+import { aTimetable, T0 } from "../support/build.ts";
+import { aFire, calm, releaseMs } from "../support/fire.ts";
+import { randomCron } from "../triggers/random_cron.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const SPEC: JitterSpec = { kind: "per-fire", maxMs: MINUTE, seed: "beat", place: null };
+const HOURLY: TriggerSpec = { kind: "every", everyMs: HOUR, phaseMs: 0 };
+
+/** When a fire of an hourly task goes out, after it is due. */
+function shiftOf(spec: Partial<JitterSpec>, name = "report", dueMs = T0): number {
+  const fire = aFire({ name, trigger: HOURLY }, dueMs);
+  return releaseMs(jitter({ ...SPEC, ...spec }, null), fire) - dueMs;
+}
+
+describe("jitter()", () => {
+  it("holds a fire until its place, and says why", () => {
+    const shiftMs = shiftOf({});
+    const fire = aFire({ name: "report", trigger: HOURLY });
+    assert.deepEqual(jitter(SPEC, null).judge(fire, T0, calm()), {
+      kind: "delay",
+      untilMs: T0 + shiftMs,
+      reason: "spread over 60000 ms",
+    });
+    assert.ok(shiftMs > 0);
+  });
+
+  it("keeps the same place when asked again", () => {
+    const fire = aFire({ name: "report", trigger: HOURLY });
+    const policy = jitter(SPEC, null);
+    const first = policy.judge(fire, T0, calm());
+    assert.deepEqual(policy.judge(fire, T0 + 1, calm()), first);
+    assert.deepEqual(jitter(SPEC, null).judge(fire, T0, calm()), first);
+  });
+
+  it("lets pass what is later than its place", () => {
+    const fire = aFire({ name: "report", trigger: HOURLY });
+    assert.equal(jitter(SPEC, null).judge(fire, T0 + shiftOf({}), calm()).kind, "pass");
+    assert.equal(jitter(SPEC, null).judge(fire, T0 + MINUTE, calm()).kind, "pass");
+  });
+
+  const hours = Array.from({ length: 24 }, (_, hour) => T0 + hour * HOUR);
+  it("fixed: one place for all fires of a task, others for other tasks", () => {
+    const shifts = hours.map((dueMs) => shiftOf({ kind: "fixed" }, "report", dueMs));
+    assert.equal(new Set(shifts).size, 1);
+    const names = hours.map((_, index) => `report.${index}`);
+    assert.ok(new Set(names.map((name) => shiftOf({ kind: "fixed" }, name))).size > 20);
+  });
+
+  it("per fire: another place each time", () => {
+    assert.ok(new Set(hours.map((dueMs) => shiftOf({}, "report", dueMs))).size > 20);
+  });
+
+  it("follows its seed", () => {
+    assert.notEqual(shiftOf({ seed: "beat" }), shiftOf({ seed: "other" }));
+  });
+
+  it("even: each member at its place, from the first moment on", () => {
+    const shifts = [0, 1, 2, 3].map((index) =>
+      shiftOf({ kind: "even", place: { group: "g", index, count: 4 } })
+    );
+    assert.deepEqual(shifts, [0, 15_000, 30_000, 45_000]);
+  });
+
+  it("ends before the next due time, however near that is", () => {
+    const trigger = aTimetable(T0, T0 + 1, T0 + 500, T0 + 30 * MINUTE);
+    const shifts = Array.from({ length: 200 }, (_, index) => {
+      const fire = aFire({ name: `report.${index}` }, T0 + 1, trigger);
+      return releaseMs(jitter(SPEC, null), fire) - T0 - 1;
+    });
+    assert.ok(Math.max(...shifts) < 499 && Math.max(...shifts) > 400, String(Math.max(...shifts)));
+    assert.equal(
+      releaseMs(jitter(SPEC, null), aFire({}, T0, trigger)),
+      T0,
+      "the next is due at once",
+    );
+    const last = aFire({ name: "report.1" }, T0 + 30 * MINUTE, trigger);
+    assert.ok(releaseMs(jitter(SPEC, null), last) > last.dueMs, "no next one, no bound");
+  });
+});
+
+const NIGHT: WindowSpec = { name: null, from: "22:00", to: "06:00", tz: "UTC", days: null };
+
+describe("jitter() beside a window", () => {
+  const NOON = T0 + 12 * HOUR;
+  const OPENS = T0 + 22 * HOUR;
+
+  it("spreads what waited for it from its start on", () => {
+    const releases = Array.from({ length: 100 }, (_, index) => {
+      const specs = { ...NO_POLICIES, window: NIGHT, jitter: SPEC };
+      const fire = aFire({ name: `report.${index}`, trigger: HOURLY, policies: specs }, NOON);
+      return lastRelease(fire);
+    });
+    assert.ok(Math.min(...releases) >= OPENS && Math.max(...releases) < OPENS + MINUTE);
+    assert.ok(new Set(releases).size > 90);
+  });
+
+  it("never shifts what is due inside it beyond its end", () => {
+    const dueMs = T0 + 6 * HOUR - 1000;
+    const openings = openingsOf(NIGHT);
+    for (let index = 0; index < 100; index++) {
+      const fire = aFire({ name: `report.${index}`, trigger: HOURLY }, dueMs);
+      const atMs = releaseMs(jitter(SPEC, openings), fire);
+      assert.ok(atMs >= dueMs && atMs < T0 + 6 * HOUR, String(atMs));
+    }
+  });
+});
+
+/** When the whole gate lets a fire go. */
+function lastRelease(fire: ReturnType<typeof aFire>): number {
+  const gate = gateOf(policiesOf(fire.task, {}))!;
+  return releaseMs({ name: "gate", judge: gate }, fire);
+}
+
+describe("jitter() on random schedules", () => {
+  const aJitter = fc.record({
+    kind: fc.constantFrom("fixed" as const, "per-fire" as const, "even" as const),
+    maxMs: fc.integer({ min: 1, max: 48 * HOUR }),
+    seed: fc.string(),
+    place: fc.tuple(fc.nat(99), fc.integer({ min: 1, max: 100 }))
+      .map(([index, more]) => ({ group: "g", index, count: index + more })),
+  });
+  const every = fc.double({ min: 10, max: 1e8, noNaN: true })
+    .map((everyMs): TriggerSpec => ({ kind: "every", everyMs, phaseMs: 0 }));
+  const cron = randomCron.map(({ text }): TriggerSpec => (
+    { kind: "cron", expression: text, tz: "America/New_York" }
+  ));
+
+  it("is never earlier, never as late as the next, and always the same", () => {
+    fc.assert(
+      fc.property(
+        fc.record({ jitter: aJitter, trigger: fc.oneof(every, cron), days: fc.nat(365) }),
+        ({ jitter: spec, trigger: triggerSpec, days }) => {
+          const dueMs = nextOrNull(triggerSpec, T0 + days * 24 * HOUR);
+          if (dueMs === null) return;
+          const trigger = triggerOf(triggerSpec);
+          const atMs = releaseMs(jitter(spec, null), aFire({}, dueMs, trigger));
+          assert.ok(atMs >= dueMs);
+          assert.ok(atMs < dueMs + spec.maxMs);
+          assert.ok(atMs < (trigger.next(dueMs) ?? Infinity));
+          assert.equal(releaseMs(jitter(spec, null), aFire({}, dueMs, trigger)), atMs);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+/** The first due time after an instant; `null` for a date that never comes. */
+function nextOrNull(spec: TriggerSpec, afterMs: number): number | null {
+  try {
+    return triggerOf(spec).next(afterMs);
+  } catch {
+    return null;
+  }
+}
+
+describe("a thousand tasks due at once, spread over a minute", () => {
+  const names = Array.from({ length: 1000 }, (_, index) => `report.${index}`);
+
+  /** The most that go out in one second of the minute. */
+  function peakOf(specOf: (index: number) => JitterSpec): number {
+    const perSecond = new Array<number>(60).fill(0);
+    names.forEach((name, index) => {
+      const specs = { ...NO_POLICIES, jitter: specOf(index) };
+      const atMs = lastRelease(aFire({ name, trigger: HOURLY, policies: specs }));
+      perSecond[Math.floor((atMs - T0) / 1000)]! += 1;
+    });
+    assert.equal(perSecond.reduce((sum, each) => sum + each), 1000);
+    return Math.max(...perSecond);
+  }
+
+  for (const kind of ["fixed", "per-fire"] as const) {
+    it(`are at most 35 in a second (${kind}), whatever the seed`, () => {
+      const peaks = ["beat", "staging", "a", "b", "c", "7"].map((seed) =>
+        peakOf(() => ({ ...SPEC, kind, seed }))
+      );
+      console.log(`most in a second, ${kind}, by seed: ${peaks.join(", ")}`);
+      assert.ok(Math.max(...peaks) <= 35, peaks.join());
+    });
+  }
+
+  it("are at most 18 in a second where they are staggered", () => {
+    const sorted = [...names].sort();
+    const peak = peakOf((index) => ({
+      ...SPEC,
+      kind: "even",
+      place: { group: "reports", index: sorted.indexOf(names[index]!), count: 1000 },
+    }));
+    console.log(`most in a second, even: ${peak}`);
+    assert.ok(peak <= 18, String(peak));
+  });
+});
