@@ -19,7 +19,49 @@ export type TriggerSpec =
     readonly tz: string;
   }
   /** Once, at `atMs`. */
-  | { readonly kind: "at"; readonly atMs: number };
+  | { readonly kind: "at"; readonly atMs: number }
+  /** Once a trading session, `offsetMs` after its open or close; before it where that is negative. */
+  | {
+    readonly kind: "session";
+    readonly calendar: CalendarSpec;
+    readonly anchor: "open" | "close";
+    readonly offsetMs: number;
+  };
+
+/**
+ * When a market trades, whole, so that a task's definition says all of when it is due. Dates are
+ * YYYY-MM-DD, times HH:MM in `tz`; `env/calendars/README.md` says how they are read.
+ */
+export interface CalendarSpec {
+  /** Market identifier code. */
+  readonly mic: string;
+  readonly tz: string;
+  /** Session dates that it speaks about, both inclusive. */
+  readonly validFrom: string;
+  readonly validTo: string;
+  readonly sessions: readonly WeeklyHours[];
+  readonly holidays: readonly string[];
+  readonly specialOpens: Readonly<Record<string, string>>;
+  readonly specialCloses: Readonly<Record<string, string>>;
+  readonly specialSessions: Readonly<Record<string, SessionHours>>;
+}
+
+/** The hours of one session. */
+export interface SessionHours {
+  readonly open: string;
+  /** `24:00` is midnight at the end of the session date. */
+  readonly close: string;
+  readonly breaks: readonly (readonly [start: string, end: string])[];
+  /** -1: it opens on the calendar day before its date. */
+  readonly openDayOffset?: 0 | -1 | undefined;
+}
+
+/** The hours of some days of the week (ISO, 1 is Monday), perhaps of some years only. */
+export interface WeeklyHours extends SessionHours {
+  readonly days: readonly number[];
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
 
 /** How much a task may be held back: `critical` never, `deferrable` for long. */
 export type Importance = "critical" | "normal" | "deferrable";
@@ -66,10 +108,13 @@ export interface JitterPlace {
 
 /** Trading sessions outside of which a task does not fire. */
 export interface SessionSpec {
-  /** Market identifier codes. */
-  readonly calendars: readonly string[];
+  /** At least one. */
+  readonly calendars: readonly CalendarSpec[];
   readonly match: "any" | "all";
-  /** Fires from so long before the open, and until so long after the close. Milliseconds. */
+  /**
+   * Fires from so long before the open of a session, and until so long after its close. Breaks stay
+   * as they are. Milliseconds.
+   */
   readonly leadMs: number;
   readonly lagMs: number;
   /** What to do at an instant that no calendar speaks about. */

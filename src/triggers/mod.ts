@@ -5,6 +5,7 @@ import { cron } from "./cron.ts";
 import { crontab } from "./crontab.ts";
 import { interval } from "./interval.ts";
 import { once } from "./once.ts";
+import { session } from "./session.ts";
 
 /** When a task is due. Pure: the same question always has the same answer. Unix milliseconds. */
 export interface Trigger {
@@ -43,5 +44,7 @@ export function triggerOf(spec: TriggerSpec): Trigger {
       return crontab(spec);
     case "at":
       return once(spec);
+    case "session":
+      return session(spec);
   }
 }
