@@ -189,6 +189,14 @@ export interface Task {
   readonly giveUpMs: number;
 }
 
+/** The calendars that a task follows, by its trigger and its policies. */
+export function calendarsOf({ trigger, policies }: Task): CalendarSpec[] {
+  return [
+    ...(trigger.kind === "session" ? [trigger.calendar] : []),
+    ...(policies.session?.calendars ?? []),
+  ];
+}
+
 /**
  * The revision of a task: two hashes with a dot between them, the first of when it is due, the second
  * of all else that decides what is published. A change of the first starts the cursor anew.

@@ -3,7 +3,10 @@
 import type { Problem } from "../errors.ts";
 import { ConfigError } from "../errors.ts";
 import type { Config, Settings, Transport } from "../settings.ts";
-import { revisionOf } from "../task.ts";
+import type { Task } from "../task.ts";
+import { calendarsOf, revisionOf } from "../task.ts";
+import type { CalendarBook } from "./calendars.ts";
+import { NO_CALENDARS, readCalendars } from "./calendars.ts";
 import { declare } from "./declare.ts";
 import { endpointsOf } from "./endpoints.ts";
 import type { Environment } from "./env_files.ts";
@@ -52,8 +55,13 @@ export async function loadConfig(
     hasRedisUrl: environment.variables.has("REDIS_URL"),
     ...{ problems, hints, whereOf },
   });
+  const calendars = await calendarsFor(
+    yaml,
+    { values, directory, by: whereOf("BEAT_CALENDARS") },
+    problems,
+  );
   const { tasks, off } = declare({
-    ...{ values, yaml, problems, hints },
+    ...{ values, yaml, problems, hints, calendars },
     switchText(name) {
       const { value, from } = environment.variables.get(name) ?? { value: "false", from: null };
       return `${name}=${value.trim()} (${from ?? "environment"})`;
@@ -68,7 +76,11 @@ export async function loadConfig(
     transport: transportOf(yaml),
     timezone: values.CELERY_TIMEZONE,
   };
-  const files = [...environment.files, ...(yaml.isRead ? [yaml.path] : [])];
+  const files = [
+    ...environment.files,
+    ...(yaml.isRead ? [yaml.path] : []),
+    ...calendarFiles(tasks, calendars),
+  ];
   return frozen({ settings, tasks, off, hints, files });
 }
 
@@ -129,6 +141,29 @@ async function beatYaml(
     problems.push({ where: by, message: message + text.message });
   }
   return { ...absentYaml(path), path, isRead: false };
+}
+
+/** Nothing is read for a configuration that names no calendar: start-up counts. */
+async function calendarsFor(
+  { data }: YamlFile,
+  { values, directory, by }: { values: Values; directory: string; by: string },
+  problems: Problem[],
+): Promise<CalendarBook> {
+  const isNamed = [data.defaults, ...Object.values(data.tasks)].some((entry) =>
+    entry.calendar !== undefined || ("session" in entry && entry.session !== undefined)
+  );
+  const own = values.BEAT_CALENDARS;
+  if (!isNamed) return NO_CALENDARS;
+  return await readCalendars(
+    own === undefined ? null : { directory: inDirectory(own, directory), by },
+    problems,
+  );
+}
+
+/** The files of the calendars that some task follows. */
+function calendarFiles(tasks: readonly Task[], calendars: CalendarBook): string[] {
+  const used = new Set(tasks.flatMap(calendarsOf));
+  return calendars.all.filter(({ spec }) => used.has(spec)).map(({ file }) => file);
 }
 
 function behaviourOf(

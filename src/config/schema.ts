@@ -3,8 +3,11 @@
 import { z } from "zod";
 
 import { TASK_NAME } from "../fire.ts";
+import { GROUPS, JITTER } from "./jitter.ts";
+import { sessionKeys, sessionTrigger } from "./session.ts";
 import { A_DURATION, duration, flag, line, map, wholeNumber, words, zone } from "./shapes.ts";
 import { LEASE_S, LOG_FORMATS, LOG_LEVELS, NAMESPACE } from "./variables.ts";
+import { WINDOW, WINDOWS } from "./window.ts";
 
 const json = z.unknown();
 
@@ -30,11 +33,18 @@ const policies = {
   time_limit: duration({ minMs: 1 }).optional(),
   soft_time_limit: duration({ minMs: 1 }).optional(),
   ignore_result: flag.optional(),
+  window: WINDOW.optional(),
+  jitter: JITTER.optional(),
+  overlap: words(["allow", "skip", "wait"]).optional(),
+  max_hold: duration({ minMs: 1_000 }).optional(),
+  ...sessionKeys,
 };
 
 /** What the entries of the built-in schedule may say too. */
 const own = {
   enabled: flag.optional(),
+  heavy: flag.optional(),
+  group: line.optional(),
   headers: z.record(z.string(), json, map).optional(),
   phase: z.union([
     z.literal("auto"),
@@ -63,6 +73,7 @@ const task = z.strictObject({
   cron: line.optional(),
   crontab: crontab.optional(),
   at: line.optional(),
+  session: sessionTrigger.optional(),
   tz: zone.optional(),
   args: z.array(json, { error: "a list" }).optional(),
   kwargs: z.record(z.string(), json, map).optional(),
@@ -106,6 +117,8 @@ export const BEAT_YAML = z.strictObject({
     log_level: words(LOG_LEVELS).default("info"),
     log_format: words(LOG_FORMATS).default("auto"),
   }, map)),
+  windows: WINDOWS,
+  groups: GROUPS,
   defaults: section(z.strictObject(policies, map)),
   tasks: z.record(
     z.string().regex(TASK_NAME, { error: "letters, digits, `_`, `.`, `:` and `-` only" })

@@ -3,11 +3,13 @@
 import { createHash } from "node:crypto";
 
 import type { TriggerSpec } from "../task.ts";
+import type { CalendarBook } from "./calendars.ts";
 import { formatDuration } from "./duration.ts";
 import type { TaskYaml } from "./schema.ts";
+import { sessionTriggerOf } from "./session.ts";
 
 /** The keys of which an entry has exactly one. */
-export const TRIGGER_KEYS = ["every", "cron", "crontab", "at"] as const;
+export const TRIGGER_KEYS = ["every", "cron", "crontab", "at", "session"] as const;
 export type TriggerKey = (typeof TRIGGER_KEYS)[number];
 
 /** `key` is where a refusal belongs. */
@@ -15,22 +17,25 @@ export type SpecResult =
   | { readonly kind: "spec"; readonly spec: TriggerSpec; readonly key: TriggerKey }
   | { readonly kind: "refused"; readonly key: string | null; readonly message: string };
 
-/** @param options.timezone the zone of triggers that name none */
+/**
+ * @param options.timezone the zone of triggers that name none
+ * @param options.calendars those that a session trigger may name
+ */
 export function triggerSpecOf(
   entry: TaskYaml,
-  { name, timezone }: { name: string; timezone: string },
+  { name, timezone, calendars }: { name: string; timezone: string; calendars: CalendarBook },
 ): SpecResult {
   const keys = TRIGGER_KEYS.filter((key) => entry[key] !== undefined);
   const [key] = keys;
   if (key === undefined || keys.length > 1) {
     const got = key === undefined ? "none" : keys.join(" and ");
-    return refuse(null, `to have one of every, cron, crontab and at, got ${got}`);
+    return refuse(null, `to have one of every, cron, crontab, at and session, got ${got}`);
   }
   if (entry.phase !== undefined && key !== "every") {
     return refuse("phase", `to have \`phase\` with \`every\` only, got it with \`${key}\``);
   }
-  if (entry.tz !== undefined && key === "every") {
-    return refuse("tz", "to have `tz` with cron, crontab or at, got it with `every`");
+  if (entry.tz !== undefined && (key === "every" || key === "session")) {
+    return refuse("tz", `to have \`tz\` with cron, crontab or at, got it with \`${key}\``);
   }
   const tz = entry.tz ?? timezone;
   switch (key) {
@@ -42,6 +47,10 @@ export function triggerSpecOf(
       return crontabOf(entry.crontab!, tz);
     case "at":
       return atOf(entry.at!, tz);
+    case "session": {
+      const read = sessionTriggerOf(entry.session!, calendars);
+      return "spec" in read ? { kind: "spec", key, ...read } : refuse(key, read.message);
+    }
   }
 }
 

@@ -93,6 +93,7 @@ export const VARIABLES = z.object({
     .default("UTC"),
 
   BEAT_CONFIG: z.string().trim().default("env/beat.yaml"),
+  BEAT_CALENDARS: z.string().trim().optional(),
   BEAT_NAMESPACE: z.string().trim().pipe(NAMESPACE).optional(),
   BEAT_LEASE_SECONDS: number({
     what: `a number of seconds from ${LEASE_S.min} to ${LEASE_S.max}`,

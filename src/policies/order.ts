@@ -4,6 +4,7 @@ import type { Task } from "../task.ts";
 import { jitter } from "./jitter.ts";
 import type { Policy } from "./mod.ts";
 import { overlap } from "./overlap.ts";
+import { session } from "./session.ts";
 import { openingsOf, window } from "./window.ts";
 
 /** Data of the installation that policies need beside the task. */
@@ -22,6 +23,7 @@ export type PolicyData = Readonly<Record<never, never>>;
  */
 export function policiesOf({ policies: specs }: Task, _data: PolicyData): Policy[] {
   const policies: Policy[] = [];
+  if (specs.session !== null) policies.push(session(specs.session));
   const openings = specs.window === null ? null : openingsOf(specs.window);
   if (specs.window !== null && openings !== null) policies.push(window(specs.window, openings));
   if (specs.jitter !== null) policies.push(jitter(specs.jitter, openings));

@@ -4,6 +4,7 @@ import fc from "fast-check";
 
 import { phaseOf } from "../../src/config/trigger_spec.ts";
 import type { Task } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 import { loadFine, yamlTasks } from "../support/load_files.ts";
 
 /** The last declared task. */
@@ -33,6 +34,7 @@ describe("declare()", () => {
       ignoreResult: false,
       importance: "critical",
       catchUp: { policy: "latest", windowMs: 900_000, cap: 100 },
+      policies: { ...NO_POLICIES, maxHoldMs: 900_000 },
       takeByMs: 900_000,
       giveUpMs: 7 * DAY_MS,
     });
@@ -59,6 +61,7 @@ describe("declare()", () => {
       ignoreResult: true,
       importance: "deferrable",
       catchUp: { policy: "all", windowMs: 6 * HOUR_MS, cap: 5 },
+      policies: NO_POLICIES,
       takeByMs: 120_000,
       giveUpMs: DAY_MS,
     });

@@ -78,7 +78,13 @@ const RANGES: Record<string, { good: string[]; bad: string[]; says: RegExp }> = 
 /** Variables of which any text is taken, or which have tests of their own. */
 const FREE = new Set([
   ...SECRET_VARIABLES,
-  ...["BEAT_CONFIG", "MINSY_ENV_PROFILE", "MINSY_SERVICE", "MINSY_CELERY_PROFILE"],
+  ...[
+    "BEAT_CONFIG",
+    "BEAT_CALENDARS",
+    "MINSY_ENV_PROFILE",
+    "MINSY_SERVICE",
+    "MINSY_CELERY_PROFILE",
+  ],
   ...["MINSY_ENV_FILES", "MINSY_ENV_FILE"],
 ]);
 

@@ -60,7 +60,7 @@ const BAD: [string, Record<string, string>, string[]][] = [
 
   ["neither task nor queue nor trigger", yamlTasks("report: {}"), [
     "env/beat.yaml:3: expected `tasks.report` to have `task` and `queue`, got neither",
-    "env/beat.yaml:3: expected `tasks.report` to have one of every, cron, crontab and at, got none",
+    "env/beat.yaml:3: expected `tasks.report` to have one of every, cron, crontab, at and session, got none",
   ]],
   ["a slip in a built-in name", yamlTasks("paper_trading.sheduler_tick: {importance: normal}"), [
     "env/beat.yaml:3: expected `tasks.paper_trading.sheduler_tick` to have `task` and `queue`, got " +
@@ -74,7 +74,7 @@ const BAD: [string, Record<string, string>, string[]][] = [
     "env/beat.yaml:3: expected the name of `tasks.a b` to be letters, digits",
   ]],
   ["two triggers", timed('every: 1m, cron: "* * * * *"'), [
-    "env/beat.yaml:3: expected `tasks.report` to have one of every, cron, crontab and at, got every and cron",
+    "env/beat.yaml:3: expected `tasks.report` to have one of every, cron, crontab, at and session, got every and cron",
   ]],
   ["a word as a duration", timed("every: soon"), [
     "env/beat.yaml:3: expected `tasks.report.every` to be a duration such as 15m, 1h30m or 500ms, " +
