@@ -27,7 +27,12 @@ export interface Pending {
  * Cursors that belong to no task: they number the rows that stand outside any schedule, so that
  * sending such a row again changes nothing. `@` cannot stand in a task's name.
  */
-export const LOG_CURSOR = { term: "@term", control: "@control", late: "@late" } as const;
+export const LOG_CURSOR = {
+  term: "@term",
+  control: "@control",
+  late: "@late",
+  snapshot: "@snapshot",
+} as const;
 
 /** The cursor of a throttle: its time is since when, its revision the level. No cursor: normal. */
 export function levelCursor(key: string): string {
@@ -41,6 +46,35 @@ export function pauseCursor(task: string): string {
 
 /** Stands for all tasks in {@link pauseCursor}. */
 export const ALL_TASKS = "*";
+
+/** Who ordered something, and why. */
+export interface Note {
+  readonly who: string;
+  readonly note: string;
+  /** When the order ended; `null` while it stands. Unix milliseconds. */
+  readonly untilMs: number | null;
+}
+
+/** A note as the revision of a cursor: without spaces. */
+export function encodeNote({ who, note, untilMs }: Note): string {
+  const words = [who, note].map((text) => encodeURIComponent(text.toWellFormed()));
+  return [...words, ...(untilMs === null ? [] : [untilMs])].join("/");
+}
+
+/** Loose: what another build wrote is shown as it is. */
+export function decodeNote(revision: string): Note {
+  const [who = "", note = "", until] = revision.split("/");
+  const untilMs = until === undefined || !/^\d+$/.test(until) ? null : Number(until);
+  return { who: textOf(who), note: textOf(note), untilMs };
+}
+
+function textOf(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}
 
 export function encodeCursor({ dueMs, revision, pending }: Cursor): string {
   if (pending === undefined) return `${dueMs} ${revision}`;

@@ -12,6 +12,8 @@ const by = z.string();
 /** The few numbers and names that a decision was based on. */
 const facts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 const level = z.enum(["normal", "slowed", "paused"]);
+/** What somebody asked for is known by this name. */
+const request = { request: z.string() };
 const outcome = z.enum(["success", "failure", "revoked", "lost", "unknown"]);
 
 /**
@@ -22,8 +24,10 @@ export const DETAIL = {
   /** The next row of a fire implies this one, and does without it. */
   "fire.due": z.looseObject({}),
   "fire.delayed": z.looseObject({
-    /** Asked again then; `null` while it waits for something else than a time, named by `reason`. */
+    /** Asked again then; `null` while it waits for something else than a time. */
     untilMs: z.int().nullable(),
+    /** What it waits for, in a word, where that is no time. */
+    cause: z.string().optional(),
     by,
     reason: z.string(),
     facts: facts.optional(),
@@ -103,6 +107,48 @@ export const DETAIL = {
   }),
   /** A changed configuration was refused; the old one keeps running. */
   "control.reload_refused": z.looseObject({ problems: z.array(z.string()) }),
+  /**
+   * Somebody's request was taken up. `entryId`: its id in the stream of requests, which says when it
+   * was asked. `fires`: how many it wants, where that is more than one.
+   */
+  "control.requested": z.looseObject({
+    ...request,
+    kind: z.string(),
+    who: z.string(),
+    note: z.string(),
+    entryId: z.string(),
+    fires: z.int().optional(),
+  }),
+  /**
+   * What became of it. `repeated`: one of the same id had been taken up before, and nothing was done.
+   * `published`, and `passed`: due times that needed no publish after all.
+   */
+  "control.answered": z.looseObject({
+    ...request,
+    result: z.enum(["done", "refused", "repeated"]),
+    reason: z.string().optional(),
+    published: z.int().optional(),
+    passed: z.int().optional(),
+  }),
+  /** From `decidedMs` on, due times are skipped; of all tasks, where the row names none. */
+  "control.paused": z.looseObject({ ...request, who: z.string(), note: z.string() }),
+  /** What came due up to `decidedMs` is not fired. */
+  "control.resumed": z.looseObject({
+    ...request,
+    who: z.string(),
+    note: z.string(),
+    sinceMs: z.int(),
+  }),
+  /**
+   * What folding all rows before `cutId` (the first that stays; `rows` so many) gives: written before
+   * those are cut off. `checksum` and `state`: see `audit/snapshot.ts`.
+   */
+  "journal.snapshot": z.looseObject({
+    cutId: z.string(),
+    rows: z.int(),
+    checksum: z.string(),
+    state: z.record(z.string(), z.unknown()),
+  }),
 } as const;
 
 export type EventType = keyof typeof DETAIL;

@@ -4,12 +4,12 @@ import type { OpenFire } from "./cursor.ts";
 import { openKey } from "./cursor.ts";
 import { invariant } from "./errors.ts";
 import type { Row } from "./event.ts";
-import { TASK_NAME } from "./fire.ts";
+import { isFireName } from "./fire.ts";
 import type { Settlement, Step } from "./ports.ts";
 import { BATCH_MAX } from "./ports.ts";
 
 /** As `encodeCursor` writes it; another text could not be loaded again. */
-const CURSOR = /^-?\d+ \S+$/;
+const CURSOR = /^-?\d+ \S+( -?\d+ \S+)?$/;
 
 /**
  * A number that Redis would refuse in the middle of a script must not reach it, nor a text that no
@@ -22,7 +22,9 @@ export function checkSteps(steps: readonly Step[], fence: number): void {
       broken(`expected the step of ${task} to move its cursor from "${expect}"`);
     }
     if (next !== "" && !CURSOR.test(next)) {
-      broken(`expected the next cursor of ${task} to be "dueMs revision" or empty, got "${next}"`);
+      broken(
+        `expected the next cursor of ${task} to be "dueMs revision [notBeforeMs by]" or empty, got "${next}"`,
+      );
     }
     if (!Number.isSafeInteger(notBeforeMs)) {
       broken(`expected notBeforeMs of ${task} to be whole milliseconds, got ${notBeforeMs}`);
@@ -57,7 +59,7 @@ function checkRow({ type, task, dueMs, decidedMs }: Row): void {
 }
 
 function checkOpen(open: OpenFire): void {
-  if (!TASK_NAME.test(open.task) || !Number.isSafeInteger(open.dueMs) || open.list === "") {
+  if (!isFireName(open.task) || !Number.isSafeInteger(open.dueMs) || open.list === "") {
     broken(
       `expected an open fire of a task at a due time in a list, got ${
         openKey(open)

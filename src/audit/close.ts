@@ -1,5 +1,6 @@
 /** The end of an audit: what is left without a row, and the sums. */
 
+import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import { millisecondsOf } from "../event.ts";
 import type { FindingKind } from "./findings.ts";
 import type { Finding } from "./findings.ts";
@@ -86,11 +87,14 @@ function isEmpty(tally: Tally): boolean {
 
 /** What came due after the last decision: long enough ago to be missed, or just now. */
 function noteWaiting(ledger: Ledger, account: Account, plan: Plan, nowMs: number): void {
-  const { trigger, cursorMs, isRetired, heldMs } = plan;
+  const { trigger, cursorMs, isRetired, heldMs, skippedMs } = plan;
   if (trigger === null || isRetired) return;
   const lastMs = Math.min(nowMs, ledger.untilMs - 1);
-  // What a policy holds is waited for, and what comes after it waits behind it.
-  const missedMs = heldMs === null ? Math.min(nowMs - ledger.toleranceMs, lastMs) : cursorMs;
+  // What a policy holds is waited for, and what comes after it waits behind it. What it skips has a
+  // row after a while.
+  const patienceMs = ledger.toleranceMs + (skippedMs === null ? 0 : SKIP_RUN_MS);
+  const isPatient = heldMs !== null || (skippedMs !== null && nowMs <= skippedMs + patienceMs);
+  const missedMs = isPatient ? cursorMs : Math.min(nowMs - ledger.toleranceMs, lastMs);
   const missed = { afterMs: cursorMs, untilMs: Math.max(cursorMs, missedMs), trigger };
   noteMissed(ledger, account, missed, "no row decides it until now");
   const waiting = countIn({ afterMs: missed.untilMs, untilMs: lastMs, trigger }, ledger);

@@ -126,6 +126,7 @@ function advance(
   const { detail, dueMs, type } = row;
   const isCounted = isInWindow(ledger, dueMs);
   if (type === "fire.skipped") {
+    if (detail.by !== "catchup" && account.plan !== null) account.plan.skippedMs = atMs;
     if (isCounted) addTo(tally.skipped, `${detail.by}: ${detail.reason}`, 1);
     return;
   }
@@ -176,7 +177,9 @@ function publish(
   const sight = ledger.sights.size === 0 ? undefined : ledger.sights.get(fire.openId);
   if (sight !== undefined) sight.hasRow = true;
   const isFirst = attempt === 0 && plan?.task === row.task;
-  const lateMs = atMs - dueMs;
+  // What policies held is late from when they let it go.
+  const { notBeforeMs } = row.detail;
+  const lateMs = atMs - (typeof notBeforeMs === "number" ? Math.max(dueMs, notBeforeMs) : dueMs);
   const isLate = isFirst && lateMs > ledger.toleranceMs;
   if (isLate && !isRedone(ledger, dueMs)) {
     const text = `published ${secondsText(lateMs)} after it was due`;
@@ -232,6 +235,7 @@ export function takeDropped(
   }
   if (placed.place === "filled") refuse("late", "recorded after later due times");
   if (placed.place === "again" || placed.trigger === null) return;
+  if (by !== "catchup") plan.skippedMs = atMs;
   if (placed.count !== count) {
     refuse("refused", `it says that ${count} were due, and the schedule says ${placed.count}`);
   }

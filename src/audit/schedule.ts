@@ -30,6 +30,7 @@ export interface Plan {
   isRetired: boolean;
   /** Of the declaration in force. */
   revision: string;
+  definition: Readonly<Record<string, unknown>>;
   /** `null` where its definition cannot be read. */
   trigger: Trigger | null;
   deadlines: Deadlines;
@@ -39,6 +40,8 @@ export interface Plan {
   nextMs: number | null;
   /** A policy holds this due time: later ones wait behind it. */
   heldMs: number | null;
+  /** When a policy's last skip was recorded, which may go on without rows for a while; else `null`. */
+  skippedMs: number | null;
   /** Where the trigger in force began. */
   sinceMs: number;
   /** Triggers of before, oldest first. */
@@ -83,7 +86,10 @@ export function declare(
   if (known === null || row.dueMs === null) return refuse(plan, "its fields cannot be read");
   const { revision, definition } = known.detail;
   const trigger = triggerIn(definition);
-  const own = { revision, trigger, deadlines: deadlinesIn(definition), isRetired: false };
+  const own = {
+    ...{ revision, definition, trigger },
+    ...{ deadlines: deadlinesIn(definition), isRetired: false },
+  };
   let problem = trigger === null || digestOf(definition.trigger) !== revision.split(".")[0]
     ? "its definition does not fit its revision"
     : null;
@@ -92,13 +98,17 @@ export function declare(
     return { plan: newPlan(row.task, own, row.dueMs), declared: { letGo: null, problem } };
   }
   const wasOn = !plan.isRetired;
+  const keepsRhythm = row.type === "task.changed" && hasSameTrigger(plan.revision, revision);
+  if (keepsRhythm && plan.heldMs !== null && plan.heldMs === row.dueMs) {
+    Object.assign(plan, own);
+    return { plan, declared: { letGo: null, problem } };
+  }
   if (row.type === "task.known" && wasOn && !isAfterLoss) problem = "the task was declared already";
   if (row.type === "task.changed") {
     if (!wasOn) problem = "the task was not declared before";
     else if (revision === plan.revision) problem = "it changes nothing";
   }
   // The leader kept its cursor: what was decided up to there has rows, or they are gone.
-  const keepsRhythm = row.type === "task.changed" && hasSameTrigger(plan.revision, revision);
   if (wasOn && row.dueMs < plan.cursorMs) return refuse(plan, "the cursor goes back");
   let letGo: Stretch | null = null;
   if (wasOn && plan.trigger !== null && row.dueMs > plan.cursorMs) {
@@ -111,6 +121,44 @@ export function declare(
   Object.assign(plan, own);
   moveTo(plan, row.dueMs);
   return { plan, declared: { letGo, problem } };
+}
+
+/** What of a plan is kept when the rows that made it are cut off: not the triggers of before. */
+export type KeptPlan =
+  & Pick<
+    Plan,
+    | "task"
+    | "isRetired"
+    | "revision"
+    | "definition"
+    | "cursorMs"
+    | "heldMs"
+    | "skippedMs"
+    | "sinceMs"
+  >
+  & {
+    /** Ends of the gaps under the trigger in force; see {@link Stretch}. */
+    readonly gaps: readonly (readonly [afterMs: number, untilMs: number])[];
+  };
+
+export function keptPlan(plan: Plan): KeptPlan {
+  const { task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs } = plan;
+  const gaps = plan.holes.filter(({ trigger }) => trigger === plan.trigger)
+    .map(({ afterMs, untilMs }) => [afterMs, untilMs] as const);
+  return {
+    ...{ task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs, gaps },
+  };
+}
+
+/** A plan as it was kept. */
+export function planFrom({ gaps, definition, cursorMs, ...kept }: KeptPlan): Plan {
+  const trigger = triggerIn(definition);
+  const nextMs = trigger?.next(cursorMs) ?? null;
+  const deadlines = deadlinesIn(definition);
+  const holes = trigger === null
+    ? []
+    : gaps.map(([afterMs, untilMs]) => ({ afterMs, untilMs, trigger }));
+  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, eras: [], holes };
 }
 
 /** Takes a `task.retired` row. @param atMs when it was recorded; Unix milliseconds */
@@ -190,11 +238,12 @@ export function countIn(
 
 function newPlan(
   task: string,
-  own: Pick<Plan, "revision" | "trigger" | "deadlines" | "isRetired">,
+  own: Pick<Plan, "revision" | "definition" | "trigger" | "deadlines" | "isRetired">,
   cursorMs: number,
 ): Plan {
-  const plan = { task, ...own, cursorMs, sinceMs: cursorMs, heldMs: null, eras: [], holes: [] };
-  return { ...plan, nextMs: own.trigger?.next(cursorMs) ?? null };
+  const plan = { task, ...own, cursorMs, sinceMs: cursorMs, eras: [], holes: [] };
+  const nextMs = own.trigger?.next(cursorMs) ?? null;
+  return { ...plan, nextMs, heldMs: null, skippedMs: null };
 }
 
 function refuse(plan: Plan | null, problem: string): { plan: Plan | null; declared: Declared } {
@@ -205,6 +254,7 @@ function moveTo(plan: Plan, dueMs: number): void {
   plan.cursorMs = dueMs;
   plan.nextMs = plan.trigger?.next(dueMs) ?? null;
   plan.heldMs = null;
+  plan.skippedMs = null;
 }
 
 function beginEra(plan: Plan, atMs: number): void {

@@ -4,7 +4,7 @@
  */
 
 import type { Cursor, OpenFire } from "../cursor.ts";
-import { LOG_CURSOR, openKey } from "../cursor.ts";
+import { encodeCursor, LOG_CURSOR, openKey } from "../cursor.ts";
 import { lifeOf } from "../core/life.ts";
 import { millisecondsOf } from "../event.ts";
 import type { Loaded } from "../ports.ts";
@@ -42,15 +42,19 @@ function verifyCursors(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): vo
         differ(ledger, task, cursor.dueMs, "Redis has a cursor of it, the journal none");
       }
     } else if (!isEqual(plan, cursor)) {
-      const text = `the journal says "${plan.cursorMs} ${plan.revision}" of its cursor, ` +
-        `and Redis "${cursor.dueMs} ${cursor.revision}"`;
+      const text =
+        `the journal says "${plan.heldMs ?? plan.cursorMs} ${plan.revision}" of its cursor` +
+        `${plan.heldMs === null ? "" : ", held"}, and Redis "${encodeCursor(cursor)}"`;
       differ(ledger, task, cursor.dueMs, text);
     }
   }
 }
 
-function isEqual(plan: Plan, { dueMs, revision }: Cursor): boolean {
-  return plan.cursorMs === dueMs && plan.revision === revision;
+/** A held fire stands at the cursor of its task. */
+function isEqual({ cursorMs, heldMs, ...plan }: Plan, cursor: Cursor): boolean {
+  const { dueMs, revision, pending } = cursor;
+  return (heldMs ?? cursorMs) === dueMs && plan.revision === revision &&
+    (heldMs === null) === (pending === undefined);
 }
 
 /** Rows that belong to no schedule are numbered. */

@@ -4,7 +4,7 @@
  */
 
 import TinyQueue from "tinyqueue";
-import type { Roster } from "./roster.ts";
+import type { ReadyTask, Roster } from "./roster.ts";
 
 /** A task that is later than this is behind. Milliseconds. */
 export const BEHIND_AFTER_MS = 1_000;
@@ -26,11 +26,11 @@ export interface Agenda {
   put(task: string, atMs: number | null): void;
 }
 
-/** @param cursorMs the last decided due time of a task */
-export function agendaOf(roster: Roster, cursorMs: (task: string) => number): Agenda {
+/** @param lookMs when to look at a task; `null` for never */
+export function agendaOf(roster: Roster, lookMs: (ready: ReadyTask) => number | null): Agenda {
   const items: Item[] = [];
-  for (const [task, { trigger }] of roster) {
-    const atMs = trigger.next(cursorMs(task));
+  for (const [task, ready] of roster) {
+    const atMs = lookMs(ready);
     if (atMs !== null) items.push({ atMs, task });
   }
   const heap = new TinyQueue<Item>(items, (one, other) => one.atMs - other.atMs);

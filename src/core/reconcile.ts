@@ -4,6 +4,7 @@
  * past; one that is changed otherwise keeps its cursor.
  */
 
+import type { Cursor } from "../cursor.ts";
 import { encodeCursor } from "../cursor.ts";
 import type { EventType, Row } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
@@ -12,7 +13,6 @@ import type { Task } from "../task.ts";
 import { hasSameTrigger } from "../task.ts";
 import type { ReadyTask, Roster } from "./roster.ts";
 import type { World } from "./world.ts";
-import { cursorText } from "./world.ts";
 
 /**
  * A clock that was set back by more than this is for a person to judge, as `ahead.ts` says; what is new
@@ -31,16 +31,45 @@ export function reconcile(roster: Roster, world: World, nowMs: number): Step[] {
     const cursor = world.cursors.get(ready.task.name);
     if (cursor?.revision === ready.revision) continue;
     const keepsRhythm = cursor !== undefined && hasSameTrigger(cursor.revision, ready.revision);
-    // A server clock that stepped back must not fire again what the old trigger has fired.
-    const dueMs = keepsRhythm ? cursor.dueMs : Math.max(startMs, cursor?.dueMs ?? 0);
-    const type = cursor === undefined ? "task.known" : "task.changed";
-    steps.push(declaredStep(type, ready, cursorText(world, ready.task.name), dueMs, nowMs));
+    if (cursor === undefined) {
+      steps.push(declaredStep("task.known", ready, "", { dueMs: startMs }, nowMs));
+    } else if (keepsRhythm) {
+      const { dueMs, pending } = cursor;
+      // What is held stays so, and the new policies are asked about it.
+      const kept = pending === undefined
+        ? { dueMs }
+        : { dueMs, pending: { notBeforeMs: nowMs, by: pending.by } };
+      steps.push(declaredStep("task.changed", ready, encodeCursor(cursor), kept, nowMs));
+    } else {
+      const expect = endPending(steps, ready.task.name, cursor, { why: "changed", nowMs });
+      // A server clock that stepped back must not fire again what the old trigger has fired.
+      const dueMs = Math.max(startMs, cursor.dueMs);
+      steps.push(declaredStep("task.changed", ready, expect, { dueMs }, nowMs));
+    }
   }
-  for (const task of world.cursors.keys()) {
+  for (const [task, cursor] of world.cursors) {
     if (roster.has(task) || !TASK_NAME.test(task)) continue;
-    steps.push(retiredStep(task, cursorText(world, task), nowMs));
+    const expect = endPending(steps, task, cursor, { why: "retired", nowMs });
+    steps.push(retiredStep(task, expect, nowMs));
   }
   return steps;
+}
+
+/** Skips what the task holds: nobody would come back to it. @returns the cursor after that, as text */
+function endPending(
+  steps: Step[],
+  task: string,
+  cursor: Cursor,
+  { why, nowMs }: { why: string; nowMs: number },
+): string {
+  const expect = encodeCursor(cursor);
+  if (cursor.pending === undefined) return expect;
+  const { dueMs, revision } = cursor;
+  const next = encodeCursor({ dueMs, revision });
+  const detail = { by: "schedule", reason: `the task was ${why}` };
+  const row: Row = { type: "fire.skipped", task, dueMs, decidedMs: nowMs, detail };
+  steps.push({ task, expect, next, notBeforeMs: 0, row, publish: null });
+  return next;
 }
 
 /** What `audit` needs of a task to compute its due times again; arguments stay out of the journal. */
@@ -53,12 +82,12 @@ function declaredStep(
   type: Extract<EventType, "task.known" | "task.changed">,
   { task, revision }: ReadyTask,
   expect: string,
-  dueMs: number,
+  cursor: Omit<Cursor, "revision">,
   nowMs: number,
 ): Step {
   const detail = { revision, definition: definitionOf(task) };
-  const row: Row = { type, task: task.name, dueMs, decidedMs: nowMs, detail };
-  const next = encodeCursor({ dueMs, revision });
+  const row: Row = { type, task: task.name, dueMs: cursor.dueMs, decidedMs: nowMs, detail };
+  const next = encodeCursor({ ...cursor, revision });
   return { task: task.name, expect, next, notBeforeMs: 0, row, publish: null };
 }
 

@@ -2,6 +2,10 @@
 
 import type { MessageTemplate } from "../celery/message.ts";
 import { listOf, messageOf } from "../celery/message.ts";
+import type { Gate } from "../policies/mod.ts";
+import { gateOf } from "../policies/mod.ts";
+import type { PolicyData } from "../policies/order.ts";
+import { policiesOf } from "../policies/order.ts";
 import type { Settings } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { revisionOf } from "../task.ts";
@@ -11,6 +15,7 @@ import { triggerOf } from "../triggers/mod.ts";
 export interface ReadyTask {
   readonly task: Task;
   readonly trigger: Trigger;
+  readonly gate: Gate;
   readonly template: MessageTemplate;
   /** The list that its messages go to, without the global key prefix. */
   readonly list: string;
@@ -22,16 +27,19 @@ export type Roster = ReadonlyMap<string, ReadyTask>;
 
 /**
  * @param origin who publishes, for the message's `origin` header
+ * @param data what policies need beside the task
  * @throws {TriggerError} {MessageError} for tasks that loading should have refused
  */
 export function rosterOf(
   tasks: readonly Task[],
   transport: Settings["transport"],
   origin: string,
+  data: PolicyData = {},
 ): Roster {
   return new Map(tasks.map((task) => [task.name, {
     task,
     trigger: triggerOf(task.trigger),
+    gate: gateOf(policiesOf(task, data)),
     template: messageOf(task, origin),
     list: listOf(task.queue, task.priority, transport),
     revision: revisionOf(task),

@@ -2,16 +2,14 @@
 
 import type { ServerClock } from "../clock.ts";
 import { SLEEP_MAX_MS } from "../clock.ts";
-import { catchUp } from "../policies/catchup.ts";
 import type { Clock, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Committer, Tally } from "./commit.ts";
-import type { Term } from "./decide.ts";
-import { decide } from "./decide.ts";
+import type { Term } from "./chain.ts";
+import { decide, lookMs } from "./decide.ts";
 import type { Roster } from "./roster.ts";
 import type { World } from "./world.ts";
-import { cursorText } from "./world.ts";
 
 /** How long a task whose list is of the wrong type is left alone. Milliseconds. */
 export const WRONG_TYPE_PAUSE_MS = 5_000;
@@ -24,6 +22,12 @@ export const PASS_STEPS_MAX = 4_000;
 
 /** The fewest fires that a task that is behind may send in its turn, however many are behind. */
 const SHARE_MIN = 10;
+
+/**
+ * The most fires of one task in one pass. Its batch has room for what it may have to say beside them: of
+ * what was held, skipped and let go.
+ */
+export const SHARE_MAX = BATCH_MAX - 4;
 
 /** One batch in so many is for those that are behind, even where those on time could fill them all. */
 const BEHIND_TURN = 4;
@@ -58,9 +62,9 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
     const retryMs = server.nowMs() + WRONG_TYPE_PAUSE_MS;
     for (const name of taken) {
       const ready = roster.get(name);
-      const cursor = world.cursors.get(name);
-      if (ready === undefined || cursor === undefined) continue;
-      agenda.put(name, wrongType.has(name) ? retryMs : ready.trigger.next(cursor.dueMs));
+      if (ready !== undefined) {
+        agenda.put(name, wrongType.has(name) ? retryMs : lookMs(ready, world));
+      }
     }
   }
 }
@@ -85,11 +89,8 @@ function* planBatches(
     if (name === null) break;
     taken.push(name);
     const ready = roster.get(name);
-    const cursor = world.cursors.get(name);
-    if (ready === undefined || cursor === undefined) continue;
-    const limits = { cursorMs: cursor.dueMs, nowMs, limit: share };
-    const gap = catchUp(ready.trigger, ready.task.catchUp, limits);
-    const steps = decide(ready, cursorText(world, name), gap, term, nowMs);
+    if (ready === undefined || !world.cursors.has(name)) continue;
+    const steps = decide(ready, world, term, { nowMs, limit: share });
     planned += steps.length;
     if (batch.length + steps.length > BATCH_MAX) {
       yield batch;
@@ -105,5 +106,5 @@ function* planBatches(
 /** How many fires a task may send in one pass: all that are behind get their turn soon. */
 function shareOf(behindCount: number): number {
   const equal = Math.floor(PASS_STEPS_MAX / Math.max(1, behindCount));
-  return Math.min(BATCH_MAX - 1, Math.max(SHARE_MIN, equal));
+  return Math.min(SHARE_MAX, Math.max(SHARE_MIN, equal));
 }

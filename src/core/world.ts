@@ -3,14 +3,21 @@
 import type { Cursor } from "../cursor.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { invariant } from "../errors.ts";
+import { millisecondsOf } from "../event.ts";
+import type { OpenFires } from "../follow/open_fires.ts";
+import { openFires } from "../follow/open_fires.ts";
 import type { Loaded, Step } from "../ports.ts";
 import { IDLE, lifeOf, stepLife } from "./life.ts";
-import type { OpenFires } from "../follow/open_fires.ts";
+import type { SkipRun } from "./skip_run.ts";
 
 export interface World {
   /** Keyed by task; log cursors included. */
   readonly cursors: Map<string, Cursor>;
   readonly open: OpenFires;
+  /** Due times skipped that have no row yet, by task; see {@link skipRunOf}. */
+  readonly runs: Map<string, SkipRun>;
+  /** When to ask again about what is held, by task, and the cursor that this belongs to. */
+  readonly again: Map<string, { readonly base: string; readonly atMs: number }>;
   /** The server's time at the newest row known. A clock that is set back is behind it. Unix milliseconds. */
   recordedMs: number;
 }
@@ -19,6 +26,26 @@ export interface World {
 export function cursorText(world: World, task: string): string {
   const cursor = world.cursors.get(task);
   return cursor === undefined ? "" : encodeCursor(cursor);
+}
+
+/** A world as it was loaded. */
+export function worldOf({ cursors, open, lastId }: Omit<Loaded, "serverMs">): World {
+  const fires = openFires();
+  for (const each of open) fires.add(each);
+  const recordedMs = millisecondsOf(lastId);
+  return { cursors: new Map(cursors), open: fires, runs: new Map(), again: new Map(), recordedMs };
+}
+
+/** What a policy skips of a task at present; `null` where the cursor has moved on since. */
+export function skipRunOf(world: World, task: string): SkipRun | null {
+  const run = world.runs.get(task);
+  return run !== undefined && run.base === cursorText(world, task) ? run : null;
+}
+
+/** When to ask again about the held fire of a task; `null` where that was not said. Unix milliseconds. */
+export function askAgainMs(world: World, task: string): number | null {
+  const note = world.again.get(task);
+  return note !== undefined && note.base === cursorText(world, task) ? note.atMs : null;
 }
 
 /** Takes in a committed step. */

@@ -29,6 +29,8 @@ export interface OpenFires {
   remove(key: string): void;
   get(key: string): OpenFire | undefined;
   values(): IterableIterator<OpenFire>;
+  /** Keys of a task's fires that were due before `dueMs`, oldest first. Kept from the first question on. */
+  runningOf(task: string, dueMs: number): string[];
   /** For the follower alone. */
   readonly tracked: TrackedFires;
 }
@@ -58,6 +60,8 @@ export function openFires(): OpenFires {
   const unfinished = groups<Tracked>();
   const book = lookBook<Tracked>();
   const nameless = namelessFires();
+  /** By task, for the few that ask. */
+  const asked = new Map<string, Set<Tracked>>();
 
   function enter(tracked: Tracked): void {
     const { open } = tracked;
@@ -77,6 +81,7 @@ export function openFires(): OpenFires {
     tracked.isClosed = true;
     leave(tracked);
     byKey.delete(tracked.key);
+    asked.get(tracked.open.task)?.delete(tracked);
   }
 
   function add(open: OpenFire): void {
@@ -87,6 +92,16 @@ export function openFires(): OpenFires {
     byKey.set(key, tracked);
     enter(tracked);
     nameless.add(tracked);
+    asked.get(open.task)?.add(tracked);
+  }
+
+  function allOf(task: string): Set<Tracked> {
+    let fires = asked.get(task);
+    if (fires === undefined) {
+      fires = new Set([...byKey.values()].filter(({ open }) => open.task === task));
+      asked.set(task, fires);
+    }
+    return fires;
   }
 
   return {
@@ -102,6 +117,10 @@ export function openFires(): OpenFires {
     *values() {
       for (const { open } of byKey.values()) yield open;
     },
+    runningOf: (task, dueMs) =>
+      [...allOf(task)].filter(({ open }) => open.dueMs < dueMs)
+        .sort((one, other) => one.open.dueMs - other.open.dueMs)
+        .map(({ key }) => key),
     tracked: {
       get: (key) => byKey.get(key),
       replace(tracked, next) {

@@ -12,7 +12,7 @@ import type { Clock, Journal, Sensors } from "../ports.ts";
 import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Tally } from "../core/commit.ts";
-import type { Term } from "../core/decide.ts";
+import type { Term } from "../core/chain.ts";
 import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
 import { isTold, newHistory, watchHistory } from "./history.ts";

@@ -3,21 +3,21 @@
 import type { ServerClock } from "../clock.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
-import { millisecondsOf } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { digestOf } from "../task.ts";
 import { agendaOf } from "../core/agenda.ts";
 import type { Committer } from "../core/commit.ts";
 import { committer } from "../core/commit.ts";
-import type { Term } from "../core/decide.ts";
+import type { Term } from "../core/chain.ts";
+import { lookMs } from "../core/decide.ts";
+import { flushStep } from "../core/skip_run.ts";
 import type { History } from "./history.ts";
-import { openFires } from "../follow/open_fires.ts";
 import { reconcile } from "../core/reconcile.ts";
 import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
 import type { World } from "../core/world.ts";
-import { cursorText } from "../core/world.ts";
+import { cursorText, skipRunOf, worldOf } from "../core/world.ts";
 
 /** A schedule that does not settle in so many passes is being changed by somebody else. */
 const RECONCILE_PASSES_MAX = 5;
@@ -51,13 +51,7 @@ export async function openTerm(
   opening: Opening,
 ): Promise<Tick | null> {
   const loaded = await parts.journal.load();
-  const open = openFires();
-  for (const each of loaded.open) open.add(each);
-  const world: World = {
-    cursors: new Map(loaded.cursors),
-    open,
-    recordedMs: millisecondsOf(loaded.lastId),
-  };
+  const world = worldOf(loaded);
   const sender = committer(parts, world);
   const started = openingRows(parts, opening).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
@@ -81,6 +75,8 @@ export async function declare(
   rows: Row[] = [],
 ): Promise<Tick | null> {
   dropRecorded(world, rows);
+  const flushed = await sender.commitAll(inBatches(skipSteps(parts, world)), term.fence);
+  if (flushed.isFenced) return null;
   const control = controlSteps(world, rows);
   if (control.length > 0 && (await sender.commitAll([control], term.fence)).isFenced) return null;
   dropRecorded(world, rows);
@@ -90,8 +86,8 @@ export async function declare(
     const tally = await sender.commitAll(inBatches(steps), term.fence);
     if (tally.isFenced) return null;
   }
-  const cursorMs = (task: string) => world.cursors.get(task)?.dueMs ?? parts.server.nowMs();
-  return { ...parts, roster, world, committer: sender, agenda: agendaOf(roster, cursorMs) };
+  const agenda = agendaOf(roster, (ready) => lookMs(ready, world));
+  return { ...parts, roster, world, committer: sender, agenda };
 }
 
 /** Records the end of a term. @throws {JournalUnavailableError} */
@@ -108,7 +104,17 @@ export async function closeTerm(
     detail: { owner, reason },
   };
   const step = logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: "ended" }, row);
-  await sender.commitAll([[step]], term.fence);
+  await sender.commitAll([...inBatches(skipSteps({ server }, world)), [step]], term.fence);
+}
+
+/** Rows for what policies have skipped and not written yet. */
+function skipSteps({ server }: Pick<TermParts, "server">, world: World): Step[] {
+  const nowMs = server.nowMs();
+  return [...world.runs.keys()].flatMap((task) => {
+    const run = skipRunOf(world, task);
+    const step = run === null ? null : flushStep(task, run, nowMs);
+    return step === null ? [] : [step];
+  });
 }
 
 function openingRows({ server }: TermParts, opening: Opening): Row[] {

@@ -60,10 +60,31 @@ export function memoryJournal(
         const stayed = store.entries.findLast((entry) => !isAfter(entry));
         return { stayedId: stayed?.id ?? null, newestId: lastIdOf(store) };
       }),
+    extent: () =>
+      promised(() => {
+        const { entries } = store;
+        return {
+          rows: entries.length,
+          bytes: entries.reduce((sum, { fields }) => sum + fields.join("").length + ENTRY_BYTES, 0),
+          firstId: entries[0]?.id ?? null,
+          lastId: entries.at(-1)?.id ?? null,
+        };
+      }),
+    trim: ({ firstId, cutId }, fence) =>
+      promised(() => {
+        if (store.fence !== fence) return { kind: "fenced" };
+        const at = store.entries.findIndex(({ id }) => id === cutId);
+        if (store.entries[0]?.id !== firstId || at < 0) return { kind: "moved" };
+        store.entries.splice(0, at);
+        return { kind: "done", rows: at };
+      }),
     read: (range, onForeign) => rowsOf(inRange(store, range), onForeign),
     readBack: (range, onForeign) => rowsOf(inRange(store, range).reverse(), onForeign),
   };
 }
+
+/** About what an entry costs beside its values. */
+const ENTRY_BYTES = 16;
 
 /** What throws is a rejection, as it is with Redis. */
 function promised<T>(answer: () => T): Promise<T> {
@@ -105,7 +126,7 @@ function judgeOther(stored: string, { expect, next }: Step): "duplicate" | "gap"
 
 /** Loose, unlike `decodeCursor`: what stands there may not be ours. */
 function partsOf(text: string): { dueMs: number; revision: string } | null {
-  const match = /^(-?\d+) (.+)$/s.exec(text);
+  const match = /^(-?\d+) (\S+)/.exec(text);
   return match === null ? null : { dueMs: Number(match[1]), revision: match[2]! };
 }
 

@@ -21,12 +21,15 @@ export interface Facts {
   readonly running: readonly string[];
   /** The level of `queue:<queue>` or `slo:<objective>`; `normal` where nothing is known. */
   level(key: string): Level;
-  /** The standing order that pauses the task, or `null`. */
+  /** The order that keeps this due time from being fired, or `null`. */
   readonly pause: Pause | null;
 }
 
+/** An order of a person: fire nothing. Times are Unix milliseconds. */
 export interface Pause {
   readonly sinceMs: number;
+  /** When it was lifted; `null` while it stands. */
+  readonly untilMs: number | null;
   readonly who: string;
   readonly note: string;
 }
@@ -75,12 +78,15 @@ export type Gate = ((fire: Candidate, nowMs: number, facts: Facts) => Decision) 
 export function gateOf(policies: readonly Policy[]): Gate {
   if (policies.length === 0) return null;
   return (fire, nowMs, facts) => {
-    let notes: Record<string, string> | null = null;
+    const notes: Record<string, string> = {};
+    let hasNotes = false;
     for (const { name, judge } of policies) {
       const verdict = judge(fire, nowMs, facts);
       if (verdict.kind !== "pass") return { ...verdict, by: name };
-      if (verdict.note !== undefined) notes = { ...notes, [name]: verdict.note };
+      if (verdict.note === undefined) continue;
+      notes[name] = verdict.note;
+      hasNotes = true;
     }
-    return { kind: "pass", notes };
+    return { kind: "pass", notes: hasNotes ? notes : null };
   };
 }

@@ -32,10 +32,10 @@ local names = {unpack(argv, 5, 4 + argv[3])}
 local cursors = #names > 0 and call('HMGET', keys[3], unpack(names)) or {}
 local function judge(stored, expect, next)
   if stored == next then return 'd' end
-  local due, revision = stored:match('^(%-?%d+) (.+)$')
-  local nextDue, nextRevision = next:match('^(%-?%d+) (.+)$')
+  local due, revision = stored:match('^(%-?%d+) (%S+)')
+  local nextDue, nextRevision = next:match('^(%-?%d+) (%S+)')
   if not due then return 'g' end
-  if revision ~= expect:match('^%-?%d+ (.+)$') and revision ~= nextRevision then return 'r' end
+  if revision ~= expect:match('^%-?%d+ (%S+)') and revision ~= nextRevision then return 'r' end
   return nextDue and tonumber(due) >= tonumber(nextDue) and 'd' or 'g'
 end
 

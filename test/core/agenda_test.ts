@@ -53,7 +53,7 @@ describe("agendaOf()", () => {
 
 function agendaWith(dueMs: Readonly<Record<string, number>>) {
   const ready = Object.entries(dueMs).map(([name, atMs]) => aReady({ name }, aTimetable(atMs)));
-  return agendaOf(aRoster(...ready), () => T0);
+  return agendaOf(aRoster(...ready), ({ trigger }) => trigger.next(T0));
 }
 
 function takeAll(agenda: ReturnType<typeof agendaOf>, lane: "on time" | "behind"): string[] {

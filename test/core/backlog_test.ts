@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { PASS_STEPS_MAX } from "../../src/core/tick.ts";
+import { PASS_STEPS_MAX, SHARE_MAX } from "../../src/core/tick.ts";
 import type { ReadyTask } from "../../src/core/roster.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
@@ -85,7 +85,7 @@ describe("a backlog", () => {
     await desk.clock.advance(2 * HOUR);
     await desk.tick(now);
     const fires = (await rowsOf(desk.journal)).filter(({ type }) => type === "fire.published");
-    assert.equal(fires.filter(({ task }) => task === "b0").length, BATCH_MAX - 1);
+    assert.equal(fires.filter(({ task }) => task === "b0").length, SHARE_MAX);
   });
 
   it("is not taken on by more than a pass at once, however large the windows", async () => {

@@ -3,13 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import type { Term } from "../../src/core/decide.ts";
-import { decide } from "../../src/core/decide.ts";
+import type { Term } from "../../src/core/chain.ts";
 import type { World } from "../../src/core/world.ts";
 import { cursorText } from "../../src/core/world.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Committed, Step } from "../../src/ports.ts";
-import { aReady, aWorld, T0 } from "../support/build.ts";
+import { aReady, aWorld, publishSteps, T0 } from "../support/build.ts";
 import {
   aDesk,
   bothSides,
@@ -304,8 +303,9 @@ function fires(world: World, task: string, ...afterMs: readonly number[]): Step[
 }
 
 function firesOf(term: Term, world: World, task: string, afterMs: readonly number[]): Step[] {
-  const gap = { dropped: null, fires: afterMs.map((each) => START + each) };
-  return decide(READY.get(task)!, cursorText(world, task), gap, term, T0);
+  const dueTimes = afterMs.map((each) => START + each);
+  const cursor = cursorText(world, task);
+  return publishSteps(READY.get(task)!, dueTimes, { cursor, term, nowMs: T0 });
 }
 
 /** What befalls the calls, and when the late ones arrive. */

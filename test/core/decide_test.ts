@@ -1,121 +1,218 @@
-/** Steps made of a gap: what each expects, carries and moves. */
+/** What is done about a task whose fires a gate judges: held, superseded, skipped in runs, let go. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { celeryTaskId, deliveryTag } from "../../src/celery/ids.ts";
-import { decide } from "../../src/core/decide.ts";
-import { encodeCursor } from "../../src/cursor.ts";
+import { decide, lookMs } from "../../src/core/decide.ts";
+import { SKIP_RUN_MS } from "../../src/core/skip_run.ts";
+import type { World } from "../../src/core/world.ts";
+import { applyStep } from "../../src/core/world.ts";
+import { levelCursor } from "../../src/cursor.ts";
+import type { Policy, Verdict } from "../../src/policies/mod.ts";
+import { gateOf, PASS } from "../../src/policies/mod.ts";
 import type { Step } from "../../src/ports.ts";
-import { aReady, T0 } from "../support/build.ts";
+import type { Task } from "../../src/task.ts";
+import { anEvery, aReady, aWorld, T0 } from "../support/build.ts";
 
 const TERM = { namespace: "beat", fence: 4 };
-const NOW = T0 + 3_500;
-const NOTHING_DROPPED = { dropped: null };
+const MINUTE_MS = 60_000;
+const SKIP: Verdict = { kind: "skip", reason: "closed" };
 
 describe("decide()", () => {
-  const ready = aReady({ name: "report", queue: "reports" });
-  const cursor = encodeCursor({ dueMs: T0, revision: ready.revision });
-
-  it("makes nothing of nothing", () => {
-    assert.deepEqual(decide(ready, cursor, { ...NOTHING_DROPPED, fires: [] }, TERM, NOW), []);
+  it("publishes what every policy lets pass, with what they had to say", () => {
+    const desk = aDesk([
+      policy("a", () => PASS),
+      policy("b", () => ({ kind: "pass", note: "hm" })),
+    ]);
+    assert.deepEqual(rowsOf(desk.at(MINUTE_MS)), [
+      ["fire.published", MINUTE_MS, { notes: { b: "hm" } }],
+    ]);
   });
 
-  it("makes a row, a message and an open fire of a due time", () => {
-    const gap = { ...NOTHING_DROPPED, fires: [T0 + 1000] };
-    const [step, ...more] = decide(ready, cursor, gap, TERM, NOW);
-    assert.equal(more.length, 0);
-    const { publish, ...rest } = step!;
-    assert.deepEqual(rest, {
-      task: "report",
-      expect: cursor,
-      next: encodeCursor({ dueMs: T0 + 1000, revision: ready.revision }),
-      notBeforeMs: T0 + 1000,
-      row: {
-        type: "fire.published",
-        task: "report",
-        dueMs: T0 + 1000,
-        decidedMs: NOW,
-        detail: {},
-      },
+  it("holds a fire until its time, and asks again from the top then", () => {
+    const desk = aDesk([delayedBy(5_000)]);
+    assert.deepEqual(rowsOf(desk.at(MINUTE_MS)), [
+      ["fire.delayed", MINUTE_MS, { untilMs: T0 + 65_000, by: "spread", reason: "so" }],
+    ]);
+    assert.equal(desk.lookMs(), 65_000);
+    assert.deepEqual(desk.at(64_999), []);
+    const steps = desk.at(65_000);
+    assert.deepEqual(rowsOf(steps), [
+      ["fire.published", MINUTE_MS, { notBeforeMs: T0 + 65_000 }],
+    ]);
+    assert.equal(steps[0]!.notBeforeMs, T0 + 65_000);
+    assert.equal(desk.lookMs(), 2 * MINUTE_MS);
+  });
+
+  it("goes on holding after a change of leader", () => {
+    const desk = aDesk([delayedBy(5_000)]);
+    desk.at(MINUTE_MS);
+    desk.changeLeader();
+    assert.equal(desk.lookMs(), 65_000);
+    assert.equal(rowsOf(desk.at(65_001))[0]![0], "fire.published");
+  });
+
+  it("lets a newer due time take the place of a held one, but not under `all`", () => {
+    const held = [policy("window", () => until(600_000))];
+    const desk = aDesk(held);
+    desk.at(MINUTE_MS);
+    assert.equal(desk.lookMs(), 2 * MINUTE_MS);
+    assert.deepEqual(rowsOf(desk.at(2 * MINUTE_MS)).map(([type, due]) => [type, due]), [
+      ["fire.skipped", MINUTE_MS],
+      ["fire.delayed", 2 * MINUTE_MS],
+    ]);
+    const all = aDesk(held, { catchUp: { policy: "all", windowMs: 3_600_000, cap: 10 } });
+    all.at(MINUTE_MS);
+    assert.equal(all.lookMs(), 600_000);
+    assert.deepEqual(all.at(2 * MINUTE_MS), []);
+  });
+
+  it("lets what waits behind a held fire follow in order under `all`", () => {
+    const desk = aDesk([delayedBy(130_000)], {
+      catchUp: { policy: "all", windowMs: 3_600_000, cap: 10 },
     });
-    assert.deepEqual(publish?.open, {
-      task: "report",
-      dueMs: T0 + 1000,
-      attempt: 0,
-      list: "reports",
-      fence: 4,
-      publishedMs: NOW,
-      expiresMs: null,
-      takeByMs: NOW + 60_000,
-      giveUpMs: NOW + 604_800_000,
-      state: "queued",
-      isOverdue: false,
-      redeliveries: 0,
-    });
-  });
-
-  it("names the message after the fire and its tag after the term", () => {
-    const gap = { ...NOTHING_DROPPED, fires: [T0 + 1000] };
-    const [step] = decide(ready, cursor, gap, TERM, NOW);
-    const message = JSON.parse(step!.publish!.message);
-    const taskId = celeryTaskId("beat", `report@${T0 + 1000}`);
-    assert.equal(message.headers.id, taskId);
-    assert.equal(message.properties.delivery_tag, deliveryTag(taskId, 4));
-  });
-
-  it("gives the same message to whoever decides the same, and the same id to another leader", () => {
-    const gap = { ...NOTHING_DROPPED, fires: [T0 + 1000] };
-    const [one] = decide(ready, cursor, gap, TERM, NOW);
-    const [same] = decide(ready, cursor, gap, TERM, NOW);
-    const [later] = decide(ready, cursor, gap, { ...TERM, fence: 5 }, NOW + 10_000);
-    assert.deepEqual(same, one);
-    assert.equal(idOf(later), idOf(one));
-    assert.notEqual(later!.publish!.message, one!.publish!.message);
-  });
-
-  it("counts the expiry from the publish, as Celery does", () => {
-    const expiring = aReady({ expiresMs: 20_000 });
-    const gap = { ...NOTHING_DROPPED, fires: [T0 + 1000] };
-    const [step] = decide(expiring, cursor, gap, TERM, NOW);
-    assert.equal(step!.publish!.open.expiresMs, NOW + 20_000);
-    const { expires } = JSON.parse(step!.publish!.message).headers;
-    assert.equal(Date.parse(expires), NOW + 20_000);
-  });
-
-  it("puts what is let go first, and lets each step expect what the one before it left", () => {
-    const dropped = { fromMs: T0 + 1000, toMs: T0 + 2000, count: 2, reason: "late" };
-    const gap = { dropped, fires: [T0 + 3000, T0 + 4000] };
-    const steps = decide(ready, cursor, gap, TERM, NOW + 1000);
-    assert.deepEqual(steps.map(({ row }) => [row.type, row.dueMs]), [
-      ["task.dropped", T0 + 2000],
-      ["fire.published", T0 + 3000],
-      ["fire.published", T0 + 4000],
-    ]);
-    assert.deepEqual(steps.map(({ expect }) => expect), [
-      cursor,
-      steps[0]!.next,
-      steps[1]!.next,
-    ]);
-    assert.deepEqual(steps[0]!.row.detail, { ...dropped, by: "catchup" });
-    assert.equal(steps[0]!.publish, null);
-  });
-
-  it("moves every cursor to its due time under the revision that decided it", () => {
-    const gap = { ...NOTHING_DROPPED, fires: [T0 + 1000, T0 + 2000] };
-    const steps = decide(ready, encodeCursor({ dueMs: T0, revision: "a.b" }), gap, TERM, NOW);
-    assert.deepEqual(steps.map(({ next }) => next), [
-      `${T0 + 1000} ${ready.revision}`,
-      `${T0 + 2000} ${ready.revision}`,
+    desk.at(MINUTE_MS);
+    const rows = rowsOf(desk.at(MINUTE_MS + 130_000));
+    assert.deepEqual(rows.map(([type, due]) => [type, due]), [
+      ["fire.published", MINUTE_MS],
+      ["fire.delayed", 2 * MINUTE_MS],
     ]);
   });
 
-  it("is never to be carried out before the due time", () => {
-    const dropped = { fromMs: T0 + 1000, toMs: T0 + 1000, count: 1, reason: "late" };
-    const steps = decide(ready, cursor, { dropped, fires: [T0 + 2000] }, TERM, NOW);
-    for (const step of steps) assert.equal(step.notBeforeMs, step.row.dueMs);
+  it("writes no row while the same thing is waited for", () => {
+    const desk = aDesk([policy("overlap", (nowMs) => waitFor("task@1", nowMs + 1_000))]);
+    assert.equal(rowsOf(desk.at(MINUTE_MS))[0]![2].cause, "task@1");
+    assert.equal(desk.lookMs(), 61_000);
+    assert.deepEqual(desk.at(61_000), []);
+    assert.equal(desk.lookMs(), 62_000);
+  });
+
+  it("writes a run of skips as one row, and the first at once", () => {
+    const desk = aDesk([policy("session", (nowMs) => nowMs < T0 + 300_000 ? SKIP : PASS)]);
+    assert.deepEqual(rowsOf(desk.at(MINUTE_MS)), [
+      ["fire.skipped", MINUTE_MS, { by: "session", reason: "closed" }],
+    ]);
+    for (const minute of [2, 3, 4]) assert.deepEqual(desk.at(minute * MINUTE_MS), []);
+    assert.equal(desk.lookMs(), 5 * MINUTE_MS);
+    assert.deepEqual(rowsOf(desk.at(5 * MINUTE_MS)).map(([type, , detail]) => [type, detail]), [
+      ["task.dropped", {
+        fromMs: T0 + 2 * MINUTE_MS,
+        toMs: T0 + 4 * MINUTE_MS,
+        count: 3,
+        by: "session",
+        reason: "closed",
+      }],
+      ["fire.published", {}],
+    ]);
+  });
+
+  it("writes a run of skips after an hour at the latest", () => {
+    const desk = aDesk([policy("session", () => SKIP)]);
+    const rows = [];
+    for (let minute = 1; minute <= 125; minute++) rows.push(...rowsOf(desk.at(minute * MINUTE_MS)));
+    assert.deepEqual(rows.map(([type, due]) => [type, due]), [
+      ["fire.skipped", MINUTE_MS],
+      ["task.dropped", MINUTE_MS + SKIP_RUN_MS],
+      ["task.dropped", MINUTE_MS + 2 * SKIP_RUN_MS],
+    ]);
+  });
+
+  it("forgets a run whose steps did not come to pass", () => {
+    const desk = aDesk([policy("session", () => SKIP)]);
+    desk.at(MINUTE_MS, { isLost: true });
+    assert.equal(rowsOf(desk.at(2 * MINUTE_MS)).at(-1)![0], "fire.skipped");
+  });
+
+  it("begins another run where the reason is another", () => {
+    const desk = aDesk([
+      policy("session", (nowMs) => ({ kind: "skip", reason: nowMs > T0 + 150_000 ? "b" : "a" })),
+    ]);
+    desk.at(MINUTE_MS);
+    desk.at(2 * MINUTE_MS);
+    assert.deepEqual(rowsOf(desk.at(3 * MINUTE_MS)).map(([type, due]) => [type, due]), [
+      ["task.dropped", 2 * MINUTE_MS],
+      ["fire.skipped", 3 * MINUTE_MS],
+    ]);
+  });
+
+  it("tells policies the levels that stand in the journal", () => {
+    const seen: string[] = [];
+    const desk = aDesk([
+      policy("pressure", (_nowMs, facts) => {
+        seen.push(facts.level("queue:a"), facts.level("queue:b"));
+        return PASS;
+      }),
+    ]);
+    desk.world.cursors.set(levelCursor("queue:a"), { dueMs: T0, revision: "slowed" });
+    desk.at(MINUTE_MS);
+    assert.deepEqual(seen, ["slowed", "normal"]);
+  });
+
+  it("names the earlier fires of the task that are open", () => {
+    const seen: (readonly string[])[] = [];
+    const desk = aDesk([
+      policy("overlap", (_nowMs, facts) => {
+        seen.push(facts.running);
+        return PASS;
+      }),
+    ]);
+    desk.at(MINUTE_MS);
+    desk.at(2 * MINUTE_MS);
+    assert.deepEqual(seen, [[], [`report@${T0 + MINUTE_MS}`]]);
   });
 });
 
-function idOf(step: Step | undefined): unknown {
-  return JSON.parse(step!.publish!.message).headers.id;
+/** A task that is due each minute, and its world; times are counted from `T0`. */
+function aDesk(policies: readonly Policy[], own: Partial<Task> = {}) {
+  const ready = {
+    ...aReady({ name: "report", ...own }, anEvery(MINUTE_MS)),
+    gate: gateOf(policies),
+  };
+  const desk = { world: worldAt(T0, ready.revision) };
+  return {
+    get world(): World {
+      return desk.world;
+    },
+    at(afterMs: number, { isLost = false } = {}): Step[] {
+      const steps = decide(ready, desk.world, TERM, { nowMs: T0 + afterMs, limit: 100 });
+      if (!isLost) { for (const step of steps) applyStep(desk.world, step); }
+      return steps;
+    },
+    lookMs: () => lookMs(ready, desk.world)! - T0,
+    /** Another has the cursors, and nothing else. */
+    changeLeader(): void {
+      desk.world = aWorld(Object.fromEntries(desk.world.cursors));
+    },
+  };
+}
+
+function worldAt(dueMs: number, revision: string): World {
+  return aWorld({ report: { dueMs, revision } });
+}
+
+/** Rows as type, due time after `T0`, and detail. */
+function rowsOf(steps: readonly Step[]): [string, number, Record<string, unknown>][] {
+  return steps.map(({ row }) => [row.type, row.dueMs! - T0, row.detail]);
+}
+
+function policy(
+  name: string,
+  judge: (nowMs: number, facts: Parameters<Policy["judge"]>[2]) => Verdict,
+): Policy {
+  return { name, judge: (_fire, nowMs, facts) => judge(nowMs, facts) };
+}
+
+function delayedBy(shiftMs: number): Policy {
+  return {
+    name: "spread",
+    judge: ({ dueMs }, nowMs) =>
+      nowMs >= dueMs + shiftMs ? PASS : { kind: "delay", untilMs: dueMs + shiftMs, reason: "so" },
+  };
+}
+
+function until(afterMs: number): Verdict {
+  return { kind: "delay", untilMs: T0 + afterMs, reason: "so" };
+}
+
+function waitFor(cause: string, againMs: number): Verdict {
+  return { kind: "wait", cause, againMs, reason: "so" };
 }

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import type { Term } from "../../src/core/decide.ts";
-import { WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
+import type { Term } from "../../src/core/chain.ts";
+import { BATCH_MAX } from "../../src/ports.ts";
+import { SHARE_MAX, WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Committed } from "../../src/ports.ts";
-import { BATCH_MAX } from "../../src/ports.ts";
 import type { CatchUp } from "../../src/task.ts";
 import { aReady, aRoster, aTimetable, rowsOf, T0 } from "../support/build.ts";
 import {
@@ -81,7 +81,7 @@ describe("tick()", () => {
     const { desk, now } = await opened(aRoster(slow, aReady({ name: "other", ...SECOND })));
     await desk.clock.advance(500_000);
     await desk.tick(now);
-    assert.equal(publishedOf(desk, "slow").length, BATCH_MAX - 1);
+    assert.equal(publishedOf(desk, "slow").length, SHARE_MAX);
     assert.deepEqual(publishedOf(desk, "other"), [T0 + 500_000]);
     for (let again = 0; again < 3; again++) await desk.tick(now);
     const expected = Array.from({ length: 500 }, (_, index) => T0 + (index + 1) * 1000);

@@ -33,13 +33,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "task id of the moment",
-    "src/core/decide.ts",
+    "src/core/chain.ts",
     "celeryTaskId(namespace, openId)",
     "celeryTaskId(namespace, `${openId} ${nowMs}`)",
   ),
   mutant(
     "task id of the term",
-    "src/core/decide.ts",
+    "src/core/chain.ts",
     "celeryTaskId(namespace, openId)",
     "celeryTaskId(namespace, `${openId} ${fence}`)",
   ),

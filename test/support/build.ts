@@ -1,12 +1,15 @@
 /** Values with everything filled in, so that a test states only what matters to it. */
 
 import { messageOf } from "../../src/celery/message.ts";
+import type { Term } from "../../src/core/chain.ts";
+import { chainOf, publish } from "../../src/core/chain.ts";
 import type { ReadyTask, Roster } from "../../src/core/roster.ts";
-import { openFires } from "../../src/follow/open_fires.ts";
 import type { World } from "../../src/core/world.ts";
+import { worldOf } from "../../src/core/world.ts";
 import type { Cursor, OpenFire } from "../../src/cursor.ts";
 import { encodeCursor } from "../../src/cursor.ts";
 import type { JournalRow, Row } from "../../src/event.ts";
+import { NO_ID } from "../../src/event.ts";
 import type { Log, LogFields } from "../../src/log.ts";
 import type { Journal, Step } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
@@ -67,6 +70,7 @@ export function aReady(own: Partial<Task> = {}, trigger?: Trigger): ReadyTask {
   return {
     task,
     trigger: trigger ?? anEvery(everyMs),
+    gate: null,
     template: messageOf(task, "beat@test"),
     list: task.queue,
     revision: revisionOf(task),
@@ -79,7 +83,18 @@ export function aRoster(...ready: readonly ReadyTask[]): Roster {
 
 /** @param cursors keyed by task */
 export function aWorld(cursors: Readonly<Record<string, Cursor>> = {}): World {
-  return { cursors: new Map(Object.entries(cursors)), open: openFires(), recordedMs: 0 };
+  return worldOf({ cursors: new Map(Object.entries(cursors)), open: [], lastId: NO_ID });
+}
+
+/** The steps that publish a task at each of some due times. @param cursor as text */
+export function publishSteps(
+  ready: ReadyTask,
+  dueTimes: readonly number[],
+  { cursor, term, nowMs }: { cursor: string; term: Term; nowMs: number },
+): Step[] {
+  const chain = chainOf(ready, cursor, term, nowMs);
+  for (const dueMs of dueTimes) publish(chain, dueMs);
+  return chain.steps;
 }
 
 export function anOpenFire(own: Partial<OpenFire> = {}): OpenFire {

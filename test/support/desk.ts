@@ -3,13 +3,13 @@
 import { serverClock, simClock } from "../../src/clock.ts";
 import { newHistory } from "../../src/lead/history.ts";
 import { committer } from "../../src/core/commit.ts";
-import type { Term } from "../../src/core/decide.ts";
-import { openFires } from "../../src/follow/open_fires.ts";
+import type { Term } from "../../src/core/chain.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import { declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import type { World } from "../../src/core/world.ts";
+import { worldOf } from "../../src/core/world.ts";
 import { encodeOpen, openKey } from "../../src/cursor.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { aWorld, T0 } from "./build.ts";
@@ -51,10 +51,7 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
     },
     /** The world as a new leader finds it. */
     async load(): Promise<World> {
-      const { cursors, open } = await journal.load();
-      const world = { cursors: new Map(cursors), open: openFires(), recordedMs: 0 };
-      for (const each of open) world.open.add(each);
-      return world;
+      return worldOf(await journal.load());
     },
     committer: (world: World = aWorld()) => committer(parts, world),
     open,

@@ -2,7 +2,6 @@
 
 import { celeryTaskId, deliveryTag } from "../../src/celery/ids.ts";
 import { listOf } from "../../src/celery/message.ts";
-import { decide } from "../../src/core/decide.ts";
 import type { Followed } from "../../src/follow/follow.ts";
 import { follower } from "../../src/follow/follow.ts";
 import type { ReadyTask } from "../../src/core/roster.ts";
@@ -17,7 +16,7 @@ import { memorySensors } from "../../src/memory/sensors.ts";
 import type { MemoryStore } from "../../src/memory/store.ts";
 import type { Hint, Journal, Sensors, TaskResult } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
-import { aLog, aReady, aTask, aWorld, rowsOf, T0 } from "./build.ts";
+import { aLog, aReady, aTask, aWorld, publishSteps, rowsOf, T0 } from "./build.ts";
 
 export const NAMESPACE = "test";
 export const FENCE = 1;
@@ -142,9 +141,9 @@ function faultySensors(inner: MemorySensors, faults: Faults): Omit<Sensors, "lis
 }
 
 async function publish(journal: Journal, world: World, ready: ReadyTask, nowMs: number) {
-  const gap = { dropped: null, fires: [nowMs] };
   const term = { namespace: NAMESPACE, fence: FENCE };
-  const [step] = decide(ready, cursorText(world, ready.task.name), gap, term, nowMs);
+  const cursor = cursorText(world, ready.task.name);
+  const [step] = publishSteps(ready, [nowMs], { cursor, term, nowMs });
   const reply = await journal.commit([step!], FENCE);
   if (reply.kind !== "done" || reply.outcomes[0]!.kind !== "committed") {
     throw new Error(`expected the step to be committed, got ${JSON.stringify(reply)}`);
