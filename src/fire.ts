@@ -6,6 +6,25 @@ export type FireId = `${string}@${number}`;
 /** Names that an entry may have; they stand in ids, keys and command lines, so no spaces and no `@`. */
 export const TASK_NAME = /^[A-Za-z0-9_.:-]+$/;
 
+/** The name of what somebody asked for: the entry, a plus, and the request. No entry is called so. */
+const WANTED_NAME = /^([A-Za-z0-9_.:-]+)\+([A-Za-z0-9_.:-]+)$/;
+
+/** The name that fires of `task` carry which the request called `requestId` asked for. */
+export function wantedName(task: string, requestId: string): string {
+  return `${task}+${requestId}`;
+}
+
+/** Whether fires may carry this name: that of an entry, or one of {@link wantedName}. */
+export function isFireName(name: string): boolean {
+  return TASK_NAME.test(name) || WANTED_NAME.test(name);
+}
+
+/** The entry that a name of fires is about, whoever asked for them. */
+export function entryOf(name: string): string {
+  const plus = name.indexOf("+");
+  return plus < 0 ? name : name.slice(0, plus);
+}
+
 export function fireIdOf(task: string, dueMs: number): FireId {
   return `${task}@${dueMs}`;
 }
@@ -15,7 +34,7 @@ export function parseFireId(text: string): { task: string; dueMs: number } | nul
   const at = text.lastIndexOf("@");
   const task = text.slice(0, at);
   const due = text.slice(at + 1);
-  if (at < 1 || !TASK_NAME.test(task) || !/^-?\d+$/.test(due)) return null;
+  if (at < 1 || !isFireName(task) || !/^-?\d+$/.test(due)) return null;
   return { task, dueMs: Number(due) };
 }
 

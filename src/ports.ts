@@ -2,6 +2,7 @@
 
 import type { Cursor, OpenFire } from "./cursor.ts";
 import type { JournalRow, Row } from "./event.ts";
+import type { RequestEntry } from "./request.ts";
 
 /** The only source of time. */
 export interface Clock {
@@ -296,4 +297,23 @@ export interface Sensors {
   results(taskIds: readonly string[]): Promise<(TaskResult | null)[]>;
   /** Calls `onHint` until `signal` is aborted; reconnects by itself; what was sent meanwhile is lost. */
   listen(onHint: (hint: Hint) => void, signal: AbortSignal): void;
+}
+
+/** The stream of what people ask for. Anyone may append to it; the leader reads. */
+export interface Requests {
+  /**
+   * Entries after `id`, oldest first.
+   * @throws {JournalUnavailableError}
+   */
+  after(id: string, limit: number): Promise<readonly RequestEntry[]>;
+  /** The entry of this id; `null` where it is gone. @throws {JournalUnavailableError} */
+  at(id: string): Promise<RequestEntry | null>;
+  /**
+   * Appends a request.
+   *
+   * @param keepFromId what is older may be trimmed
+   * @returns its id in the stream: the server's time
+   * @throws {JournalUnavailableError} it may be there all the same: append it again under the same id
+   */
+  append(text: string, keepFromId: string): Promise<string>;
 }

@@ -134,10 +134,27 @@ const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
     [listText("added", added), listText("changed", changed), listText("retired", retired)]
       .filter((part) => part !== "").join("; ") || "nothing changed",
   "control.reload_refused": ({ problems }) => problems.join("; "),
+  "control.requested": ({ request, kind, who, note, fires }) =>
+    `${kind} ${request} by ${who}${fires === undefined ? "" : `, ${fires} fires`}${noteText(note)}`,
+  "control.answered": ({ request, result, reason, published, passed }) =>
+    [
+      `${request} ${result}`,
+      ...(published === undefined ? [] : [`${published} published`]),
+      ...(passed ? [`${passed} passed over`] : []),
+      ...(reason === undefined ? [] : [reason]),
+    ].join(", "),
+  "control.paused": ({ who, note }) => `by ${who}${noteText(note)}`,
+  "control.resumed": ({ who, note, sinceMs }) =>
+    `by ${who}${noteText(note)}; it was paused since ${dueText(sinceMs)}`,
+  "journal.snapshot": ({ cutId, rows }) => `of ${rows} rows before ${cutId}`,
 };
 
 function workerText(worker: string | undefined): string {
   return worker === undefined ? "" : `${worker}, `;
+}
+
+function noteText(note: string): string {
+  return note === "" ? "" : `: ${note}`;
 }
 
 function listText(what: string, names: readonly string[]): string {

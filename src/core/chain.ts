@@ -124,7 +124,9 @@ export function publishOf(
     publishedMs: nowMs,
   });
   const open: OpenFire = {
-    ...name,
+    task: name.task,
+    dueMs: name.dueMs,
+    attempt: name.attempt,
     list,
     fence,
     publishedMs: nowMs,

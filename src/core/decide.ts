@@ -8,6 +8,7 @@ import type { Decision, Facts } from "../policies/mod.ts";
 import type { Step } from "../ports.ts";
 import type { Chain, Term } from "./chain.ts";
 import { chainOf, drop, hold, publish, skip } from "./chain.ts";
+import { pauseAt } from "./pauses.ts";
 import type { ReadyTask } from "./roster.ts";
 import type { SkipRun } from "./skip_run.ts";
 import { flushStep, SKIP_RUN_MS } from "./skip_run.ts";
@@ -174,12 +175,13 @@ function writeOldRun(desk: Desk): void {
   desk.run = { ...run, base: chain.cursor, writtenMs: chain.nowMs, fromMs: null, count: 0 };
 }
 
-function factsOf(world: World, task: string, dueMs: number): Facts {
+/** What a policy may know of the world. */
+export function factsOf(world: World, task: string, dueMs: number): Facts {
   return {
     get running() {
       return world.open.runningOf(task, dueMs);
     },
     level: (key) => (world.cursors.get(levelCursor(key))?.revision ?? "normal") as Level,
-    pause: null,
+    pause: pauseAt(world.cursors, task, dueMs),
   };
 }

@@ -4,6 +4,7 @@ import type { Task } from "../task.ts";
 import { jitter } from "./jitter.ts";
 import type { Policy } from "./mod.ts";
 import { overlap } from "./overlap.ts";
+import { pause } from "./pause.ts";
 import { session } from "./session.ts";
 import { openingsOf, window } from "./window.ts";
 
@@ -22,7 +23,7 @@ export type PolicyData = Readonly<Record<never, never>>;
  * 5. slo, pressure: what was measured, last, so that it is as fresh as can be when a fire goes out.
  */
 export function policiesOf({ policies: specs }: Task, _data: PolicyData): Policy[] {
-  const policies: Policy[] = [];
+  const policies: Policy[] = [pause()];
   if (specs.session !== null) policies.push(session(specs.session));
   const openings = specs.window === null ? null : openingsOf(specs.window);
   if (specs.window !== null && openings !== null) policies.push(window(specs.window, openings));

@@ -13,6 +13,8 @@ export interface Keys {
   readonly fence: string;
   /** String: which history this is. */
   readonly epoch: string;
+  /** Stream: what people ask for. */
+  readonly requests: string;
   /** The key of a broker's list. */
   list(name: string): string;
 }
@@ -29,6 +31,7 @@ export function keysOf(namespace: string, globalKeyPrefix: string): Keys {
     lease: `${namespace}:lease`,
     fence: `${namespace}:fence`,
     epoch: `${namespace}:epoch`,
+    requests: `${namespace}:requests`,
     list: (name) => globalKeyPrefix + name,
   };
 }

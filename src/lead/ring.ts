@@ -1,0 +1,112 @@
+/**
+ * Which requests were handled: a ring of log cursors, one a request. The newest says how far the
+ * stream of requests was read; each says what became of its request, so that one that is asked again
+ * under the same id is known. A request's rows move its own cursor, so each is written once.
+ */
+
+import type { Cursor } from "../cursor.ts";
+import { encodeCursor } from "../cursor.ts";
+import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
+
+/** Requests that are remembered; older ones are forgotten, and asked again they are new. */
+export const RING_SIZE = 1_000;
+
+/** `taken`: it has begun, and goes on. */
+export type SlotState = "taken" | "done" | "refused";
+
+export interface Slot {
+  /** Of the entry in the stream. */
+  readonly entryId: string;
+  /** The count of requests up to this one. */
+  readonly number: number;
+  readonly state: SlotState;
+  /** How many of its fires are settled, and how many of these were published. */
+  readonly settled: number;
+  readonly published: number;
+  readonly requestId: string;
+}
+
+export interface Ring {
+  /** By the name of its cursor. */
+  readonly slots: ReadonlyMap<string, Slot>;
+  /** The newest entry that was taken up; `0-0` for none. */
+  readonly lastId: string;
+  /** The number of the next request, and the name of its cursor. */
+  readonly next: { readonly number: number; readonly cursor: string };
+}
+
+/** @param cursors all of them, or those of the ring */
+export function ringOf(cursors: ReadonlyMap<string, Cursor>): Ring {
+  const slots = new Map<string, Slot>();
+  let lastId = NO_ID;
+  let number = 0;
+  for (const cursor of SLOT_CURSORS) {
+    const slot = decodeSlot(cursors.get(cursor));
+    if (slot === null) continue;
+    slots.set(cursor, slot);
+    number = Math.max(number, slot.number);
+    if (compareIds(slot.entryId, lastId) > 0) lastId = slot.entryId;
+  }
+  do number++; while (slots.get(slotCursor(number))?.state === "taken");
+  return { slots, lastId, next: { number, cursor: slotCursor(number) } };
+}
+
+/** What became of a request that was not refused; `null` where it is new. */
+export function slotOf({ slots }: Ring, requestId: string): Slot | null {
+  let found: Slot | null = null;
+  for (const slot of slots.values()) {
+    const isIt = slot.requestId === requestId && slot.state !== "refused";
+    if (isIt && slot.number > (found?.number ?? 0)) found = slot;
+  }
+  return found;
+}
+
+/** Requests that have begun and not ended, by their cursors. */
+export function takenSlots({ slots }: Ring): [cursor: string, slot: Slot][] {
+  return [...slots].filter(([, { state }]) => state === "taken");
+}
+
+/** The oldest entry that is needed still; what is older may be trimmed. */
+export function neededId(ring: Ring): string {
+  const taken = takenSlots(ring).map(([, { entryId }]) => entryId);
+  return taken.reduce((one, other) => compareIds(other, one) < 0 ? other : one, ring.lastId);
+}
+
+const STATE_CODE: Record<SlotState, string> = { taken: "t", done: "d", refused: "r" };
+const STATE_OF = new Map(
+  (Object.entries(STATE_CODE) as [SlotState, string][]).map(([state, code]) => [code, state]),
+);
+
+/** The text of a slot's cursor: its time is that of the entry. */
+export function encodeSlot(slot: Slot): string {
+  const { entryId, number, state, settled, published, requestId } = slot;
+  const sequence = entryId.slice(entryId.indexOf("-") + 1);
+  const stand = `${STATE_CODE[state]}${settled}.${published}`;
+  const revision = `${sequence}/${number}/${stand}/${requestId}`;
+  return encodeCursor({ dueMs: millisecondsOf(entryId), revision });
+}
+
+/** Loose: a cursor that another build wrote is as good as none. */
+function decodeSlot(cursor: Cursor | undefined): Slot | null {
+  const match = /^(\d+)\/(\d+)\/([tdr])(\d+)\.(\d+)\/(.+)$/.exec(cursor?.revision ?? "");
+  if (cursor === undefined || match === null) return null;
+  const [, sequence, number, code, settled, published, requestId] = match;
+  return {
+    entryId: `${cursor.dueMs}-${sequence}`,
+    number: Number(number),
+    state: STATE_OF.get(code!)!,
+    settled: Number(settled),
+    published: Number(published),
+    requestId: requestId!,
+  };
+}
+
+function slotCursor(number: number): string {
+  return `@request:${number % RING_SIZE}`;
+}
+
+/** The names of all cursors of the ring. */
+export const SLOT_CURSORS: readonly string[] = Array.from(
+  { length: RING_SIZE },
+  (_, number) => slotCursor(number),
+);
