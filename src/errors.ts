@@ -43,6 +43,13 @@ export class ConfigError extends BeatError {
   }
 }
 
+/** Rows could not be written to their archive, or not be read from it. */
+export class ArchiveError extends BeatError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("ARCHIVE", EXIT.failure, message, options);
+  }
+}
+
 /** A wrong command line. */
 export class UsageError extends BeatError {
   constructor(message: string) {

@@ -115,6 +115,23 @@ export interface Trace {
   readonly newestId: string;
 }
 
+/** How large the hot journal is. */
+export interface JournalExtent {
+  readonly rows: number;
+  /** As the server estimates it; `null` where it does not say. */
+  readonly bytes: number | null;
+  /** Of its first entry and its last; `null` for none. */
+  readonly firstId: string | null;
+  readonly lastId: string | null;
+}
+
+/** What became of a request to cut old rows off. */
+export type Trimmed =
+  | { readonly kind: "fenced" }
+  /** It begins elsewhere than was thought, or the first row that was to stay is not there. */
+  | { readonly kind: "moved" }
+  | { readonly kind: "done"; readonly rows: number };
+
 /** A range of the journal, both ends included. */
 export interface ReadRange {
   /** A stream id or Unix milliseconds as text; `-` for the start. */
@@ -158,6 +175,17 @@ export interface Journal {
   /** Looks for a row by its id. @throws {JournalUnavailableError} */
   trace(id: string): Promise<Trace>;
 
+  /** @throws {JournalUnavailableError} */
+  extent(): Promise<JournalExtent>;
+
+  /**
+   * Cuts off every row before `cutId`, which is there and stays.
+   *
+   * @param request.firstId with which the journal begins
+   * @throws {JournalUnavailableError}
+   */
+  trim(request: { firstId: string; cutId: string }, fence: number): Promise<Trimmed>;
+
   /** Rows in the order they were recorded; entries that are not rows are passed to `onForeign`. */
   read(range: ReadRange, onForeign?: (id: string, why: string) => void): AsyncIterable<JournalRow>;
 
@@ -166,6 +194,30 @@ export interface Journal {
     range: ReadRange,
     onForeign?: (id: string, why: string) => void,
   ): AsyncIterable<JournalRow>;
+}
+
+/** Rows in a row that were taken out of the hot journal, under the ids of the first and the last. */
+export interface Segment {
+  readonly firstId: string;
+  readonly lastId: string;
+  readonly rows: number;
+}
+
+/** Where rows go before they are cut off: of one history, and readable by anything. */
+export interface Archive {
+  /**
+   * Whole or not at all, and safe against a loss of power; the same again changes nothing.
+   *
+   * @param lines one JSON object a row, without line ends (`archive/line.ts`)
+   * @throws {ArchiveError}
+   */
+  write(segment: Segment, lines: readonly string[]): Promise<void>;
+  /** By their first ids; those that lie within another are left out. @throws {ArchiveError} */
+  list(): Promise<readonly Segment[]>;
+  /** Lines, some at a time, in their order. @throws {ArchiveError} in the middle, too */
+  read(segment: Segment): AsyncIterable<readonly string[]>;
+  /** Why nothing can be written to it; `null` where it can. Leaves nothing behind. */
+  problem(): Promise<string | null>;
 }
 
 export type Taken =

@@ -2,8 +2,8 @@
  * The audit: each due time of the schedule as it was, joined with the rows about it. Pure and streaming;
  * it keeps the open fires and what it counts of each task, however long the journal is.
  *
- * It begins with the first row of the journal, whatever the window: what was declared, decided and open
- * at the beginning of the window follows from the rows before it, and from nothing else.
+ * It begins with the first row of the journal, or with what a snapshot says that the rows before it came
+ * to: what was declared, decided and open at the beginning of the window follows from nothing else.
  */
 
 import type { JournalRow } from "../event.ts";
@@ -17,6 +17,8 @@ import type { Account, AuditOptions, Ledger } from "./ledger.ts";
 import { accountOf, entryOf, noteRow, openLedger, secondsText } from "./ledger.ts";
 import type { Declared } from "./schedule.ts";
 import { countIn, declare, retire } from "./schedule.ts";
+import type { SnapshotState } from "./snapshot.ts";
+import { ledgerFrom } from "./snapshot.ts";
 import { addTo } from "./tally.ts";
 
 export interface Audit {
@@ -30,8 +32,9 @@ export interface Audit {
   readonly ledger: Ledger;
 }
 
-export function auditOf(options: AuditOptions): Audit {
-  const ledger = openLedger(options);
+/** @param seed what the rows before the first came to; they need not be read then */
+export function auditOf(options: AuditOptions, seed: SnapshotState | null = null): Audit {
+  const ledger = seed === null ? openLedger(options) : ledgerFrom(options, seed);
   return {
     ledger,
     take: (row) => takeRow(ledger, row),

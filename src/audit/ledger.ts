@@ -9,7 +9,7 @@ import { foldOf } from "./fold.ts";
 import type { Deadlines, Plan } from "./schedule.ts";
 import type { Tally } from "./tally.ts";
 import { newTally } from "./tally.ts";
-import type { Terms } from "./terms.ts";
+import type { KeptTerms, Terms } from "./terms.ts";
 import { termsOf } from "./terms.ts";
 
 export interface AuditOptions {
@@ -80,11 +80,15 @@ export interface Ledger extends AuditOptions {
   isAfterLoss: boolean;
 }
 
-export function openLedger(options: AuditOptions): Ledger {
+/** @param seed what rows before the first came to; `null` where that is not known, or nothing */
+export function openLedger(
+  options: AuditOptions,
+  seed: { fold: Partial<Fold<Note>>; terms: KeptTerms } | null = null,
+): Ledger {
   return {
     ...options,
-    fold: foldOf(),
-    terms: termsOf(options.isTrimmed),
+    fold: foldOf(seed?.fold),
+    terms: termsOf(options.isTrimmed, seed?.terms),
     findings: findingsOf(),
     accounts: new Map(),
     rows: 0,

@@ -16,22 +16,29 @@ export interface Terms {
   readonly fence: number | null;
   /** Rows of the term itself so far, and whether one of them ended it. */
   readonly told: { readonly count: number; readonly isEnded: boolean };
-  /** `control.*` rows so far. */
+  /** Rows of reloads so far, and the text of the last. */
   readonly controls: number;
+  readonly lastControl: string;
   /** The last cut of the history that was told. */
   readonly loss: Loss | null;
   /** No row was ever before the first: a namespace begins with a term. */
   readonly isWhole: boolean;
 }
 
-/** @param isTrimmed rows before the first are known to be gone */
-export function termsOf(isTrimmed: boolean): Terms {
-  let fence: number | null = null;
-  let told = { count: 0, isEnded: false };
-  let controls = 0;
-  let lastControl = "";
-  let loss: Loss | null = null;
-  let isWhole = false;
+/** What is to be known of the terms before a row, to go on from there. */
+export type KeptTerms = Omit<Terms, "take">;
+
+/**
+ * @param isTrimmed rows before the first are known to be gone
+ * @param seed what came before the first row; `null` where that is not known, or nothing
+ */
+export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Terms {
+  let fence = seed?.fence ?? null;
+  let told = seed?.told ?? { count: 0, isEnded: false };
+  let controls = seed?.controls ?? 0;
+  let lastControl = seed?.lastControl ?? "";
+  let loss = seed?.loss ?? null;
+  let isWhole = seed?.isWhole ?? false;
 
   function start(row: JournalRow): string | null {
     if (fence !== null && row.fence <= fence) return "its term had begun before";
@@ -86,6 +93,9 @@ export function termsOf(isTrimmed: boolean): Terms {
     get controls() {
       return controls;
     },
+    get lastControl() {
+      return lastControl;
+    },
     get loss() {
       return loss;
     },
@@ -98,9 +108,12 @@ export function termsOf(isTrimmed: boolean): Terms {
       const problem = row.fence === fence ? null : within(row);
       if (row.task !== "" || problem !== null) return problem;
       if (row.type.startsWith("term.")) return ofTerm(row);
-      return row.type.startsWith("control.") ? control(row) : null;
+      return NUMBERED.has(row.type) ? control(row) : null;
     },
   };
 }
+
+/** The others are about requests, which have cursors of their own. */
+const NUMBERED: ReadonlySet<string> = new Set(["control.reloaded", "control.reload_refused"]);
 
 const LOSSES: ReadonlySet<string> = new Set(["term.history_lost", "term.history_shortened"]);

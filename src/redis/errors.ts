@@ -173,3 +173,13 @@ export function refuseForeign(what: string): JournalUnavailableError {
     "fatal",
   );
 }
+
+/** `null` where the user may not ask that. */
+export async function orNull<T>(question: () => Promise<T>): Promise<T | null> {
+  try {
+    return await question();
+  } catch (error) {
+    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
+    throw error;
+  }
+}

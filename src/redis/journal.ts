@@ -13,11 +13,12 @@ import { ask } from "./client.ts";
 import commitText from "./commit.lua" with { type: "text" };
 import type { Keys } from "./keys.ts";
 import { loadAll, loadSome } from "./load.ts";
-import { readRows, traceRow } from "./read.ts";
+import { journalExtent, readRows, traceRow } from "./read.ts";
 import { refuseForeign } from "./errors.ts";
 import type { Script } from "./script.ts";
 import { runScript, scriptOf } from "./script.ts";
 import settleText from "./settle.lua" with { type: "text" };
+import { trimRows } from "./trim.ts";
 
 const COMMIT = scriptOf(commitText);
 const SETTLE = scriptOf(settleText);
@@ -59,6 +60,8 @@ export function redisJournal(client: Redis, keys: Keys): Journal {
     load: () => loadAll(client, keys),
     reload: (tasks, openIds) => loadSome(client, keys, tasks, openIds),
     trace: (id) => traceRow(client, keys, id),
+    extent: () => journalExtent(client, keys),
+    trim: (request, fence) => trimRows(client, keys, request, fence),
     read: (range, onForeign) => readRows(client, keys, range, { isBackwards: false, onForeign }),
     readBack: (range, onForeign) => readRows(client, keys, range, { isBackwards: true, onForeign }),
   };

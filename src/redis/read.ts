@@ -3,8 +3,9 @@
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
 import { decodeRow, NO_ID } from "../event.ts";
-import type { ReadRange, Trace } from "../ports.ts";
+import type { JournalExtent, ReadRange, Trace } from "../ports.ts";
 import { ask } from "./client.ts";
+import { orNull } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import { transaction } from "./transaction.ts";
 
@@ -103,4 +104,26 @@ export async function traceRow(client: Redis, { journal }: Keys, id: string): Pr
     ["XREVRANGE", journal, "+", "-", "COUNT", "1"],
   ]) as [id: string, fields: string[]][][];
   return { stayedId: stayed![0]?.[0] ?? null, newestId: newest![0]?.[0] ?? NO_ID };
+}
+
+/** @throws {JournalUnavailableError} */
+export async function journalExtent(client: Redis, keys: Keys): Promise<JournalExtent> {
+  const { journal } = keys;
+  const [rows, bytes, firstId, [last]] = await Promise.all([
+    orNull(() => ask(client, () => client.xlen(journal))),
+    orNull(() => ask(client, () => client.memory("USAGE", journal))),
+    firstRowId(client, keys),
+    ask(client, () => client.call("XREVRANGE", journal, "+", "-", "COUNT", 1)) as Promise<Entry[]>,
+  ]);
+  const lastId = last?.[0] ?? null;
+  return { rows: rows ?? 0, bytes, firstId, lastId };
+}
+
+/** The id of the first entry; `null` for none. @throws {JournalUnavailableError} */
+export async function firstRowId(client: Redis, { journal }: Keys): Promise<string | null> {
+  const [entry] = await ask(
+    client,
+    () => client.call("XRANGE", journal, "-", "+", "COUNT", 1),
+  ) as Entry[];
+  return entry?.[0] ?? null;
 }

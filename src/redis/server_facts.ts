@@ -3,10 +3,11 @@
 import type { Redis } from "ioredis";
 import { PIDBOX_BINDING } from "../celery/pidbox.ts";
 import { systemClock } from "../clock.ts";
-import { JournalUnavailableError } from "../errors.ts";
+import { millisecondsOf as idMs } from "../event.ts";
 import { ask } from "./client.ts";
-import { codeOf } from "./errors.ts";
+import { orNull } from "./errors.ts";
 import type { Keys } from "./keys.ts";
+import { journalExtent } from "./read.ts";
 import { factsOf, savePoints } from "./server_check.ts";
 import { millisecondsOf } from "./transaction.ts";
 
@@ -49,21 +50,10 @@ async function clockOf(client: Redis): Promise<ServerFacts["clock"]> {
   return { differenceMs: Math.round(systemClock.wallMs() - errorMs - serverMs), errorMs };
 }
 
-async function sizeOf(client: Redis, { journal }: Keys): Promise<JournalSize> {
-  const edge = async (command: "XRANGE" | "XREVRANGE", from: string, to: string) => {
-    const [entry] = await ask(
-      client,
-      () => client.call(command, journal, from, to, "COUNT", 1),
-    ) as [id: string, fields: string[]][];
-    return entry === undefined ? null : Number(entry[0].split("-")[0]);
-  };
-  const [rows, bytes, firstMs, lastMs] = await Promise.all([
-    orNull(() => ask(client, () => client.xlen(journal))),
-    orNull(() => ask(client, () => client.memory("USAGE", journal))),
-    edge("XRANGE", "-", "+"),
-    edge("XREVRANGE", "+", "-"),
-  ]);
-  return { rows: rows ?? 0, bytes, firstMs, lastMs };
+async function sizeOf(client: Redis, keys: Keys): Promise<JournalSize> {
+  const { rows, bytes, firstId, lastId } = await journalExtent(client, keys);
+  const timeOf = (id: string | null) => id === null ? null : idMs(id);
+  return { rows, bytes, firstMs: timeOf(firstId), lastMs: timeOf(lastId) };
 }
 
 /** Messages that workers hold. */
@@ -108,14 +98,4 @@ export async function workerPrefixes(client: Redis, expected: string): Promise<s
     }
     return [...found].sort();
   });
-}
-
-/** `null` where the user may not ask that. */
-async function orNull<T>(question: () => Promise<T>): Promise<T | null> {
-  try {
-    return await question();
-  } catch (error) {
-    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
-    throw error;
-  }
 }

@@ -95,6 +95,8 @@ export function flakyJournal(inner: Journal): FlakyJournal {
     },
     read: (range, onForeign) => inner.read(range, onForeign),
     trace: (id) => inner.trace(id),
+    extent: () => inner.extent(),
+    trim: (request, fence) => inner.trim(request, fence),
     readBack: (range, onForeign) => inner.readBack(range, onForeign),
   };
   return flaky;

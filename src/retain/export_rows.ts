@@ -1,0 +1,130 @@
+/** Writes the oldest rows of the hot journal to the archive, and folds them on the way. */
+
+import { auditOf } from "../audit/audit.ts";
+import type { SnapshotState } from "../audit/snapshot.ts";
+import { snapshotOf } from "../audit/snapshot.ts";
+import { foreignLine, lineOf } from "../archive/line.ts";
+import { covers } from "../archive/segments.ts";
+import { compareIds } from "../event.ts";
+import { fireIdOf } from "../fire.ts";
+import type { Archive, Clock, Journal } from "../ports.ts";
+
+/** A segment is read whole by whoever wants a row of it. */
+export const SEGMENT_ROWS = 25_000;
+/** Rows that go in one call. */
+const TRIM_ROWS = 10_000;
+/** After so many rows others get their turn, so long. Milliseconds. */
+const BREATH_ROWS = 250;
+const BREATH_MS = 5;
+
+export interface ExportRequest {
+  /** With which the journal begins. */
+  readonly firstId: string;
+  /** This row stays in any case. */
+  readonly lastId: string;
+  /** What the rows before came to; `null` where that is not known, or nothing. */
+  readonly seed: SnapshotState | null;
+  /** Whether no row was ever before the first. */
+  readonly isBeginning: boolean;
+  readonly openFires: ReadonlySet<string>;
+  /** Whether a row, the `count`th from 0, is to go. */
+  goes(row: { id: string; count: number }): boolean;
+}
+
+export interface Exported {
+  /** The first row that stays. */
+  readonly cutId: string;
+  /** Entries before it. */
+  readonly count: number;
+  /** Ids between, up to which can be cut on the way. */
+  readonly stops: readonly string[];
+  readonly state: SnapshotState;
+  /** The open fire at whose first row it ended; `null` where all went that were to go. */
+  readonly heldBy: string | null;
+}
+
+/**
+ * @returns `null` where it was aborted, or found no row that stays
+ * @throws {ArchiveError | JournalUnavailableError} what was written by then is harmless
+ */
+export async function exportRows(
+  { journal, archive, clock }: {
+    readonly journal: Pick<Journal, "read">;
+    readonly archive: Pick<Archive, "list" | "write">;
+    readonly clock: Clock;
+  },
+  request: ExportRequest,
+  signal: AbortSignal,
+): Promise<Exported | null> {
+  const { firstId, lastId, seed, isBeginning, openFires, goes } = request;
+  const fold = auditOf({ ...FOLD_ALONE, isTrimmed: !isBeginning }, seed);
+  const writer = await segmentWriter(archive, firstId);
+  const stops: string[] = [];
+  let count = 0;
+  const takeForeign = (id: string, why: string) => {
+    count++;
+    writer.add(id, foreignLine({ id, why }));
+  };
+  for await (const row of journal.read({ from: firstId, to: lastId }, takeForeign)) {
+    if (signal.aborted) return null;
+    const fireId = row.dueMs === null ? "" : fireIdOf(row.task, row.dueMs);
+    const isHeld = openFires.has(fireId);
+    if (isHeld || compareIds(row.id, lastId) >= 0 || !goes({ id: row.id, count })) {
+      await writer.flush();
+      const state = snapshotOf(fold.ledger);
+      return { cutId: row.id, count, stops, state, heldBy: isHeld ? fireId : null };
+    }
+    if (count > 0 && count % TRIM_ROWS === 0) stops.push(row.id);
+    fold.take(row);
+    writer.add(row.id, lineOf(row));
+    if (writer.size >= SEGMENT_ROWS) await writer.flush();
+    if (++count % BREATH_ROWS === 0) await clock.sleep(BREATH_MS, signal);
+  }
+  return null;
+}
+
+/** Nothing is looked for in it. */
+const FOLD_ALONE = {
+  sinceMs: Infinity,
+  untilMs: Infinity,
+  toleranceMs: Infinity,
+  tasks: null,
+  isShowingAll: false,
+  sights: new Map(),
+};
+
+/** Collects lines into segments, without those that are in the archive. */
+async function segmentWriter(archive: Pick<Archive, "list" | "write">, fromId: string) {
+  const there = (await archive.list()).filter(({ lastId }) => compareIds(lastId, fromId) >= 0);
+  let lines: string[] = [];
+  let ids: string[] = [];
+  let isAfterGap = false;
+  const waiting: Promise<void>[] = [];
+  const cut = () => {
+    if (lines.length === 0) return;
+    const segment = { firstId: ids[0]!, lastId: ids.at(-1)!, rows: lines.length };
+    const written = archive.write(segment, lines);
+    // It is awaited in `flush`.
+    written.catch(() => {});
+    waiting.push(written);
+    [lines, ids] = [[], []];
+  };
+  return {
+    get size() {
+      return lines.length;
+    },
+    add(id: string, line: string): void {
+      const isThere = there.length > 0 && covers(there, id);
+      if (isThere && !isAfterGap) cut();
+      isAfterGap = isThere;
+      if (isThere) return;
+      lines.push(line);
+      ids.push(id);
+    },
+    /** @throws {ArchiveError} */
+    async flush(): Promise<void> {
+      cut();
+      await Promise.all(waiting.splice(0));
+    },
+  };
+}

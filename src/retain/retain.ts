@@ -1,0 +1,188 @@
+/**
+ * Keeps the hot journal within its age and size. In this order, each step harmless to repeat: rows are
+ * written to the archive, a snapshot row says what they came to, and only then they are cut off. What is
+ * open is never cut off.
+ */
+
+import type { Snapshot, SnapshotState } from "../audit/snapshot.ts";
+import { checksumOf } from "../audit/snapshot.ts";
+import type { ServerClock } from "../clock.ts";
+import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
+import { compareIds, millisecondsOf } from "../event.ts";
+import type { Archive, Clock, Journal, JournalExtent, Step } from "../ports.ts";
+import { exportRows } from "./export_rows.ts";
+import { newestSnapshot } from "./newest_snapshot.ts";
+
+export interface Limits {
+  /** Rows that are older go. Milliseconds. */
+  readonly keepMs: number;
+  /** Of the stream in Redis. */
+  readonly maxBytes: number;
+}
+
+export interface RetainParts {
+  readonly journal: Pick<Journal, "extent" | "read" | "reload" | "commit" | "trim">;
+  readonly archive: Archive;
+  readonly clock: Clock;
+  readonly server: Pick<ServerClock, "nowMs">;
+  readonly limits: Limits;
+  /** Fires that are open or held, by their ids (`fireIdOf`). */
+  readonly openFires: () => ReadonlySet<string>;
+}
+
+export type Retained =
+  | { readonly kind: "fenced" }
+  /** `heldBy`: the open fire whose rows, and those after them, could not go although they should. */
+  | { readonly kind: "kept"; readonly rows: number; readonly heldBy: string | null };
+
+const NOTHING: Retained = { kind: "kept", rows: 0, heldBy: null };
+
+/** Of {@link Limits.maxBytes}: from here on rows go before their time, and so much is to stay. */
+const FULL = 0.9;
+const ROOM = 0.75;
+/** Of {@link Limits.keepMs}: how much older rows may get, so that a snapshot stands for many. */
+const SLACK = 1 / 24;
+/** About what a row takes where the server does not say. */
+const ROW_BYTES = 100;
+
+/** Which rows are to go: those recorded before a time, and at least so many. */
+export interface Target {
+  readonly beforeMs: number;
+  readonly rows: number;
+}
+
+/**
+ * One look; mostly there is nothing to do.
+ *
+ * @throws {ArchiveError} nothing was cut off
+ * @throws {JournalUnavailableError} safe to repeat
+ */
+export async function retain(
+  parts: RetainParts,
+  fence: number,
+  signal: AbortSignal,
+): Promise<Retained> {
+  const { journal, limits, server } = parts;
+  const extent = await journal.extent();
+  const nowMs = server.nowMs();
+  const target = targetOf(extent, nowMs, limits);
+  if (target === null || extent.firstId === null || extent.lastId === null) return NOTHING;
+  const { snapshot, cursor } = await newestSnapshot(journal);
+  const known = typeof snapshot === "string" ? null : snapshot;
+  // A snapshot whose rows are still there: whoever wrote it did not come to cutting them off.
+  if (known !== null && compareIds(known.cutId, extent.firstId) > 0) {
+    return await cutBefore(parts, { firstId: extent.firstId, known }, fence, signal);
+  }
+  if (isTooSoon(extent, nowMs, limits, known)) return NOTHING;
+  const cut = await exportRows(parts, {
+    firstId: extent.firstId,
+    lastId: extent.lastId,
+    seed: known?.cutId === extent.firstId ? known.state : null,
+    isBeginning: cursor === null,
+    openFires: parts.openFires(),
+    goes: ({ id, count }) => millisecondsOf(id) < target.beforeMs || count < target.rows,
+  }, signal);
+  if (cut === null || cut.count === 0) return NOTHING;
+  const { cutId, count, stops, state, heldBy } = cut;
+  const next = { cutId, rows: (known?.rows ?? 0) + count, state };
+  const step = snapshotStep(next, cursor, server.nowMs());
+  const reply = await journal.commit([step], fence);
+  if (reply.kind === "fenced") return reply;
+  // Another leader was here meanwhile; the next look begins with what it left.
+  if (reply.outcomes[0]?.kind !== "committed") return NOTHING;
+  const rows = await trimTo(parts, extent.firstId, [...stops, cutId], fence);
+  return rows === null ? { kind: "fenced" } : { kind: "kept", rows, heldBy };
+}
+
+/** `null` while the journal is within its limits. */
+export function targetOf(
+  { rows, bytes, firstId }: JournalExtent,
+  nowMs: number,
+  { keepMs, maxBytes }: Limits,
+): Target | null {
+  if (firstId === null) return null;
+  const isOld = millisecondsOf(firstId) < nowMs - keepMs * (1 + SLACK);
+  const size = bytes ?? rows * ROW_BYTES;
+  const isFull = size > FULL * maxBytes;
+  if (!isOld && !isFull) return null;
+  return {
+    beforeMs: isOld ? nowMs - keepMs : -Infinity,
+    rows: isFull ? Math.ceil(rows * (1 - ROOM * maxBytes / size)) : 0,
+  };
+}
+
+/** A snapshot of many tasks that are seldom due may be larger than what it lets go. */
+function isTooSoon(
+  { rows, bytes, firstId, lastId }: JournalExtent,
+  nowMs: number,
+  { keepMs, maxBytes }: Limits,
+  known: Snapshot | null,
+): boolean {
+  const [firstMs, lastMs] = [millisecondsOf(firstId!), millisecondsOf(lastId!)];
+  const size = bytes ?? rows * ROW_BYTES;
+  if (known === null || size > FULL * maxBytes || firstMs < nowMs - 2 * keepMs) return false;
+  const share = (nowMs - keepMs - firstMs) / Math.max(1, lastMs - firstMs);
+  return size * share < JSON.stringify(known.state).length;
+}
+
+/** Brings to its end what a leader of before has begun. */
+async function cutBefore(
+  parts: RetainParts,
+  { firstId, known }: { firstId: string; known: Snapshot },
+  fence: number,
+  signal: AbortSignal,
+): Promise<Retained> {
+  const cut = await exportRows(parts, {
+    firstId,
+    lastId: known.cutId,
+    seed: null,
+    isBeginning: false,
+    openFires: new Set(),
+    goes: () => true,
+  }, signal);
+  if (cut === null || cut.cutId !== known.cutId) return NOTHING;
+  const rows = await trimTo(parts, firstId, [...cut.stops, known.cutId], fence);
+  return rows === null ? { kind: "fenced" } : { kind: "kept", rows, heldBy: null };
+}
+
+function snapshotStep(
+  { cutId, rows, state }: { cutId: string; rows: number; state: SnapshotState },
+  cursor: { dueMs: number; revision: string } | null,
+  nowMs: number,
+): Step {
+  const checksum = checksumOf({ cutId, rows, state });
+  const decidedMs = Math.max(nowMs, (cursor?.dueMs ?? 0) + 1);
+  const detail = { cutId, rows, checksum, state: { ...state } };
+  return {
+    task: LOG_CURSOR.snapshot,
+    expect: cursor === null ? "" : encodeCursor(cursor),
+    next: encodeCursor({ dueMs: decidedMs, revision: checksum }),
+    notBeforeMs: 0,
+    row: { type: "journal.snapshot", task: "", dueMs: null, decidedMs, detail },
+    publish: null,
+  };
+}
+
+/**
+ * Some rows at a time: the server does nothing else meanwhile.
+ * @param stops ids up to which to cut, in order
+ * @returns how many went; `null` when somebody newer leads
+ */
+async function trimTo(
+  { journal }: RetainParts,
+  firstId: string,
+  stops: readonly string[],
+  fence: number,
+): Promise<number | null> {
+  let rows = 0;
+  let beginsAt = firstId;
+  for (const cutId of stops) {
+    if (cutId === beginsAt) continue;
+    const reply = await journal.trim({ firstId: beginsAt, cutId }, fence);
+    if (reply.kind === "fenced") return null;
+    if (reply.kind === "moved") return rows;
+    rows += reply.rows;
+    beginsAt = cutId;
+  }
+  return rows;
+}
