@@ -13,11 +13,15 @@ import type { CalendarBook } from "./calendars.ts";
 import { formatDuration } from "./duration.ts";
 import { triggerHint } from "./hints.ts";
 import { nameOf } from "./issues.ts";
+import { withPlaces } from "./jitter.ts";
 import { nearest } from "./nearest.ts";
+import type { Telling } from "./policies.ts";
 import { periodOf, policiesOf } from "./policies.ts";
 import type { TaskYaml } from "./schema.ts";
 import { BUILT_IN_KEYS } from "./schema.ts";
 import { sessionOf } from "./session.ts";
+import type { Timing } from "./timing.ts";
+import { builtInTiming, timingOf } from "./timing.ts";
 import { phaseOf, triggerSpecOf } from "./trigger_spec.ts";
 import type { Values } from "./variables.ts";
 import type { YamlFile } from "./yaml_file.ts";
@@ -33,6 +37,7 @@ export interface Sources {
   readonly calendars: CalendarBook;
   /** `PAPER_TRADING_ENABLED=false (env/.env.dev.beat:3)`. */
   switchText(name: keyof Values): string;
+  isSet(name: keyof Values): boolean;
 }
 
 /** Built-in entries first, then those of the file in its order. */
@@ -58,7 +63,7 @@ export function declare(sources: Sources): Pick<Config, "tasks" | "off"> {
     const task = yamlTask(name, entry, { sources: { ...sources, isOn: by === null }, builtIn });
     if (task !== null && by === null) tasks.push(task);
   }
-  return { tasks, off };
+  return { tasks: withPlaces(tasks), off };
 }
 
 function offByFile(name: string, entry: TaskYaml, { yaml }: Sources): string | null {
@@ -97,6 +102,7 @@ function builtInTask(builtIn: BuiltIn, entry: TaskYaml, sources: EntrySources): 
     draft: { ...builtIn, trigger, args: [], kwargs: {} },
     entry,
     triggerKey: null,
+    timing: builtInTiming(builtIn, entry, sources),
     importance,
     hasPhase: entry.phase !== undefined,
   }, sources);
@@ -151,6 +157,7 @@ function yamlTask(
     },
     entry,
     triggerKey: read.key,
+    timing: timingOf(read.key, { name, entry }, sources),
     importance: null,
     hasPhase: entry.phase !== undefined,
   }, sources);
@@ -164,20 +171,22 @@ interface Parts {
   readonly entry: TaskYaml;
   /** Where the entry says when it is due; `null` where a variable does. */
   readonly triggerKey: string | null;
+  readonly timing: Timing | null;
   readonly importance: Task["importance"] | null;
   readonly hasPhase: boolean;
 }
 
 /** A checked task; `null`, and problems, when its trigger or its message cannot be. */
 function assembled(parts: Parts, sources: EntrySources): Task | null {
-  const { draft, entry, importance, hasPhase } = parts;
-  const { yaml, hints } = sources;
+  const { draft, entry, timing, importance, hasPhase } = parts;
+  const { hints } = sources;
   const trigger = checkedTrigger(parts, sources);
   if (trigger === null) return null;
   const { name, celeryTask, queue, args, kwargs, expiresMs } = draft;
   // From Friday to Monday is no period to catch up within.
   const periodMs = draft.trigger.kind === "session" ? DAY_MS : periodOf(trigger);
-  const declared = policiesOf(entry, yaml.data.defaults, { periodMs, importance });
+  const subject = { name, entry, trigger, timing };
+  const declared = policiesOf(subject, tellingOf(sources), { periodMs, importance });
   const session = sessionPolicy(name, entry, sources);
   const task: Task = {
     ...{ name, celeryTask, queue, trigger: draft.trigger, args, kwargs, expiresMs },
@@ -189,6 +198,23 @@ function assembled(parts: Parts, sources: EntrySources): Task | null {
   const hint = triggerHint(name, task.trigger, { hasPhase });
   if (hint !== null && sources.isOn) hints.push(hint);
   return task;
+}
+
+function tellingOf({ yaml, values, problems, hints, isOn }: EntrySources): Telling {
+  return {
+    yaml,
+    timezone: values.CELERY_TIMEZONE,
+    namespace: values.BEAT_NAMESPACE ?? yaml.data.beat.namespace,
+    tell(problem) {
+      const isTold = problems.some(({ where, message }) =>
+        where === problem.where && message === problem.message
+      );
+      if (!isTold) problems.push(problem);
+    },
+    hint(text) {
+      if (isOn) hints.push(text);
+    },
+  };
 }
 
 function sessionPolicy(

@@ -27,6 +27,14 @@ export function problemsOf(error: z.ZodError, source: Source): Problem[] {
 
 function problemsOfIssue(issue: z.core.$ZodIssue, source: Source): Problem[] {
   const { path } = issue;
+  if (issue.code === "invalid_union") {
+    const close = closeOption(issue);
+    if (close !== null) {
+      return close.flatMap((each) =>
+        problemsOfIssue({ ...each, path: [...path, ...each.path] }, source)
+      );
+    }
+  }
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => unknownKey(key, path, source));
   }
@@ -39,6 +47,14 @@ function problemsOfIssue(issue: z.core.$ZodIssue, source: Source): Problem[] {
     where: source.whereOf(path),
     message: `expected ${subject} to be ${expected}, got ${source.isSecret(path) ? HIDDEN : got}`,
   }];
+}
+
+/** What one option of a union has against a value whose kind is right, if that is true of one alone. */
+function closeOption(issue: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | null {
+  const close = issue.errors.filter((errors) =>
+    errors.every(({ code, path }) => path.length > 0 || code === "unrecognized_keys")
+  );
+  return close.length === 1 ? close[0]! : null;
 }
 
 const HIDDEN = "something else (not shown)";

@@ -66,6 +66,7 @@ export async function loadConfig(
       const { value, from } = environment.variables.get(name) ?? { value: "false", from: null };
       return `${name}=${value.trim()} (${from ?? "environment"})`;
     },
+    isSet: (name) => environment.variables.has(name),
   });
   hints.push(...slipHints(environment.variables.keys()));
   if (problems.length > 0) throw new ConfigError(inOrder(problems, yaml.path));

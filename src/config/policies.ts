@@ -1,12 +1,18 @@
 /** What an entry's policies are, from what it says, `defaults`, and the rules for what nobody said. */
 
+import type { Problem } from "../errors.ts";
 import type { Importance, Task } from "../task.ts";
 import { NO_POLICIES } from "../task.ts";
 import type { Trigger } from "../triggers/mod.ts";
-import type { PoliciesYaml } from "./schema.ts";
+import { jitterOf } from "./jitter.ts";
+import type { TaskYaml } from "./schema.ts";
+import type { Timing } from "./timing.ts";
+import { windowOf } from "./window.ts";
+import type { YamlFile } from "./yaml_file.ts";
 
 const MINUTE_MS = 60_000;
-const GIVE_UP_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+const GIVE_UP_MS = 7 * DAY_MS;
 const CAP = 100;
 
 /** Stands for the period of a task that is due once. */
@@ -25,17 +31,40 @@ export type Policies = Pick<
   | "ignoreResult"
 >;
 
+/** An entry, as far as its policies ask about it. */
+export interface Subject {
+  readonly name: string;
+  readonly entry: TaskYaml;
+  readonly trigger: Trigger;
+  /** What names the times at which it is due; `null` where it is due at every so often. */
+  readonly timing: Timing | null;
+}
+
+/** What policies are read from beside the entry, and where they leave what they have to say. */
+export interface Telling {
+  readonly yaml: YamlFile;
+  readonly timezone: string;
+  readonly namespace: string;
+  /** Once, however many entries meet the same problem. */
+  tell(problem: Problem): void;
+  hint(text: string): void;
+}
+
 /**
- * @param entry what the entry says; goes before `defaults`
+ * What the entry says goes before `defaults`.
+ *
  * @param options.periodMs from {@link periodOf}
  * @param options.importance the built-in one, or `null` for an entry of `beat.yaml`
  */
 export function policiesOf(
-  entry: PoliciesYaml,
-  defaults: PoliciesYaml,
-  { periodMs, importance }: { periodMs: number; importance: Importance | null },
+  subject: Subject,
+  telling: Telling,
+  { periodMs, importance: builtIn }: { periodMs: number; importance: Importance | null },
 ): Policies {
+  const { entry } = subject;
+  const { defaults } = telling.yaml.data;
   const said = { ...defaults, ...entry };
+  const importance = entry.importance ?? builtIn ?? defaults.importance ?? "critical";
   const catchUp: { policy?: "skip" | "latest" | "all"; window?: number; cap?: number } = {
     ...withoutUndefined(defaults.catchup),
     ...withoutUndefined(entry.catchup),
@@ -47,10 +76,16 @@ export function policiesOf(
       windowMs: catchUp.window ?? atLeastMs,
       cap: catchUp.cap ?? CAP,
     },
-    policies: { ...NO_POLICIES, maxHoldMs: atLeastMs },
+    policies: {
+      ...NO_POLICIES,
+      window: windowOf(subject, telling),
+      jitter: jitterOf(subject, telling),
+      overlap: said.overlap ?? NO_POLICIES.overlap,
+      maxHoldMs: said.max_hold ?? (importance === "deferrable" ? DAY_MS : atLeastMs),
+    },
     takeByMs: said.take_by ?? atLeastMs,
     giveUpMs: said.give_up ?? GIVE_UP_MS,
-    importance: entry.importance ?? importance ?? defaults.importance ?? "critical",
+    importance,
     priority: said.priority ?? null,
     timeLimitS: said.time_limit === undefined ? null : said.time_limit / 1000,
     softTimeLimitS: said.soft_time_limit === undefined ? null : said.soft_time_limit / 1000,

@@ -23,6 +23,8 @@ import { BEAT_YAML } from "./schema.ts";
 interface Checked {
   readonly data: BeatYaml;
   readonly damaged: ReadonlySet<string>;
+  /** Sections of which something did not pass: all of what they said is missing. */
+  readonly lost: ReadonlySet<string>;
 }
 
 export interface YamlFile extends Checked {
@@ -32,7 +34,12 @@ export interface YamlFile extends Checked {
 
 /** The meaning of no file at all. */
 export function absentYaml(file: string): YamlFile {
-  return { data: BEAT_YAML.parse({ version: 1 }), damaged: new Set(), whereOf: () => file };
+  return {
+    data: BEAT_YAML.parse({ version: 1 }),
+    damaged: new Set(),
+    lost: new Set(),
+    whereOf: () => file,
+  };
 }
 
 /** Reads the text of `file`. What is wrong is added to `problems`; then defaults stand for the rest. */
@@ -160,7 +167,7 @@ function numberOf(value: bigint, path: Path, telling: Telling): number {
 
 function checked(raw: unknown, { whereOf, problems }: Telling): Checked {
   const result = BEAT_YAML.safeParse(raw);
-  if (result.success) return { data: result.data, damaged: new Set() };
+  if (result.success) return { data: result.data, damaged: new Set(), lost: new Set() };
   problems.push(...problemsOf(result.error, {
     schema: BEAT_YAML,
     value: raw,
@@ -176,18 +183,21 @@ function checked(raw: unknown, { whereOf, problems }: Telling): Checked {
 function healthyPart(raw: unknown, issues: readonly z.core.$ZodIssue[]): Checked {
   const healthy = new Map(Object.entries(structuredClone(membersOf(raw))));
   const damaged = new Set<string>();
+  const lost = new Set<string>();
   for (const issue of issues) {
     const keys = issue.code === "unrecognized_keys" ? issue.keys : [];
     const [section, entry] = issue.path.map(String);
     if (section === undefined) { for (const key of keys) healthy.delete(key); }
-    else if (section !== "tasks" || entry === undefined) healthy.delete(section);
-    else {
+    else if (section !== "tasks" || entry === undefined) {
+      healthy.delete(section);
+      lost.add(section);
+    } else {
       damaged.add(entry);
       withoutKeys(membersOf(healthy.get("tasks")), issue.path.slice(1).map(String), keys);
     }
   }
   const result = BEAT_YAML.safeParse({ ...Object.fromEntries(healthy), version: 1 });
-  return { data: result.success ? result.data : BEAT_YAML.parse({ version: 1 }), damaged };
+  return { data: result.success ? result.data : BEAT_YAML.parse({ version: 1 }), damaged, lost };
 }
 
 /** Takes out `keys` of an entry or, where none are given, the key that the path leads to or through. */
