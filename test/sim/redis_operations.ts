@@ -36,7 +36,7 @@ function keyFor(draw: Draw, type: string): string {
 
 /** Among others a fence beyond any clock: one that was given before the clock went back. */
 const text = (draw: Draw) =>
-  draw.pick(["", "x", "7", "-3", "abc", "5 r1", "9 r2", "v1 v2", "9000000000000"]);
+  draw.pick(["", "x", "7", "-3", "abc", "5 r1", "9 r2", "9 r2 7 window", "v1 v2", "9000000000000"]);
 const index = (draw: Draw) => draw.pick(["0", "1", "-1", "2", "-3", "5", "100", "x", "1.5"]);
 const score = (draw: Draw) => draw.pick(["1", "2.5", "-7", "1e3", "0.1", "1700000000.123", "no"]);
 const bound = (draw: Draw) => draw.pick(["-inf", "+inf", "(1", "1", "2.5", "(1000", "no", "(-inf"]);
@@ -217,7 +217,10 @@ function fenceOf(draw: Draw, model: ModelRedis): string {
   return fence === null || draw.chance(0.1) ? "7" : fence;
 }
 
-const cursorText = (draw: Draw) => `${draw.between(1, 9)} ${draw.pick(["r1", "r2"])}`;
+/** Now and then of a fire that is held. */
+const cursorText = (draw: Draw) =>
+  `${draw.between(1, 9)} ${draw.pick(["r1", "r2"])}` +
+  draw.pick(["", "", "", " 7 window", " 9 window", " 7 overlap:a@1"]);
 
 function commitCall(draw: Draw, model: ModelRedis): ScriptCall {
   const steps = draw.between(0, 5);

@@ -76,10 +76,10 @@ const COMMIT_TYPES = ["string", "stream", "hash", "hash"];
 /** What commit.lua says of a cursor that is not the expected one. */
 export function judge(stored: string, expect: string, next: string): string {
   if (stored === next) return "d";
-  const [, due, revision] = /^(-?\d+) (.+)$/s.exec(stored) ?? [];
-  const [, nextDue, nextRevision] = /^(-?\d+) (.+)$/s.exec(next) ?? [];
+  const [, due, revision] = /^(-?\d+) (\S+)/.exec(stored) ?? [];
+  const [, nextDue, nextRevision] = /^(-?\d+) (\S+)/.exec(next) ?? [];
   if (due === undefined) return "g";
-  const expected = /^-?\d+ (.+)$/s.exec(expect)?.[1];
+  const expected = /^-?\d+ (\S+)/.exec(expect)?.[1];
   if (revision !== expected && revision !== nextRevision) return "r";
   return nextDue !== undefined && Number(due) >= Number(nextDue) ? "d" : "g";
 }
