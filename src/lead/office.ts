@@ -16,6 +16,7 @@ import type { Term } from "../core/chain.ts";
 import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
 import { isTold, newHistory, watchHistory } from "./history.ts";
+import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
 import type { Roster } from "../core/roster.ts";
@@ -46,6 +47,8 @@ export interface OfficeParts extends LeaseParts {
   readonly namespace: string;
   readonly build: string;
   readonly declared: Declared;
+  /** Absent where the journal is to grow without end. */
+  readonly retention?: Retention;
 }
 
 export interface Office {
@@ -190,7 +193,8 @@ export async function followOpen(
   }, signal);
   const pause = (durationMs: number) => {
     const woken = new AbortController();
-    wake = () => woken.abort();
+    // With a reason, no exception is made for each thing that is heard.
+    wake = () => woken.abort("woken");
     return signal.aborted ? Promise.resolve() : waitFor(parts.clock, durationMs, woken.signal);
   };
   let isTold = false;

@@ -254,13 +254,14 @@ class ModelClient extends EventEmitter {
     const pending = this.#queue.shift();
     // Flushed before, by a greeting that failed.
     if (pending === undefined) return;
-    const [name, ...args] = pending.command;
+    const name = pending.command[0]!;
     if (!(reply instanceof Error)) {
-      if (SUBSCRIBING.has(name!.toUpperCase())) this.#isSubscriber = true;
+      if (SUBSCRIBING.has(name.toUpperCase())) this.#isSubscriber = true;
       return pending.resolve(reply);
     }
+    const args = pending.command.slice(1);
     const error = Object.assign(reply, { command: { name, args } });
-    if (name!.toLowerCase() !== "client" && this.options.reconnectOnError?.(error)) {
+    if (name.toLowerCase() !== "client" && this.options.reconnectOnError?.(error)) {
       if (this.status !== "reconnecting") this.disconnect(true);
     }
     pending.reject(error);

@@ -99,7 +99,13 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
   function execute(session: Session, command: Command): Reply {
     core.nowMs = Math.floor(options.nowMs());
     core.writes = [];
-    const reply = caught(() => process(session, command));
+    let reply: Reply;
+    try {
+      reply = process(session, command);
+    } catch (error) {
+      if (!(error instanceof ReplyError)) throw error;
+      reply = error;
+    }
     if (core.writes.length > 0) record({ writes: core.writes }, command, reply);
     return reply;
   }
@@ -132,7 +138,9 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
     const { arity, shownAs = name } = rule;
     if (arity < 0 ? command.length < -arity : command.length !== arity) return arityError(shownAs);
     const isQueueing = session.queue !== null && !UNQUEUED.has(name);
-    const denied = denialOf(conditions, core.isReplica, {
+    const { isOutOfMemory, isDiskFull, isLoading, refusal } = conditions;
+    const isCalm = !isOutOfMemory && !isDiskFull && !isLoading && refusal === null;
+    const denied = isCalm && !core.isReplica ? null : denialOf(conditions, core.isReplica, {
       isWrite: rule.isWrite === true,
       // A queue might grow without end.
       needsMemory: rule.needsMemory === true || isQueueing,
