@@ -11,7 +11,8 @@ import { publishOf } from "../core/chain.ts";
 import { factsOf } from "../core/decide.ts";
 import type { ReadyTask, Roster } from "../core/roster.ts";
 import type { World } from "../core/world.ts";
-import { cursorText, skipRunOf } from "../core/world.ts";
+import { skipRunOf } from "../core/world.ts";
+import { encodeCursor } from "../cursor.ts";
 import type { Detail, Row } from "../event.ts";
 import { millisecondsOf } from "../event.ts";
 import { openIdOf, wantedName } from "../fire.ts";
@@ -51,9 +52,10 @@ export interface Sheet {
   text: string;
 }
 
-/** @param text of the cursor as it stands */
-export function sheetOf(cursor: string, slot: Slot, text: string): Sheet {
-  return { cursor, slot, text, steps: [] };
+/** @param slot of the request; new, or as its cursor has it */
+export function sheetOf({ cursors }: World, cursor: string, slot: Slot): Sheet {
+  const known = cursors.get(cursor);
+  return { cursor, slot, text: known === undefined ? "" : encodeCursor(known), steps: [] };
 }
 
 export function newSlot(entry: RequestEntry, number: number, requestId: string): Slot {
@@ -217,9 +219,4 @@ function move(
   sheet.text = encodeSlot(sheet.slot);
   const { cursor, text } = sheet;
   sheet.steps.push({ task: cursor, expect, next: text, notBeforeMs, row, publish });
-}
-
-/** A sheet on a cursor of the ring as the world has it. */
-export function sheetAt(world: World, cursor: string, slot: Slot): Sheet {
-  return sheetOf(cursor, slot, cursorText(world, cursor));
 }

@@ -8,7 +8,7 @@ import type { Passed, TermInput } from "../../machines/supervisor.ts";
 import { SLEEP_MAX_MS } from "../clock.ts";
 import type { Row } from "../event.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Clock, Journal, Sensors } from "../ports.ts";
+import type { Clock, Journal, Requests, Sensors } from "../ports.ts";
 import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Tally } from "../core/commit.ts";
@@ -49,6 +49,8 @@ export interface OfficeParts extends LeaseParts {
   readonly declared: Declared;
   /** Absent where the journal is to grow without end. */
   readonly retention?: Retention;
+  /** What people ask for, and what messages of theirs name as origin; absent: nobody is heard. */
+  readonly asking?: { readonly requests: Requests; readonly origin: string };
 }
 
 export interface Office {
@@ -250,13 +252,14 @@ export async function waitFor(
   }
 }
 
-function alone<T>(office: Office, work: () => Promise<T>): Promise<T> {
+/** Does a piece of work while no other is under way. */
+export function alone<T>(office: Office, work: () => Promise<T>): Promise<T> {
   const mine = office.underWay.then(work);
   office.underWay = mine.catch(() => {});
   return mine;
 }
 
-function termOf({ parts }: Office, { fence }: TermInput): Term {
+export function termOf({ parts }: Office, { fence }: TermInput): Term {
   return { namespace: parts.namespace, fence };
 }
 
@@ -272,7 +275,7 @@ async function takeUpDeclared(office: Office, term: Term): Promise<void> {
 }
 
 /** A leader of before has tried to write: nothing came of it, and it goes back to stand by. */
-function sayRefused({ parts }: Office, { fence }: Pick<Term, "fence">): void {
+export function sayRefused({ parts }: Office, { fence }: Pick<Term, "fence">): void {
   parts.log.warn("refused by Redis: a newer term has begun", { fence });
 }
 

@@ -51,6 +51,11 @@ export function ringOf(cursors: ReadonlyMap<string, Cursor>): Ring {
   return { slots, lastId, next: { number, cursor: slotCursor(number) } };
 }
 
+/** The slot of a cursor as it stands; `null` where it has none. */
+export function slotAt(cursors: ReadonlyMap<string, Cursor>, cursor: string): Slot | null {
+  return decodeSlot(cursors.get(cursor));
+}
+
 /** What became of a request that was not refused; `null` where it is new. */
 export function slotOf({ slots }: Ring, requestId: string): Slot | null {
   let found: Slot | null = null;

@@ -1,0 +1,51 @@
+/** A trigger or a backfill under way: which of its fires go out in one step, and what ends it. Pure. */
+
+import type { RequestOf } from "../request.ts";
+import type { Counter, Sheet } from "./clerk.ts";
+import { answer, backfillFire, isUnderWay, triggerFire } from "./clerk.ts";
+
+/** Fires go out one by one up to this rate, and a few at a time above it. A second. */
+const SLICES_MAX = 50;
+
+export interface Run {
+  readonly request: RequestOf<"trigger"> | RequestOf<"backfill">;
+  readonly perSlice: number;
+  /** Between two slices. Milliseconds. */
+  readonly sliceMs: number;
+  /** When the next slice may go out. Monotonic milliseconds. */
+  nextMs: number;
+}
+
+export function runOf(request: Run["request"], nowMs: number): Run {
+  const rate = request.kind === "trigger" ? 1 : request.rate;
+  const perSlice = Math.max(1, Math.ceil(rate / SLICES_MAX));
+  return { request, perSlice, sliceMs: perSlice * 1_000 / rate, nextMs: nowMs };
+}
+
+/** Adds the next fires to the sheet, and the end of the request where these are the last. */
+export function sliceOf(sheet: Sheet, counter: Counter, { request, perSlice }: Run): void {
+  const { task } = request;
+  const ready = counter.roster.get(task);
+  const { settled, published } = sheet.slot;
+  if (ready === undefined) {
+    const reason = `the leader's schedule has no task ${task} any more`;
+    return answer(sheet, counter, task, { result: "refused", reason, published });
+  }
+  if (request.kind === "trigger") {
+    if (settled === 0) triggerFire(sheet, counter, ready, request);
+    return answer(sheet, counter, task, { result: "done", published: sheet.slot.published });
+  }
+  const { fires } = request;
+  let at = settled;
+  for (let sent = 0; at < fires.length && sent < perSlice; at++) {
+    if (isUnderWay(counter, task, fires[at]!)) continue;
+    backfillFire(sheet, counter, ready, { request, at });
+    sent++;
+  }
+  if (at < fires.length) return;
+  const passed = fires.length - sheet.slot.published;
+  answer(sheet, counter, task, {
+    ...{ result: "done", published: sheet.slot.published },
+    ...(passed === 0 ? {} : { passed }),
+  });
+}
