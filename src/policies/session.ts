@@ -1,7 +1,7 @@
 /** Trading sessions outside of which a task does not fire. */
 
 import type { SessionSpec } from "../task.ts";
-import type { Calendar, Margin } from "../triggers/calendar.ts";
+import type { Calendar } from "../triggers/calendar.ts";
 import { calendarOf, dayNumber } from "../triggers/calendar.ts";
 import { ON_TIME_MS } from "./catchup.ts";
 import type { Policy, Verdict } from "./mod.ts";
@@ -15,50 +15,72 @@ import { PASS } from "./mod.ts";
  */
 export function session(spec: SessionSpec): Policy {
   const calendars = spec.calendars.map(calendarOf);
+  /** The last answer, and how long it is the answer: fires ask about the same hours again and again. */
+  let known: Answer = { sinceMs: 0, endMs: 0, verdict: PASS };
+
+  function verdictAt(instantMs: number): Verdict {
+    if (instantMs < known.sinceMs || instantMs >= known.endMs) {
+      known = answerAt(instantMs, calendars, spec);
+    }
+    return known.verdict;
+  }
+
   return {
     name: "session",
     judge({ dueMs }, nowMs) {
-      const verdict = judgeAt(dueMs, calendars, spec);
-      const isLate = nowMs > dueMs + ON_TIME_MS;
-      if (!isLate || verdict.kind === "skip") return verdict;
-      const late = judgeAt(nowMs, calendars, spec);
-      if (late.kind !== "skip") return verdict;
-      return { ...late, reason: `late: ${late.reason}` };
+      const verdict = verdictAt(dueMs);
+      if (verdict.kind === "skip" || nowMs <= dueMs + ON_TIME_MS) return verdict;
+      const late = verdictAt(nowMs);
+      return late.kind === "skip" ? { ...late, reason: `late: ${late.reason}` } : verdict;
     },
   };
 }
 
-type Judged = Extract<Verdict, { kind: "pass" | "skip" }>;
+/** A verdict for each instant in [sinceMs, endMs). */
+interface Answer {
+  readonly sinceMs: number;
+  readonly endMs: number;
+  readonly verdict: Verdict;
+}
 
-function judgeAt(instantMs: number, calendars: readonly Calendar[], spec: SessionSpec): Judged {
-  const stated = calendars.map((calendar) => ({
-    calendar,
-    state: calendar.stateAt(instantMs, spec),
-  }));
-  const having = (wanted: string) =>
-    stated.filter(({ state }) => state === wanted).map(({ calendar }) => calendar);
-  const [open, unknown, closed] = [having("open"), having("unknown"), having("closed")];
-  const isAny = spec.match === "any";
-  if (isAny ? open.length > 0 : open.length === stated.length) return PASS as Judged;
-  if (isAny ? unknown.length === 0 : closed.length > 0) {
-    return { kind: "skip", reason: closedText(instantMs, closed, spec) };
+function answerAt(
+  instantMs: number,
+  calendars: readonly Calendar[],
+  spec: SessionSpec,
+): Answer {
+  const changes = calendars.map((calendar) => calendar.nextChange(instantMs, spec) ?? Infinity);
+  return {
+    sinceMs: instantMs,
+    endMs: Math.min(...changes),
+    verdict: verdictOn(instantMs, calendars, spec),
+  };
+}
+
+function verdictOn(
+  instantMs: number,
+  calendars: readonly Calendar[],
+  spec: SessionSpec,
+): Verdict {
+  const states = Map.groupBy(calendars, (calendar) => calendar.stateAt(instantMs, spec));
+  const { open = [], unknown = [], closed = [] } = Object.fromEntries(states);
+  const isOpen = spec.match === "any" ? open.length > 0 : open.length === calendars.length;
+  if (isOpen) return PASS;
+  const isClosed = spec.match === "any" ? unknown.length === 0 : closed.length > 0;
+  if (isClosed) {
+    const texts = closed.map((calendar) => closedText(calendar, instantMs, spec));
+    return { kind: "skip", reason: texts.join(", ") };
   }
   const text = unknown.map((calendar) => unknownText(calendar, instantMs)).join(", ");
   return spec.unknown === "fire" ? { kind: "pass", note: text } : { kind: "skip", reason: text };
 }
 
-/**
- * Which are closed, and until when. The same text throughout the time that they are, so that the
- * journal can tell all of it in one row.
- */
-function closedText(instantMs: number, closed: readonly Calendar[], margin: Margin): string {
-  return closed.map((calendar) => {
-    const { mic, validTo } = calendar.spec;
-    const openMs = calendar.nextOpen(instantMs, margin);
-    return openMs === null
-      ? `${mic} is closed, and its calendar ends ${validTo}`
-      : `${mic} is closed until ${Temporal.Instant.fromEpochMilliseconds(openMs)}`;
-  }).join(", ");
+/** The same text throughout the time that it is closed, so that one row of the journal can tell it. */
+function closedText(calendar: Calendar, instantMs: number, spec: SessionSpec): string {
+  const { mic, validTo } = calendar.spec;
+  const openMs = calendar.nextOpen(instantMs, spec);
+  return openMs === null
+    ? `${mic} is closed, and its calendar ends ${validTo}`
+    : `${mic} is closed until ${Temporal.Instant.fromEpochMilliseconds(openMs)}`;
 }
 
 function unknownText(calendar: Calendar, instantMs: number): string {

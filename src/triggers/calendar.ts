@@ -38,6 +38,8 @@ export interface Calendar {
   /** The local date of an instant, in days since 1970-01-01. */
   dayOf(instantMs: number): number;
   stateAt(instantMs: number, margin?: Margin): MarketState;
+  /** The first instant after `afterMs` at which the state may be another; `null` for never. */
+  nextChange(afterMs: number, margin?: Margin): number | null;
   /** The first instant after `afterMs` at which it opens, after a break too; `null` beyond the data. */
   nextOpen(afterMs: number, margin?: Margin): number | null;
   /** The first instant after `afterMs` at which it closes, for a break too; `null` beyond the data. */
@@ -65,6 +67,8 @@ function compile(spec: CalendarSpec): Calendar {
   const days: number[] = [];
   for (let day = firstDay; day <= lastDay; day++) if (hoursOn(day) !== null) days.push(day);
   const sessions: Session[] = [];
+  /** Where the range begins, and where what is unknown begins. */
+  const rangeMs = [firstReach(zone, firstDay * DAY_MS), firstReach(zone, (lastDay + 1) * DAY_MS)];
 
   const calendar: Calendar = {
     spec,
@@ -86,38 +90,34 @@ function compile(spec: CalendarSpec): Calendar {
       }
       return today < firstDay || today > lastDay ? "unknown" : "closed";
     },
-    nextOpen(afterMs, margin = NO_MARGIN) {
-      const opens = ({ openMs, breaks }: Session) => [
-        openMs - margin.leadMs,
-        ...breaks.map(([, endMs]) => endMs),
-      ];
-      // Where one session follows on another without a gap, nothing opens.
-      const isOpening = (ms: number) => calendar.stateAt(ms - 1, margin) !== "open";
-      return firstAfter(afterMs, opens, isOpening);
+    nextChange(afterMs, { leadMs, lagMs } = NO_MARGIN) {
+      let nextMs = Infinity;
+      const take = (ms: number) => {
+        if (ms > afterMs && ms < nextMs) nextMs = ms;
+      };
+      rangeMs.forEach(take);
+      // A margin is less than a day, and so is what a session reaches beyond its date.
+      let index = lowerBound(days, calendar.dayOf(afterMs) - 2);
+      for (; index < days.length; index++) {
+        const { openMs, closeMs, breaks } = calendar.at(index);
+        take(openMs - leadMs);
+        take(closeMs + lagMs);
+        breaks.flat().forEach(take);
+        if (openMs - leadMs > afterMs) break;
+      }
+      return nextMs === Infinity ? null : nextMs;
     },
-    nextClose(afterMs, margin = NO_MARGIN) {
-      const closes = ({ closeMs, breaks }: Session) => [
-        ...breaks.map(([startMs]) => startMs),
-        closeMs + margin.lagMs,
-      ];
-      return firstAfter(afterMs, closes, (ms) => calendar.stateAt(ms, margin) === "closed");
-    },
+    nextOpen: (afterMs, margin) => nextState("open", afterMs, margin),
+    nextClose: (afterMs, margin) => nextState("closed", afterMs, margin),
   };
 
-  /** The first of the instants that `of` names of each session which lies after `afterMs` and counts. */
-  function firstAfter(
-    afterMs: number,
-    of: (session: Session) => number[],
-    counts: (instantMs: number) => boolean,
-  ): number | null {
-    // A margin is less than a day, and so is what a session reaches beyond its date.
-    for (
-      let index = calendar.indexFrom(calendar.dayOf(afterMs) - 2);
-      index < days.length;
-      index++
-    ) {
-      const found = of(calendar.at(index)).find((ms) => ms > afterMs && counts(ms));
-      if (found !== undefined) return found;
+  /** Where one session follows on another without a gap, nothing opens or closes. */
+  function nextState(wanted: MarketState, afterMs: number, margin?: Margin): number | null {
+    let ms = calendar.nextChange(afterMs, margin);
+    while (ms !== null) {
+      const [before, state] = [calendar.stateAt(ms - 1, margin), calendar.stateAt(ms, margin)];
+      if (state === wanted && before !== wanted) return ms;
+      ms = calendar.nextChange(ms, margin);
     }
     return null;
   }
