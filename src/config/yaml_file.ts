@@ -225,7 +225,7 @@ const QUEUE_ONLY =
 
 /** Keys that Celery's users may look for. */
 const ADVICE: ReadonlyMap<string, string> = new Map(Object.entries({
-  ...{ chain: CANVAS, group: CANVAS, chord: CANVAS, link: CANVAS, link_error: CANVAS },
+  ...{ chain: CANVAS, chord: CANVAS, link: CANVAS, link_error: CANVAS },
   ...{ callbacks: CANVAS, errbacks: CANVAS, chunks: CANVAS, map: CANVAS, starmap: CANVAS },
   ...{ eta: WHEN_DUE, countdown: WHEN_DUE },
   schedule: "write `every: 15m`, `cron:`, `crontab:` or `at:`",

@@ -44,7 +44,7 @@ describe("declare()", () => {
     const task = await taskOf(
       "every: 0.25, args: [1, {a: b}], kwargs: {x: null}, headers: {h: 1}, expires: 1.5, priority: 9, " +
         "time_limit: 90s, soft_time_limit: 1m, ignore_result: true, importance: deferrable, " +
-        "catchup: {policy: all, window: 6h, cap: 5}, take_by: 2m, give_up: 1d",
+        "catchup: {policy: all, window: 6h, cap: 5}, take_by: 2m, give_up: 1d, overlap: wait, max_hold: 5m",
     );
     assert.deepEqual(task, {
       name: "report",
@@ -61,7 +61,7 @@ describe("declare()", () => {
       ignoreResult: true,
       importance: "deferrable",
       catchUp: { policy: "all", windowMs: 6 * HOUR_MS, cap: 5 },
-      policies: NO_POLICIES,
+      policies: { ...NO_POLICIES, overlap: "wait", maxHoldMs: 300_000 },
       takeByMs: 120_000,
       giveUpMs: DAY_MS,
     });

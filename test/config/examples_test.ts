@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "@std/testing/bdd";
 
+import type { Config } from "../../src/settings.ts";
 import { loadFine } from "../support/load_files.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../env/${path}`, import.meta.url), "utf8");
@@ -26,13 +27,23 @@ describe("the examples in env/", () => {
     });
   }
 
-  it("have a beat.yaml that changes nothing but a hint", async () => {
-    const { hints, files: _files, ...config } = await loadFine({
-      "env/beat.yaml": read("beat.yaml"),
+  it("have a beat.yaml that changes nothing but policies, and a hint", async () => {
+    const shipped = await loadFine({ "env/beat.yaml": read("beat.yaml") });
+    const plain = await loadFine({});
+    const shown = ({ hints: _hints, files: _files, tasks, ...config }: Config) => ({
+      ...config,
+      tasks: tasks.map(({ policies: _policies, ...task }) => task),
     });
-    const { hints: _hints, files: _none, ...plain } = await loadFine({});
-    assert.deepEqual(config, plain);
-    assert.deepEqual(hints, []);
+    assert.deepEqual(shown(shipped), shown(plain));
+    assert.deepEqual(shipped.hints, []);
+  });
+
+  it("have a beat.yaml that keeps the backup to the night", async () => {
+    const { tasks } = await loadFine({ "env/beat.yaml": read("beat.yaml") });
+    const windows = tasks.map(({ name, policies }) => [name, policies.window?.name ?? null]);
+    assert.deepEqual(windows.filter(([, window]) => window !== null), [
+      ["maintenance.postgres_full_backup", "off_peak"],
+    ]);
   });
 
   it("have a beat.yaml of which every commented line works", async () => {

@@ -154,8 +154,8 @@ const BAD: [string, Record<string, string>, string[]][] = [
   ["a queue that is a key of Celery's", yamlTasks("r: {task: t, queue: unacked, every: 1m}"), [
     "env/beat.yaml:3: `tasks.r`: expected `queue` not to be one of Celery's own keys",
   ]],
-  ["canvas", entry("chain: [], link: x, group: y, chord: z, link_error: e, callbacks: c"), [
-    ..."chain link group chord link_error callbacks".split(" ").map((key) =>
+  ["canvas", entry("chain: [], link: x, chunks: y, chord: z, link_error: e, callbacks: c"), [
+    ..."chain link chunks chord link_error callbacks".split(" ").map((key) =>
       `env/beat.yaml:3: expected \`tasks.report\` not to have \`${key}\`: a task that starts others is ` +
       "written in Python: wrap them in a task of your own, and name that task here"
     ),
