@@ -37,6 +37,15 @@ export interface Transport {
   readonly resultKeyPrefix: string;
 }
 
+/** How long rows stay in Redis, and where they go then. */
+export interface JournalSettings {
+  readonly keepMs: number;
+  /** Of the stream in Redis. */
+  readonly maxBytes: number;
+  /** A directory; relative to the working directory. */
+  readonly archive: string;
+}
+
 export interface Settings {
   readonly profile: "dev" | "test" | "prod";
   /** `null` where none is configured: only profile `dev` can embed one. */
@@ -47,6 +56,7 @@ export interface Settings {
   /** The first part of each of Beat's keys. */
   readonly namespace: string;
   readonly leaseMs: number;
+  readonly journal: JournalSettings;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
   /** `auto`: readable on a terminal, JSON elsewhere. */
   readonly logFormat: "auto" | "json" | "text";

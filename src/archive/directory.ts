@@ -15,6 +15,11 @@ import { inOrder, segmentName, segmentOf } from "./segments.ts";
 
 const zip = promisify(gzip);
 
+/** The directory of one history: several of a namespace may share `root`, as may several namespaces. */
+export function historyDirectory(root: string, namespace: string, epoch: string): string {
+  return join(root, namespace, epoch);
+}
+
 /** @param owner tells apart what two processes write at the same time */
 export function directoryArchive(directory: string, owner: string): Archive {
   const pathOf = (segment: Segment) => join(directory, segmentName(segment));

@@ -10,16 +10,19 @@ import { listOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
 import { BeatError, EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
-import type { JournalRow } from "../event.ts";
-import type { Journal, Loaded, ReadRange } from "../ports.ts";
+import type { Journal, Loaded } from "../ports.ts";
 import { keysOf } from "../redis/keys.ts";
-import type { Gone, ReadOptions } from "../redis/read.ts";
-import { goneRows, readPages } from "../redis/read.ts";
+import type { Gone } from "../redis/read.ts";
+import { goneRows } from "../redis/read.ts";
 import { sensorsOver } from "../redis/sensors.ts";
+import type { AuditReading } from "./audit_reading.ts";
+import { auditReading } from "./audit_reading.ts";
 import { auditObject } from "./audit_object.ts";
 import { printAudit } from "./audit_text.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
+import type { Progress } from "./progress.ts";
+import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
 
@@ -48,15 +51,16 @@ export async function audit(options: AuditCommandOptions, shell: Shell): Promise
     const gone = await goneRows(opened.client, keys);
     const held = options.verify ? await load(opened.journal) : null;
     const sighting = await lookAtQueues(opened, held, nowMs);
+    const source = await auditReading(opened, { ...window, gone });
     const reading = auditOf({
       ...window,
       toleranceMs,
-      isTrimmed: gone.count > 0 && gone.deletedId === NO_ID,
+      isTrimmed: source.isTrimmed,
       tasks: options.task === undefined ? null : new Set(options.task),
       isShowingAll: options.verify === true,
       sights: sighting.sights,
-    });
-    await readAll(readPages(opened.client, keys, ALL, readingOf(reading)), reading, held);
+    }, source.seed);
+    await readAll(source, reading, { held, progress: progressOf(shell, source.rows) });
     noteDeleted(reading, gone);
     checkTasks(options.task ?? [], reading, opened);
     noteOutside(reading.ledger, sighting, namespace);
@@ -117,12 +121,6 @@ async function lookAtQueues(
   return sightingOf(names, samples, nowMs);
 }
 
-const ALL: ReadRange = { from: "-", to: "+" };
-
-function readingOf({ takeForeign }: Audit): ReadOptions {
-  return { isBackwards: false, onForeign: takeForeign };
-}
-
 /** Redis remembers that rows were deleted by their ids, which nothing of Beat's ever does. */
 function noteDeleted({ ledger }: Audit, { count, deletedId }: Gone): void {
   const { firstId } = ledger;
@@ -136,14 +134,16 @@ function noteDeleted({ ledger }: Audit, { count, deletedId }: Gone): void {
 
 /** Takes every row; compares with `held` after the row that was the newest when it was read. */
 async function readAll(
-  pages: AsyncIterable<readonly JournalRow[]>,
-  { ledger, take }: Audit,
-  held: Loaded | string | null,
+  { pages, checkBefore, problem }: AuditReading,
+  { ledger, take, takeForeign }: Audit,
+  { held, progress }: { held: Loaded | string | null; progress: Progress },
 ): Promise<void> {
   let waiting = held === null || typeof held === "string" ? null : held;
   const lastMs = waiting === null || waiting.lastId === NO_ID ? 0 : millisecondsOf(waiting.lastId);
-  for await (const rows of pages) {
+  for await (const rows of pages(takeForeign)) {
+    progress.add(rows.length);
     for (const row of rows) {
+      if (held !== null) checkBefore(row, ledger);
       const isAfter = waiting !== null && millisecondsOf(row.id) >= lastMs &&
         compareIds(row.id, waiting.lastId) > 0;
       if (waiting !== null && isAfter) {
@@ -153,11 +153,14 @@ async function readAll(
       take(row);
     }
   }
+  progress.done();
   if (waiting !== null) verify(ledger, waiting);
-  if (typeof held === "string") {
+  const snapshot = problem === null ? null : `the newest snapshot cannot be used: ${problem}`;
+  for (const text of [typeof held === "string" ? held : null, held === null ? null : snapshot]) {
+    if (text === null) continue;
     ledger.findings.add({
       ...{ kind: "differs", task: "", fromMs: null, toMs: null, count: 1, times: [], rowId: null },
-      text: held,
+      text,
     });
   }
 }

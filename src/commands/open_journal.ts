@@ -1,14 +1,20 @@
 /** Opens the journal that the configuration names, for commands that only look. */
 
+import { acrossJournal, acrossPages } from "../archive/across.ts";
+import { directoryArchive, historyDirectory } from "../archive/directory.ts";
 import { loadConfig } from "../config/load.ts";
 import { BeatError, EXIT } from "../errors.ts";
-import type { Journal, Lease } from "../ports.ts";
+import type { JournalRow } from "../event.ts";
+import type { Archive, Journal, Lease, ReadRange } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { EMBEDDED_DIR, withEmbedded } from "../redis/embedded.ts";
 import { redisJournal } from "../redis/journal.ts";
+import type { Keys } from "../redis/keys.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
-import type { Config, RedisEndpoint } from "../settings.ts";
+import { peekingJournal } from "../redis/peek.ts";
+import { firstRowId, readEpoch, readPages } from "../redis/read.ts";
+import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import type { Shell } from "./shell.ts";
 
 /** Who looks does not wait long for a server that does not answer. */
@@ -17,8 +23,25 @@ const ANSWER_MAX_MS = 5_000;
 /** Where the embedded Redis of a running Beat leaves its port, from the working directory. */
 const EMBEDDED_PORT = `${EMBEDDED_DIR}/port`;
 
+type OnForeign = (id: string, why: string) => void;
+
+/** The journal in Redis, without the archive. */
+export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload" | "extent"> {
+  firstId(): Promise<string | null>;
+  pages(range: ReadRange, onForeign?: OnForeign): AsyncIterable<readonly JournalRow[]>;
+}
+
 export interface OpenedJournal {
+  /** Reads all rows that there are: those of the archive, then those in Redis. */
   readonly journal: Pick<Journal, "load" | "reload" | "read" | "readBack">;
+  /** As `journal`, and good at few rows; entries that are no rows are passed over in silence. */
+  readonly peek: Pick<Journal, "read" | "readBack">;
+  /** As `journal.read`, many rows at a time. */
+  pages(range: ReadRange, onForeign: OnForeign): AsyncIterable<readonly JournalRow[]>;
+  /** Where old rows are, of the history that this namespace holds. */
+  readonly archive: Archive;
+  /** The stream in Redis alone. */
+  readonly hot: HotJournal;
   readonly lease: Pick<Lease, "look">;
   readonly config: Config;
   /** The connection itself, for what else there is to look at. */
@@ -43,13 +66,36 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     throw error;
   }
   const keys = keysOf(namespace, transport.globalKeyPrefix);
+  const stream = redisJournal(client, keys);
+  const hot: HotJournal = {
+    ...stream,
+    firstId: () => firstRowId(client, keys),
+    pages: (range, onForeign) => readPages(client, keys, range, { isBackwards: false, onForeign }),
+  };
+  const archive = await archiveOf(client, keys, config.settings).catch((error) => {
+    client.disconnect();
+    throw error;
+  });
+  const { firstId } = hot;
   return {
-    journal: redisJournal(client, keys),
+    journal: { ...stream, ...acrossJournal(archive, hot) },
+    peek: acrossJournal(archive, { ...peekingJournal(client, keys), firstId }),
+    pages: (range, onForeign) => acrossPages(archive, hot, range, onForeign),
     lease: redisLease(client, keys),
-    config,
+    ...{ archive, hot, config },
     client,
     close: () => client.disconnect(),
   };
+}
+
+/** A history that has no name yet has no rows in an archive either. */
+async function archiveOf(
+  client: OpenedJournal["client"],
+  keys: Keys,
+  { journal, namespace }: Settings,
+): Promise<Archive> {
+  const epoch = await readEpoch(client, keys) ?? "none";
+  return directoryArchive(historyDirectory(journal.archive, namespace, epoch), `look-${Deno.pid}`);
 }
 
 /** Without a broker, profile `dev` looks at the Redis that `beat` embeds. */

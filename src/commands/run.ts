@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import project from "../../deno.json" with { type: "json" };
+import { directoryArchive, historyDirectory } from "../archive/directory.ts";
 import { serverClock, systemClock } from "../clock.ts";
 import { loadConfig } from "../config/load.ts";
 import type { OfficeParts } from "../lead/office.ts";
@@ -122,6 +123,12 @@ function officeOf({ config, owner, isPatient, log, roster }: {
     declared: { roster, rows: [] },
   };
   const close = () => {
+    asking: { requests: redisRequests(publishing, keys), origin },
+    retention: {
+      limits: settings.journal,
+      archiveOf: (epoch) =>
+        directoryArchive(historyDirectory(settings.journal.archive, namespace, epoch), owner),
+    },
     publishing.disconnect();
     leasing.disconnect();
     sensors.close();

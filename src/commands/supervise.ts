@@ -4,6 +4,8 @@ import type { ActorRefFrom } from "xstate";
 import { createActor, fromCallback, fromPromise } from "xstate";
 import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
 import { supervisorMachine } from "../../machines/supervisor.ts";
+import { heedAsked } from "../lead/heed.ts";
+import { keepJournal } from "../lead/keep.ts";
 import { backOffMs, holdLease } from "../lead/lease.ts";
 import type { Office, OfficeParts } from "../lead/office.ts";
 import * as work from "../lead/office.ts";
@@ -45,7 +47,14 @@ function actorsOf(office: Office) {
     follow: fromCallback<SupervisorEvent, TermInput>(({ input, sendBack }) =>
       whileInvoked(
         sendBack,
-        (signal) => work.followOpen(office, input, signal, () => sendBack({ type: "FENCED" })),
+        async (signal) => {
+          const onFenced = () => sendBack({ type: "FENCED" });
+          await Promise.all([
+            work.followOpen(office, input, signal, onFenced),
+            keepJournal(office, input, signal, onFenced),
+            heedAsked(office, input, signal, onFenced),
+          ]);
+        },
       )
     ),
     untilDue: fromPromise<void, TermInput>(({ signal }) => work.untilDue(office, signal)),

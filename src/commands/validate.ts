@@ -69,8 +69,14 @@ function settingLines(settings: Settings): string[] {
     ["namespace", settings.namespace],
     ["timezone", settings.timezone],
     ["lease", formatDuration(settings.leaseMs)],
+    ["journal", journalText(settings.journal)],
   ];
   return pairs.map(([name, value]) => `${name.padEnd(10)}${value}`);
+}
+
+function journalText({ keepMs, maxBytes, archive }: Settings["journal"]): string {
+  const megabytes = Number((maxBytes / 1e6).toFixed(1));
+  return `${formatDuration(keepMs)} or ${megabytes} MB in Redis, then to ${archive}`;
 }
 
 const HEADINGS = ["name", "task", "queue", "trigger", "expires", "importance", "catch-up"];

@@ -13,8 +13,6 @@ import { recordedMs } from "../event.ts";
 import { fireIdOf, openIdOf } from "../fire.ts";
 import type { Journal } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
-import { keysOf } from "../redis/keys.ts";
-import { peekingJournal } from "../redis/peek.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import type { Config } from "../settings.ts";
 import type { OpenedJournal } from "./open_journal.ts";
@@ -72,9 +70,8 @@ export async function why(options: WhyOptions, shell: Shell): Promise<number> {
 }
 
 async function investigate(opened: OpenedJournal, target: Target, isDeep: boolean): Promise<Why> {
-  const { client, config } = opened;
-  const { namespace, transport } = config.settings;
-  const peek = peekingJournal(client, keysOf(namespace, transport.globalKeyPrefix));
+  const { config, peek } = opened;
+  const { namespace } = config.settings;
   const gathered = await gather(opened, peek, target, isDeep);
   const evidence = await withResult(config, peek, gathered);
   const story = storyOf(evidence);

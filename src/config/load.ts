@@ -13,6 +13,7 @@ import type { Environment } from "./env_files.ts";
 import { inDirectory, readEnvironment, readText } from "./env_files.ts";
 import { slipHints } from "./hints.ts";
 import { problemsOf } from "./issues.ts";
+import { ARCHIVE_DEFAULT } from "./journal.ts";
 import type { Values } from "./variables.ts";
 import { SECRET_VARIABLES, VARIABLES } from "./variables.ts";
 import type { YamlFile } from "./yaml_file.ts";
@@ -169,14 +170,19 @@ function calendarFiles(tasks: readonly Task[], calendars: CalendarBook): string[
 
 function behaviourOf(
   values: Values,
-  { data: { beat } }: YamlFile,
-): Pick<Settings, "namespace" | "leaseMs" | "logLevel" | "logFormat"> {
+  { data: { beat, journal } }: YamlFile,
+): Pick<Settings, "namespace" | "leaseMs" | "logLevel" | "logFormat" | "journal"> {
   const leaseS = values.BEAT_LEASE_SECONDS;
   return {
     namespace: values.BEAT_NAMESPACE ?? beat.namespace,
     leaseMs: leaseS === undefined ? beat.lease : Math.round(leaseS * 1000),
     logLevel: values.BEAT_LOG_LEVEL ?? beat.log_level,
     logFormat: values.BEAT_LOG_FORMAT ?? beat.log_format,
+    journal: {
+      keepMs: journal.keep,
+      maxBytes: journal.max_bytes,
+      archive: values.BEAT_ARCHIVE ?? journal.archive ?? ARCHIVE_DEFAULT,
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 import { TASK_NAME } from "../fire.ts";
 import { GROUPS, JITTER } from "./jitter.ts";
+import { JOURNAL_YAML } from "./journal.ts";
 import { sessionKeys, sessionTrigger } from "./session.ts";
 import { A_DURATION, duration, flag, line, map, wholeNumber, words, zone } from "./shapes.ts";
 import { LEASE_S, LOG_FORMATS, LOG_LEVELS, NAMESPACE } from "./variables.ts";
@@ -119,6 +120,7 @@ export const BEAT_YAML = z.strictObject({
   }, map)),
   windows: WINDOWS,
   groups: GROUPS,
+  journal: section(JOURNAL_YAML),
   defaults: section(z.strictObject(policies, map)),
   tasks: z.record(
     z.string().regex(TASK_NAME, { error: "letters, digits, `_`, `.`, `:` and `-` only" })

@@ -99,6 +99,7 @@ export const VARIABLES = z.object({
     what: `a number of seconds from ${LEASE_S.min} to ${LEASE_S.max}`,
     isAllowed: (value) => value >= LEASE_S.min && value <= LEASE_S.max,
   }).optional(),
+  BEAT_ARCHIVE: z.string().trim().optional(),
   BEAT_LOG_LEVEL: oneOf(LOG_LEVELS).optional(),
   BEAT_LOG_FORMAT: oneOf(LOG_FORMATS).optional(),
 

@@ -19,6 +19,7 @@ import { isTold, newHistory, watchHistory } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
+import { LOOKS } from "./looks.ts";
 import type { Roster } from "../core/roster.ts";
 import { watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
@@ -29,10 +30,6 @@ import { awake } from "./wake.ts";
 
 /** How long an orderly stop may wait for Redis. Milliseconds. */
 const DRAIN_MAX_MS = 2_000;
-/** How often open fires are looked at. Milliseconds. */
-const SAMPLE_MS = 1_000;
-/** How often, at the most, those are looked at of which something was heard. Milliseconds. */
-const GLANCE_MS = 100;
 
 /** The schedule as loaded last. The host replaces the roster and adds rows; the next tick takes both. */
 export interface Declared {
@@ -200,6 +197,7 @@ export async function followOpen(
     return signal.aborted ? Promise.resolve() : waitFor(parts.clock, durationMs, woken.signal);
   };
   let isTold = false;
+  const looks = parts.looks ?? LOOKS;
   let sampleMs = 0;
   while (!signal.aborted) {
     try {
@@ -207,16 +205,16 @@ export async function followOpen(
       const { isFenced, hasMore } = await (isDue ? eye.sample() : eye.glance());
       if (isFenced) sayRefused(office, input);
       if (isFenced || office.history.cut !== null) return onFenced();
-      if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + SAMPLE_MS;
+      if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + looks.sampleMs;
       isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
       if (!isTold) parts.log.warn("open fires cannot be followed for now", { err: error });
       isTold = true;
-      sampleMs = parts.clock.monotonicMs() + SAMPLE_MS;
+      sampleMs = parts.clock.monotonicMs() + looks.sampleMs;
     }
     // What is heard is looked at soon, and not one by one.
-    await waitFor(parts.clock, GLANCE_MS, signal);
+    await waitFor(parts.clock, looks.glanceMs, signal);
     if (!eye.hasHints) await pause(sampleMs - parts.clock.monotonicMs());
   }
 }

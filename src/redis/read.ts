@@ -127,3 +127,8 @@ export async function firstRowId(client: Redis, { journal }: Keys): Promise<stri
   ) as Entry[];
   return entry?.[0] ?? null;
 }
+
+/** Which history this is; `null` for none yet. @throws {JournalUnavailableError} */
+export function readEpoch(client: Redis, { epoch }: Keys): Promise<string | null> {
+  return ask(client, () => client.get(epoch));
+}

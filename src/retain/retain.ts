@@ -83,6 +83,7 @@ export async function retain(
     goes: ({ id, count }) => millisecondsOf(id) < target.beforeMs || count < target.rows,
   }, signal);
   if (cut === null || cut.count === 0) return NOTHING;
+  if (signal.aborted) return NOTHING;
   const { cutId, count, stops, state, heldBy } = cut;
   const next = { cutId, rows: (known?.rows ?? 0) + count, state };
   const step = snapshotStep(next, cursor, server.nowMs());
