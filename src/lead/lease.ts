@@ -10,9 +10,9 @@ import type { ServerClock } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Clock, Lease, Taken } from "../ports.ts";
+import type { Looks } from "./looks.ts";
+import { LOOKS } from "./looks.ts";
 
-/** How often a standby asks: a clean handover is taken up within this. Milliseconds. */
-const STANDBY_POLL_MS = 200;
 const BACKOFF_MAX_MS = 2_000;
 /** Of the lease's time: standing still for more is worth a word, and the naps that notice it. */
 const STALL_SHARE = 1 / 3;
@@ -34,6 +34,8 @@ export interface LeaseParts {
   readonly newEpoch: string;
   /** Whether to wait for a Redis that is away at start; else the first failure is thrown. */
   readonly isPatient: boolean;
+  /** @default LOOKS */
+  readonly looks?: Looks;
 }
 
 /** What this replica remembers over its terms. A lower fence than it has seen is never accepted. */
@@ -58,7 +60,7 @@ export interface Seen {
  * @throws the signal's reason once it is aborted
  */
 export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal): Promise<number> {
-  const { lease, clock, server, owner, ttlMs, newEpoch } = parts;
+  const { lease, clock, server, owner, ttlMs, newEpoch, looks = LOOKS } = parts;
   const trouble = reminder(parts);
   let failures = 0;
   for (;;) {
@@ -76,7 +78,7 @@ export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal
       }
       seen.fence = Math.max(seen.fence, reply.fence);
       trouble.say("info", `standing by: ${reply.owner} leads`, { fence: reply.fence });
-      waitMs = Math.min(Math.max(reply.leftMs, 1), STANDBY_POLL_MS);
+      waitMs = Math.min(Math.max(reply.leftMs, 1), looks.standbyMs);
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
       if (error.retry === "fatal" || (!parts.isPatient && seen.fence === 0)) throw error;
@@ -90,7 +92,7 @@ export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal
 
 /** Doubles from 200 ms to 2 s. */
 export function backOffMs(failures: number): number {
-  return Math.min(BACKOFF_MAX_MS, STANDBY_POLL_MS * 2 ** Math.min(failures, 10));
+  return Math.min(BACKOFF_MAX_MS, LOOKS.standbyMs * 2 ** Math.min(failures, 10));
 }
 
 /**

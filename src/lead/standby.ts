@@ -11,10 +11,10 @@ import type { Log } from "../log.ts";
 import type { Clock, Journal, Loaded } from "../ports.ts";
 import type { History } from "./history.ts";
 import { lookBack } from "./history.ts";
+import type { Looks } from "./looks.ts";
+import { LOOKS } from "./looks.ts";
 import type { Roster } from "../core/roster.ts";
 
-/** How often it looks how far the journal is. Milliseconds. */
-const JOURNAL_MS = 500;
 /** How often it looks at the schedule. Milliseconds. */
 const SCHEDULE_MS = 30_000;
 /** A difference must be there this much later, too: replicas do not reload all at once. Milliseconds. */
@@ -32,6 +32,8 @@ export interface StandbyParts {
   readonly ttlMs: number;
   /** This replica's own. */
   readonly declared: { readonly roster: Roster };
+  /** @default LOOKS */
+  readonly looks?: Looks;
 }
 
 /** Both, until `signal` is aborted. */
@@ -46,16 +48,17 @@ export function watchWhileWaiting(
 
 /** Never rejects for Redis' sake; so the other one. */
 export async function watchJournal(
-  { journal, clock, history }: {
+  { journal, clock, history, looks = LOOKS }: {
     readonly journal: Pick<Journal, "trace">;
     readonly clock: Clock;
     readonly history: History;
+    readonly looks?: Looks;
   },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     await unlessAway(() => lookBack(journal, history, signal));
-    await pause(clock, JOURNAL_MS, signal);
+    await pause(clock, looks.journalMs, signal);
   }
 }
 

@@ -37,6 +37,9 @@ export interface MachineOptions {
   readonly rate: number;
 }
 
+/** More than a sum of times of a run is off by. Milliseconds. */
+const TINY_MS = 1e-6;
+
 interface Waiting {
   readonly process: Process;
   readonly run: () => void;
@@ -96,7 +99,8 @@ export function machineOf(
       };
       const look = () => {
         const leftMs = wakeMs - monotonicMs();
-        if (leftMs > 1e-6) cancel = process.at(timeline.now() + leftMs / rate, look);
+        // A timer is never early, not by what is lost in counting either: its caller would sleep again.
+        if (leftMs > 0) cancel = process.at(timeline.now() + leftMs / rate + TINY_MS, look);
         else done();
       };
       signal.addEventListener("abort", done);

@@ -3,6 +3,7 @@
  * time. A plan is data; running it twice gives the same run, and a part of it can be left out.
  */
 
+import type { Looks } from "../../src/lead/looks.ts";
 import type { Draw, Draws } from "./draws.ts";
 import { drawsOf } from "./draws.ts";
 import type { PlannedTask } from "./schedule.ts";
@@ -72,6 +73,8 @@ export interface Plan {
   /** Faults end here; then all must come right. */
   readonly healMs: number;
   readonly leaseMs: number;
+  /** How often replicas look. @default as they do in production */
+  readonly looks?: Looks;
   readonly replicas: readonly { readonly offsetMs: number; readonly rate: number }[];
   readonly workers: number;
   readonly tasks: readonly PlannedTask[];
@@ -103,6 +106,9 @@ const HEAL_MS = 200_000;
 const MANY = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5];
 const FEW = [1, 2, 2, 2, 3, 3];
 
+/** Most events of a long run would be looks that see nothing new; so most long runs have fewer. */
+const RARE_LOOKS: Looks = { standbyMs: 1_100, journalMs: 2_300, sampleMs: 2_100, glanceMs: 400 };
+
 export function planOf(seed: number, options: PlanOptions): Plan {
   const draws = drawsOf(seed);
   const draw = draws("world");
@@ -128,6 +134,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     workers: draw.between(1, 3),
     tasks,
     faults: [],
+    ...(isLong && draws("looks").chance(0.8) ? { looks: RARE_LOOKS } : {}),
   };
   return { ...plan, faults: drawFaults(draws, plan, season.zones) };
 }

@@ -5,6 +5,7 @@ import { reloader } from "../../src/commands/reload.ts";
 import { supervise } from "../../src/commands/supervise.ts";
 import type { OfficeParts } from "../../src/lead/office.ts";
 import type { Log } from "../../src/log.ts";
+import type { Looks } from "../../src/lead/looks.ts";
 import type { Hint } from "../../src/ports.ts";
 import { connect } from "../../src/redis/client.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
@@ -47,6 +48,7 @@ export interface ReplicaParts {
   readonly name: string;
   readonly machine: Machine;
   readonly leaseMs: number;
+  readonly looks: Looks | undefined;
   readonly file: ScheduleFile;
   readonly log: Log;
   /** A way to Redis; each connection has its own. `owner` is the process that dials. */
@@ -73,7 +75,7 @@ export interface Beat {
 }
 
 export function startBeat(parts: ReplicaParts, generation: number): Beat {
-  const { machine, leaseMs, file, log } = parts;
+  const { machine, leaseMs, looks, file, log } = parts;
   const process = machine.spawn();
   const owner = `${parts.name}.${generation}`;
   const commandTimeoutMs = Math.floor(leaseMs * 0.4);
@@ -100,6 +102,7 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     ttlMs: leaseMs,
     newEpoch: `epoch of ${owner}`,
     isPatient: true,
+    ...(looks === undefined ? {} : { looks }),
     namespace: NAMESPACE,
     build: "sim",
     declared: { roster: file.rosterOf(config), rows: [] },

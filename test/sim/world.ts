@@ -171,6 +171,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
         name: `beat-${post.index}`,
         machine: post.machine,
         leaseMs: plan.leaseMs,
+        looks: plan.looks,
         file,
         log: logOf(world, post),
         line: (owner) =>

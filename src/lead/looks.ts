@@ -1,0 +1,16 @@
+/** How often a replica looks by itself: for a chance to lead, how far the journal is, what became of fires. */
+
+/** Times between two looks. Milliseconds. */
+export interface Looks {
+  /** A standby asks for the lease: a clean handover is taken up within this. */
+  readonly standbyMs: number;
+  /** A standby looks how far the journal is. */
+  readonly journalMs: number;
+  /** The leader looks at open fires. */
+  readonly sampleMs: number;
+  /** At the most, it looks at those of which something was heard. */
+  readonly glanceMs: number;
+}
+
+/** What every replica keeps to. Only a simulation of hours sets others: most of its events are looks. */
+export const LOOKS: Looks = { standbyMs: 200, journalMs: 500, sampleMs: 1_000, glanceMs: 100 };
