@@ -4,7 +4,7 @@ import { checkTask } from "../celery/check_task.ts";
 import type { Problem } from "../errors.ts";
 import { TriggerError } from "../errors.ts";
 import type { Config } from "../settings.ts";
-import type { SessionSpec, Task, TriggerSpec } from "../task.ts";
+import type { Task, TriggerSpec } from "../task.ts";
 import type { Trigger } from "../triggers/mod.ts";
 import { triggerOf } from "../triggers/mod.ts";
 import type { BuiltIn } from "./built_in.ts";
@@ -19,7 +19,6 @@ import type { Telling } from "./policies.ts";
 import { periodOf, policiesOf } from "./policies.ts";
 import type { TaskYaml } from "./schema.ts";
 import { BUILT_IN_KEYS } from "./schema.ts";
-import { sessionOf } from "./session.ts";
 import type { Timing } from "./timing.ts";
 import { builtInTiming, timingOf } from "./timing.ts";
 import { phaseOf, triggerSpecOf } from "./trigger_spec.ts";
@@ -186,13 +185,10 @@ function assembled(parts: Parts, sources: EntrySources): Task | null {
   // From Friday to Monday is no period to catch up within.
   const periodMs = draft.trigger.kind === "session" ? DAY_MS : periodOf(trigger);
   const subject = { name, entry, trigger, timing };
-  const declared = policiesOf(subject, tellingOf(sources), { periodMs, importance });
-  const session = sessionPolicy(name, entry, sources);
   const task: Task = {
     ...{ name, celeryTask, queue, trigger: draft.trigger, args, kwargs, expiresMs },
     headers: entry.headers ?? {},
-    ...declared,
-    policies: { ...declared.policies, session },
+    ...policiesOf(subject, tellingOf(sources), { periodMs, importance }),
   };
   if (!isFit(task, sources)) return null;
   const hint = triggerHint(name, task.trigger, { hasPhase });
@@ -200,9 +196,10 @@ function assembled(parts: Parts, sources: EntrySources): Task | null {
   return task;
 }
 
-function tellingOf({ yaml, values, problems, hints, isOn }: EntrySources): Telling {
+function tellingOf({ yaml, values, calendars, problems, hints, isOn }: EntrySources): Telling {
   return {
     yaml,
+    calendars,
     timezone: values.CELERY_TIMEZONE,
     namespace: values.BEAT_NAMESPACE ?? yaml.data.beat.namespace,
     tell(problem) {
@@ -215,25 +212,6 @@ function tellingOf({ yaml, values, problems, hints, isOn }: EntrySources): Telli
       if (isOn) hints.push(text);
     },
   };
-}
-
-function sessionPolicy(
-  name: string,
-  entry: TaskYaml,
-  { yaml, problems, calendars }: Sources,
-): SessionSpec | null {
-  return sessionOf(entry, yaml.data.defaults, {
-    calendars,
-    refuse({ key, message }) {
-      // Of what was refused already, the rest may make no sense.
-      if (yaml.damaged.has(name)) return;
-      const path = key in entry ? ["tasks", name] : ["defaults"];
-      const where = yaml.whereOf([...path, key]);
-      const text = `expected \`${nameOf(path)}\` ${message}`;
-      const isTold = problems.some((each) => each.where === where && each.message === text);
-      if (!isTold) problems.push({ where, message: text });
-    },
-  });
 }
 
 function checkedTrigger(

@@ -4,8 +4,10 @@ import type { Problem } from "../errors.ts";
 import type { Importance, Task } from "../task.ts";
 import { NO_POLICIES } from "../task.ts";
 import type { Trigger } from "../triggers/mod.ts";
+import type { CalendarBook } from "./calendars.ts";
 import { jitterOf } from "./jitter.ts";
 import type { TaskYaml } from "./schema.ts";
+import { sessionOf } from "./session.ts";
 import type { Timing } from "./timing.ts";
 import { windowOf } from "./window.ts";
 import type { YamlFile } from "./yaml_file.ts";
@@ -43,6 +45,7 @@ export interface Subject {
 /** What policies are read from beside the entry, and where they leave what they have to say. */
 export interface Telling {
   readonly yaml: YamlFile;
+  readonly calendars: CalendarBook;
   readonly timezone: string;
   readonly namespace: string;
   /** Once, however many entries meet the same problem. */
@@ -78,6 +81,7 @@ export function policiesOf(
     },
     policies: {
       ...NO_POLICIES,
+      session: sessionOf(subject, telling),
       window: windowOf(subject, telling),
       jitter: jitterOf(subject, telling),
       overlap: said.overlap ?? NO_POLICIES.overlap,
