@@ -10,11 +10,18 @@ import type { Candidate, Policy } from "./mod.ts";
 import { PASS } from "./mod.ts";
 import type { Openings } from "./window.ts";
 
-/**
- * @param openings those of the task's window, or `null`. What waited for one counts from its start:
- * whoever opens a gate spreads the crowd. And what is due in one is not shifted beyond its end.
- */
-export function jitter(spec: JitterSpec, openings: Openings | null): Policy {
+/** The hours of a task, beyond which no fire is shifted: it would wait for the next, or be refused. */
+export interface Hours {
+  /** Those of its window. What waited for one counts from its start: whoever opens a gate spreads the crowd. */
+  readonly openings: Openings | null;
+  /** When its session may end, of an instant within one; `null` for none. */
+  readonly changeMs: ((instantMs: number) => number) | null;
+}
+
+const ALL_HOURS: Hours = { openings: null, changeMs: null };
+
+/** Holds a fire until its place. */
+export function jitter(spec: JitterSpec, { openings, changeMs }: Hours = ALL_HOURS): Policy {
   const { maxMs } = spec;
   const reason = `spread over ${maxMs} ms`;
   return {
@@ -24,8 +31,12 @@ export function jitter(spec: JitterSpec, openings: Openings | null): Policy {
       const baseMs = Math.max(fire.dueMs, opening?.fromMs ?? 0);
       // Most are asked about when they are due or when their place has come, few in between.
       if (nowMs >= baseMs + maxMs) return PASS;
-      const nextMs = fire.trigger.next(baseMs) ?? Infinity;
-      const endMs = Math.min(baseMs + maxMs, nextMs, opening?.endMs ?? Infinity);
+      const endMs = Math.min(
+        baseMs + maxMs,
+        fire.trigger.next(baseMs) ?? Infinity,
+        opening?.endMs ?? Infinity,
+        changeMs?.(baseMs) ?? Infinity,
+      );
       const untilMs = baseMs + shiftMs(spec, fire, endMs - baseMs);
       return nowMs >= untilMs ? PASS : { kind: "delay", untilMs, reason };
     },

@@ -5,7 +5,7 @@ import { jitter } from "./jitter.ts";
 import type { Policy } from "./mod.ts";
 import { overlap } from "./overlap.ts";
 import { pause } from "./pause.ts";
-import { session } from "./session.ts";
+import { session, sessionChange } from "./session.ts";
 import { openingsOf, window } from "./window.ts";
 
 /** Data of the installation that policies need beside the task. */
@@ -27,7 +27,10 @@ export function policiesOf({ policies: specs }: Task, _data: PolicyData): Policy
   if (specs.session !== null) policies.push(session(specs.session));
   const openings = specs.window === null ? null : openingsOf(specs.window);
   if (specs.window !== null && openings !== null) policies.push(window(specs.window, openings));
-  if (specs.jitter !== null) policies.push(jitter(specs.jitter, openings));
+  if (specs.jitter !== null) {
+    const changeMs = specs.session === null ? null : sessionChange(specs.session);
+    policies.push(jitter(specs.jitter, { openings, changeMs }));
+  }
   if (specs.overlap !== "allow") policies.push(overlap(specs.overlap));
   return policies;
 }

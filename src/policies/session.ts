@@ -36,6 +36,21 @@ export function session(spec: SessionSpec): Policy {
   };
 }
 
+/** When the verdict on an instant may be another: the end of its session at the latest. */
+export function sessionChange(spec: SessionSpec): (instantMs: number) => number {
+  const calendars = spec.calendars.map(calendarOf);
+  return (instantMs) => changeAfter(instantMs, calendars, spec);
+}
+
+/** `Infinity` beyond the data. Unix milliseconds. */
+function changeAfter(
+  instantMs: number,
+  calendars: readonly Calendar[],
+  spec: SessionSpec,
+): number {
+  return Math.min(...calendars.map((each) => each.nextChange(instantMs, spec) ?? Infinity));
+}
+
 /** A verdict for each instant in [sinceMs, endMs). */
 interface Answer {
   readonly sinceMs: number;
@@ -48,10 +63,9 @@ function answerAt(
   calendars: readonly Calendar[],
   spec: SessionSpec,
 ): Answer {
-  const changes = calendars.map((calendar) => calendar.nextChange(instantMs, spec) ?? Infinity);
   return {
     sinceMs: instantMs,
-    endMs: Math.min(...changes),
+    endMs: changeAfter(instantMs, calendars, spec),
     verdict: verdictOn(instantMs, calendars, spec),
   };
 }

@@ -10,7 +10,8 @@ import { openingsOf } from "../../src/policies/window.ts";
 import type { JitterSpec, TriggerSpec, WindowSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import { triggerOf } from "../../src/triggers/mod.ts";
-import { aTimetable, T0 } from "../support/build.ts";
+import { anEvery, aTimetable, T0 } from "../support/build.ts";
+import { localMs, specOf } from "../support/calendars.ts";
 import { aFire, calm, releaseMs } from "../support/fire.ts";
 import { randomCron } from "../triggers/random_cron.ts";
 
@@ -22,14 +23,14 @@ const HOURLY: TriggerSpec = { kind: "every", everyMs: HOUR, phaseMs: 0 };
 /** When a fire of an hourly task goes out, after it is due. */
 function shiftOf(spec: Partial<JitterSpec>, name = "report", dueMs = T0): number {
   const fire = aFire({ name, trigger: HOURLY }, dueMs);
-  return releaseMs(jitter({ ...SPEC, ...spec }, null), fire) - dueMs;
+  return releaseMs(jitter({ ...SPEC, ...spec }), fire) - dueMs;
 }
 
 describe("jitter()", () => {
   it("holds a fire until its place, and says why", () => {
     const shiftMs = shiftOf({});
     const fire = aFire({ name: "report", trigger: HOURLY });
-    assert.deepEqual(jitter(SPEC, null).judge(fire, T0, calm()), {
+    assert.deepEqual(jitter(SPEC).judge(fire, T0, calm()), {
       kind: "delay",
       untilMs: T0 + shiftMs,
       reason: "spread over 60000 ms",
@@ -39,16 +40,16 @@ describe("jitter()", () => {
 
   it("keeps the same place when asked again", () => {
     const fire = aFire({ name: "report", trigger: HOURLY });
-    const policy = jitter(SPEC, null);
+    const policy = jitter(SPEC);
     const first = policy.judge(fire, T0, calm());
     assert.deepEqual(policy.judge(fire, T0 + 1, calm()), first);
-    assert.deepEqual(jitter(SPEC, null).judge(fire, T0, calm()), first);
+    assert.deepEqual(jitter(SPEC).judge(fire, T0, calm()), first);
   });
 
   it("lets pass what is later than its place", () => {
     const fire = aFire({ name: "report", trigger: HOURLY });
-    assert.equal(jitter(SPEC, null).judge(fire, T0 + shiftOf({}), calm()).kind, "pass");
-    assert.equal(jitter(SPEC, null).judge(fire, T0 + MINUTE, calm()).kind, "pass");
+    assert.equal(jitter(SPEC).judge(fire, T0 + shiftOf({}), calm()).kind, "pass");
+    assert.equal(jitter(SPEC).judge(fire, T0 + MINUTE, calm()).kind, "pass");
   });
 
   const hours = Array.from({ length: 24 }, (_, hour) => T0 + hour * HOUR);
@@ -78,16 +79,16 @@ describe("jitter()", () => {
     const trigger = aTimetable(T0, T0 + 1, T0 + 500, T0 + 30 * MINUTE);
     const shifts = Array.from({ length: 200 }, (_, index) => {
       const fire = aFire({ name: `report.${index}` }, T0 + 1, trigger);
-      return releaseMs(jitter(SPEC, null), fire) - T0 - 1;
+      return releaseMs(jitter(SPEC), fire) - T0 - 1;
     });
     assert.ok(Math.max(...shifts) < 499 && Math.max(...shifts) > 400, String(Math.max(...shifts)));
     assert.equal(
-      releaseMs(jitter(SPEC, null), aFire({}, T0, trigger)),
+      releaseMs(jitter(SPEC), aFire({}, T0, trigger)),
       T0,
       "the next is due at once",
     );
     const last = aFire({ name: "report.1" }, T0 + 30 * MINUTE, trigger);
-    assert.ok(releaseMs(jitter(SPEC, null), last) > last.dueMs, "no next one, no bound");
+    assert.ok(releaseMs(jitter(SPEC), last) > last.dueMs, "no next one, no bound");
   });
 });
 
@@ -112,8 +113,29 @@ describe("jitter() beside a window", () => {
     const openings = openingsOf(NIGHT);
     for (let index = 0; index < 100; index++) {
       const fire = aFire({ name: `report.${index}`, trigger: HOURLY }, dueMs);
-      const atMs = releaseMs(jitter(SPEC, openings), fire);
+      const atMs = releaseMs(jitter(SPEC, { openings, changeMs: null }), fire);
       assert.ok(atMs >= dueMs && atMs < T0 + 6 * HOUR, String(atMs));
+    }
+  });
+});
+
+describe("jitter() beside a session", () => {
+  it("never shifts what is due in it beyond its end", () => {
+    const closeMs = localMs("America/New_York", "2026-01-05T16:00");
+    const session = { calendars: [specOf("XNYS")], match: "any", leadMs: 0, lagMs: 0 } as const;
+    const specs = {
+      ...NO_POLICIES,
+      session: { ...session, unknown: "fire" as const },
+      jitter: SPEC,
+    };
+    for (let index = 0; index < 100; index++) {
+      const fire = aFire(
+        { name: `report.${index}`, policies: specs },
+        closeMs - 1000,
+        anEvery(HOUR),
+      );
+      const atMs = lastRelease(fire);
+      assert.ok(atMs >= fire.dueMs && atMs < closeMs, String(atMs));
     }
   });
 });
@@ -146,11 +168,11 @@ describe("jitter() on random schedules", () => {
           const dueMs = nextOrNull(triggerSpec, T0 + days * 24 * HOUR);
           if (dueMs === null) return;
           const trigger = triggerOf(triggerSpec);
-          const atMs = releaseMs(jitter(spec, null), aFire({}, dueMs, trigger));
+          const atMs = releaseMs(jitter(spec), aFire({}, dueMs, trigger));
           assert.ok(atMs >= dueMs);
           assert.ok(atMs < dueMs + spec.maxMs);
           assert.ok(atMs < (trigger.next(dueMs) ?? Infinity));
-          assert.equal(releaseMs(jitter(spec, null), aFire({}, dueMs, trigger)), atMs);
+          assert.equal(releaseMs(jitter(spec), aFire({}, dueMs, trigger)), atMs);
         },
       ),
       { numRuns: 500 },
