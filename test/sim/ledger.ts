@@ -64,6 +64,13 @@ export function ledgerRow(entry: StreamEntry, atMs: number): LedgerRow {
   };
 }
 
+/** Whether two rows of one id are the same row. */
+export function saysSame(one: LedgerRow, other: LedgerRow): boolean {
+  const textOf = ({ type, task, dueMs, decidedMs, fence, detail }: LedgerRow) =>
+    JSON.stringify([type, task, dueMs, decidedMs, fence, detail]);
+  return textOf(one) === textOf(other);
+}
+
 /** `null` where `text` is no message of Beat. */
 export function readMessage(
   text: string,

@@ -3,7 +3,7 @@
 import type { Account } from "./account.ts";
 import type { Draw } from "./draws.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
-import { compareStreamIds, ledgerRow, readMessage } from "./ledger.ts";
+import { compareStreamIds, ledgerRow, readMessage, saysSame } from "./ledger.ts";
 import type { StreamEntry, Value } from "./redis_values.ts";
 import type { Command, Reply } from "./redis_words.ts";
 
@@ -192,12 +192,17 @@ export function watcherOf(parts: WatcherParts): Watcher {
     },
     cut(store) {
       const entries = stream(store)?.entries ?? [];
-      const ids = new Set(entries.map(({ id }) => id));
+      const standing = new Map(entries.map((entry) => [entry.id, entry]));
+      // By what they say, too: after a step back of the clock, another row may be given a lost one's id.
+      const isThere = (row: LedgerRow) => {
+        const entry = standing.get(row.id);
+        return entry !== undefined && saysSame(row, ledgerRow(entry, row.atMs));
+      };
       const first = entries[0]?.id ?? null;
       // What stood before the first entry was trimmed; it counts as long as its history does.
       const isTrimmed = ({ id, isLost }: LedgerRow) =>
         first !== null && !isLost && compareStreamIds(id, first) < 0;
-      account.cut((row) => ids.has(row.id) || isTrimmed(row), store);
+      account.cut((row) => isThere(row) || isTrimmed(row), store);
       const lease = textOf(store, leaseKey);
       if (lease !== "") holder = lease.slice(0, lease.lastIndexOf(" "));
     },
