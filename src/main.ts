@@ -6,6 +6,7 @@ import { systemClock } from "./clock.ts";
 import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, EXIT } from "./errors.ts";
+import { addAsking } from "./verbs/asking.ts";
 
 /** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
 type Work = (shell: Shell) => Promise<number>;
@@ -85,6 +86,7 @@ function commandLine(choose: (work: Work) => void): Command {
   addRunning(program, choose);
   addChecking(program, choose);
   addLooking(program, choose);
+  addAsking(program, choose);
   return program;
 }
 

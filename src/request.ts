@@ -34,7 +34,7 @@ const line = (max: number) =>
 const head = { v: z.int().min(1), id, who: line(200), note: line(NOTE_MAX) };
 
 const shape = z.discriminatedUnion("kind", [
-  z.looseObject({
+  z.object({
     ...head,
     kind: z.literal("trigger"),
     task,
@@ -44,7 +44,7 @@ const shape = z.discriminatedUnion("kind", [
     /** Whether the policies of the task may refuse it. */
     isObeying: z.boolean(),
   }),
-  z.looseObject({
+  z.object({
     ...head,
     kind: z.literal("backfill"),
     task,
@@ -56,8 +56,8 @@ const shape = z.discriminatedUnion("kind", [
     /** Fires a second. */
     rate: z.number().positive().max(RATE_MAX),
   }),
-  z.looseObject({ ...head, kind: z.literal("pause"), task: task.nullable() }),
-  z.looseObject({ ...head, kind: z.literal("resume"), task: task.nullable() }),
+  z.object({ ...head, kind: z.literal("pause"), task: task.nullable() }),
+  z.object({ ...head, kind: z.literal("resume"), task: task.nullable() }),
 ]);
 
 /** What somebody wants done. A `task` of `null` stands for all of them. */

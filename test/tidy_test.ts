@@ -35,7 +35,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
     ...["core", "follow", "lead", "audit", "memory", "redis", "http"],
   ],
-  main: ["words", "clock", "commands"],
+  verbs: ["commands"],
+  main: ["words", "clock", "commands", "verbs"],
   setup: ["config"],
 };
 
@@ -45,11 +46,11 @@ const TYPES_ONLY = [
   ...["follow → log", "lead → log", "lead → machines"],
 ];
 
-const WORDS = ["task", "fire", "event", "cursor", "steps", "ports", "errors", "settings"];
+const WORDS = ["task", "fire", "event", "request", "cursor", "steps", "ports", "errors", "settings"];
 
 /** Outside packages, and the one home of each. */
 const HOMES: Readonly<Record<string, RegExp>> = {
-  "commander": /^src\/main\.ts$/,
+  "commander": /^src\/(main|verbs\/\w+)\.ts$/,
   "cron-parser": /^src\/triggers\/cron\.ts$/,
   "fastest-levenshtein": /^src\/(config\/nearest|triggers\/zone)\.ts$/,
   "ioredis": /^src\/redis\//,
@@ -58,7 +59,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "tinyqueue": /^src\/core\/agenda\.ts$/,
   "xstate": /^(machines\/|src\/core\/life\.ts$|src\/commands\/supervise\.ts$)/,
   "yaml": /^src\/config\//,
-  "zod": /^src\/(event\.ts$|config\/)/,
+  "zod": /^src\/((event|request)\.ts$|config\/)/,
   "node:crypto": /^src\/(task\.ts$|celery\/|config\/|redis\/|commands\/)/,
   "node:fs": /^src\/(config|redis|commands)\//,
   "node:fs/promises": /^src\/(config|redis|commands)\//,

@@ -16,6 +16,7 @@ import { EMBEDDED_DIR, startEmbedded, withEmbedded } from "../redis/embedded.ts"
 import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
+import { redisRequests } from "../redis/requests.ts";
 import { redisSensors } from "../redis/sensors.ts";
 import { serverRisks } from "../redis/server_check.ts";
 import type { Config, Settings } from "../settings.ts";
@@ -69,7 +70,7 @@ async function lead({ config, env, isPatient, log, embedded }: Start, shell: She
   const origin = `beat@${Deno.hostname()}`;
   const ready = (from: Config) => rosterOf(from.tasks, from.settings.transport, origin);
   const { office, connected, close } = officeOf({
-    ...{ config, owner, isPatient, log },
+    ...{ config, owner, origin, isPatient, log },
     roster: ready(config),
   });
   saySummary(config, office.declared.roster, office.server, log);
@@ -90,9 +91,10 @@ async function lead({ config, env, isPatient, log, embedded }: Start, shell: She
   return EXIT.ok;
 }
 
-function officeOf({ config, owner, isPatient, log, roster }: {
+function officeOf({ config, owner, origin, isPatient, log, roster }: {
   config: Config;
   owner: string;
+  origin: string;
   isPatient: boolean;
   log: Log;
   roster: OfficeParts["declared"]["roster"];
@@ -121,14 +123,14 @@ function officeOf({ config, owner, isPatient, log, roster }: {
     namespace,
     build: project.version,
     declared: { roster, rows: [] },
-  };
-  const close = () => {
     asking: { requests: redisRequests(publishing, keys), origin },
     retention: {
       limits: settings.journal,
       archiveOf: (epoch) =>
         directoryArchive(historyDirectory(settings.journal.archive, namespace, epoch), owner),
     },
+  };
+  const close = () => {
     publishing.disconnect();
     leasing.disconnect();
     sensors.close();

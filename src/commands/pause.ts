@@ -1,0 +1,33 @@
+/** `beat pause` and `beat resume`: standing orders that keep tasks from firing, and their end. */
+
+import { UsageError } from "../errors.ts";
+import type { AskOptions } from "./ask.ts";
+import { ask, headOf } from "./ask.ts";
+import { openJournal } from "./open_journal.ts";
+import type { Shell } from "./shell.ts";
+import { taskName } from "./trigger.ts";
+
+export interface PauseOptions extends AskOptions {
+  readonly kind: "pause" | "resume";
+  readonly task?: string;
+  readonly all?: boolean;
+}
+
+/** @throws {UsageError | JournalUnavailableError | ConfigError} */
+export async function pauseOrResume(options: PauseOptions, shell: Shell): Promise<number> {
+  const { kind, task, all = false } = options;
+  if ((task === undefined) === !all) {
+    throw new UsageError("expected either TASK or `--all`; name one of them");
+  }
+  if (options.note === undefined || options.note.trim() === "") {
+    throw new UsageError("expected `--note` to say why: it is shown wherever the pause is");
+  }
+  const of = task === undefined ? null : taskName(task);
+  const request = { kind, task: of, ...headOf(options, shell) };
+  const opened = await openJournal(shell.env);
+  try {
+    return await ask(opened, request, options, shell);
+  } finally {
+    opened.close();
+  }
+}

@@ -1,0 +1,72 @@
+/** The verbs by which people ask the leader for something, as the command line has them. */
+
+import type { Command } from "commander";
+import type { Shell } from "../commands/shell.ts";
+
+type Choose = (work: (shell: Shell) => Promise<number>) => void;
+
+export function addAsking(program: Command, choose: Choose): void {
+  addTrigger(program, choose);
+  addBackfill(program, choose);
+  addOrders(program, choose);
+}
+
+function addTrigger(program: Command, choose: Choose): void {
+  asking(program.command("trigger <task>"))
+    .description("publish one fire of a task now, through the leader")
+    .option("--args <json>", "other arguments, as a JSON array")
+    .option("--kwargs <json>", "other keyword arguments, as a JSON object")
+    .option("--obey", "refuse where a policy of the task would hold it back")
+    .action((task, options) =>
+      choose(async (shell) => {
+        const { trigger } = await import("../commands/trigger.ts");
+        return trigger({ ...options, task }, shell);
+      })
+    );
+}
+
+function addBackfill(program: Command, choose: Choose): void {
+  asking(program.command("backfill <task>"))
+    .description("publish the due times of a range that did not run, in order, through the leader")
+    .option("--from <time>", "first due time; RFC 3339 or a duration back (24h)")
+    .option("--to <time>", "last due time; as --from")
+    .option("--max <number>", "refuse where there are more (1000)")
+    .option("--rate <number>", "fires a second (10)")
+    .option("--force", "also what ran, and what is older than the journal")
+    .option("--dry-run", "print what would be published")
+    .action((task, options) =>
+      choose(async (shell) => {
+        const { backfill } = await import("../commands/backfill.ts");
+        return backfill({ ...options, task }, shell);
+      })
+    );
+}
+
+function addOrders(program: Command, choose: Choose): void {
+  const verbs = [
+    ["pause", "fire a task no more, until it is resumed"],
+    ["resume", "fire a paused task again, from now on"],
+  ] as const;
+  for (const [kind, description] of verbs) {
+    asking(program.command(`${kind} [task]`))
+      .description(description)
+      .option("--all", "all tasks, instead of one")
+      .action((task, options) =>
+        choose(async (shell) => {
+          const { pauseOrResume } = await import("../commands/pause.ts");
+          const own = task === undefined ? {} : { task };
+          return pauseOrResume({ ...options, ...own, kind }, shell);
+        })
+      );
+  }
+}
+
+/** What all of them have. */
+function asking(command: Command): Command {
+  return command
+    .option("--note <text>", "why; it is recorded with who asked")
+    .option("--id <name>", "a name for the request: asked again under it, nothing is done twice")
+    .option("--timeout <duration>", "how long to wait for a sign of the leader (10s)")
+    .option("--no-wait", "do not wait for the leader's answer")
+    .option("--json", "as JSON");
+}
