@@ -6,6 +6,7 @@ import type { Task } from "../task.ts";
 import { hasSameTrigger, revisionOf } from "../task.ts";
 import { triggerOf } from "../triggers/mod.ts";
 import type { LastFire } from "./last_fires.ts";
+import { policyTexts } from "./policy_text.ts";
 import { dueText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
 
@@ -72,6 +73,7 @@ export function taskObject(view: TaskView): Record<string, unknown> {
     celery_task: task?.celeryTask ?? null,
     queue: task?.queue ?? null,
     trigger: task === null ? null : triggerText(task.trigger),
+    policies: task === null ? [] : policyTexts(task),
     last: last === null
       ? null
       : { due: dueText(last.dueMs), state: last.state, lateness_ms: last.latenessMs },

@@ -5,6 +5,7 @@ import { loadConfig } from "../config/load.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
 import type { Task } from "../task.ts";
+import { policyTexts } from "./policy_text.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor, tableLines } from "./table.ts";
 import { triggerText } from "./trigger_text.ts";
@@ -49,6 +50,7 @@ function report({ settings, tasks, off, hints, files }: Config, shell: Shell): s
     "",
     paint("bold", `on (${tasks.length})`),
     ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width }),
+    ...list("held back by", tasks.flatMap(heldLine)),
     ...list("off", off.map(({ name, by }) => `${name}  by ${by}`)),
     ...list("hints", hints),
     ...list("files", files),
@@ -77,6 +79,11 @@ function settingLines(settings: Settings): string[] {
 function journalText({ keepMs, maxBytes, archive }: Settings["journal"]): string {
   const megabytes = Number((maxBytes / 1e6).toFixed(1));
   return `${formatDuration(keepMs)} or ${megabytes} MB in Redis, then to ${archive}`;
+}
+
+function heldLine(task: Task): string[] {
+  const texts = policyTexts(task);
+  return texts.length === 0 ? [] : [`${task.name}  ${texts.join("; ")}`];
 }
 
 const HEADINGS = ["name", "task", "queue", "trigger", "expires", "importance", "catch-up"];

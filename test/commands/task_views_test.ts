@@ -58,6 +58,7 @@ describe("taskObject()", () => {
       celery_task: "check.echo",
       queue: "maintenance",
       trigger: "every 15s",
+      policies: [],
       last: { due: "2026-03-10T12:00:00Z", state: "acked", lateness_ms: 4 },
       next: "2026-03-10T12:00:45Z",
       waiting: 0,

@@ -29,6 +29,17 @@ async function said(
 }
 
 describe("validate()", () => {
+  it("says what holds tasks back", async () => {
+    const files = yamlTasks(
+      "report: {task: t, queue: q, every: 5m, window: off_peak, jitter: 30s, overlap: skip}",
+    );
+    assert.match(
+      await said({}, { files }),
+      /^held back by \(1\)\n {2}report {2}window off_peak \(22:00 to 06:00 UTC\); jitter up to 30s, another for each fire; overlap skip$/m,
+    );
+    assert.doesNotMatch(await said({}), /held back/);
+  });
+
   it("says what is on and where it goes, what is off and why, and where Redis is", async () => {
     const text = await said({});
     for (
