@@ -7,6 +7,7 @@ import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, EXIT } from "./errors.ts";
 import { addAsking } from "./verbs/asking.ts";
+import { addCalendar } from "./verbs/calendar.ts";
 
 /** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
 type Work = (shell: Shell) => Promise<number>;
@@ -87,6 +88,7 @@ function commandLine(choose: (work: Work) => void): Command {
   addChecking(program, choose);
   addLooking(program, choose);
   addAsking(program, choose);
+  addCalendar(program, choose);
   return program;
 }
 

@@ -4,9 +4,10 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Problem } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import type { CalendarFile } from "./calendar_file.ts";
 import { parseCalendar } from "./calendar_file.ts";
-import { readText } from "./env_files.ts";
+import { inDirectory, readEnvironment, readText } from "./env_files.ts";
 import { nearest } from "./nearest.ts";
 
 /** Beside the code, wherever Beat runs. */
@@ -40,6 +41,27 @@ export async function readCalendars(
     owned,
     problems,
   );
+}
+
+/**
+ * The calendars for whoever asks about them without a configuration; only BEAT_CALENDARS counts.
+ *
+ * @param env the process's environment
+ * @throws {ConfigError} with every problem
+ */
+export async function loadCalendars(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<CalendarBook> {
+  const problems: Problem[] = [];
+  const { variables } = await readEnvironment({ env, directory: "." }, problems);
+  const own = variables.get("BEAT_CALENDARS");
+  const by = own?.from ?? "BEAT_CALENDARS";
+  const book = await readCalendars(
+    own === undefined ? null : { directory: inDirectory(own.value.trim(), "."), by },
+    problems,
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
+  return book;
 }
 
 async function readDirectory(
