@@ -1,6 +1,7 @@
 /** Why a due time did not end as it should, or ended late: causes that the evidence names. Pure. */
 
 import type { JournalRow } from "../event.ts";
+import { reasonOf } from "../policies/pause.ts";
 import { recordedMs } from "../event.ts";
 import type { Evidence, Story, Verdict } from "./why.ts";
 import { GRACE_MS } from "./why.ts";
@@ -142,9 +143,11 @@ function whyLate({ evidence: { dueMs }, story: { leading }, owners }: CauseParts
 }
 
 function whyUndecided(parts: CauseParts): Cause[] {
-  const { evidence: { leader, nowMs, dueMs, offBy } } = parts;
+  const { evidence: { leader, nowMs, dueMs, offBy, pause } } = parts;
   if (offBy !== null) return [switchedOff(parts)];
   if (leader === null) return [lastSign(parts)];
+  // Its row comes after a while, with those of the others that were skipped.
+  if (pause) return [{ kind: "policy", by: "pause", reason: reasonOf(pause) }];
   return nowMs - dueMs > GRACE_MS ? [{ kind: "leader behind" }] : [];
 }
 

@@ -7,6 +7,7 @@ import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
+import type { Pause } from "../policies/mod.ts";
 import type { Standing } from "../ports.ts";
 import type { Leading } from "./leading.ts";
 import { leadingAt } from "./leading.ts";
@@ -36,6 +37,8 @@ export interface Evidence {
   readonly leader: Standing["leader"];
   /** What the configuration says now; `null` where the task is not in it, or off. */
   readonly today: Declared | null;
+  /** The order that keeps this due time from being fired. */
+  readonly pause?: Pause | null;
   /** The switch by which it is off now. */
   readonly offBy: string | null;
 }

@@ -2,11 +2,13 @@
 
 import type { TaskRecent } from "../audit/recent.ts";
 import { quantile } from "../audit/recent.ts";
+import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import type { OpenFire } from "../cursor.ts";
 import type { Task } from "../task.ts";
 import type { Check } from "./doctor_server.ts";
 import { failure, fine, warning } from "./doctor_server.ts";
 import type { TaskView } from "./task_views.ts";
+import { pauseText } from "./task_views.ts";
 import { dueText, spanText } from "./time_text.ts";
 
 export interface TaskFacts {
@@ -40,6 +42,7 @@ export function taskCheck(facts: TaskFacts, context: TaskContext): Check {
     );
   }
   const found = [
+    ...paused(facts),
     ...undecided(facts, context),
     ...unserved(facts),
     ...waits(facts, view.task),
@@ -66,7 +69,12 @@ const warn = (text: string, advice: string): Found => warning("", text, advice);
 /** Longer than this, a cursor in the future is no matter of rounding. Milliseconds. */
 const AHEAD_MAX_MS = 10_000;
 
-function undecided({ view, cursorMs }: TaskFacts, { nowMs, isLed }: TaskContext): Found[] {
+function paused({ view: { pause, name } }: TaskFacts): Found[] {
+  if (pause === null) return [];
+  return [warn(pauseText(pause), `\`beat resume ${name}\`, or \`--all\`, where that is over`)];
+}
+
+function undecided({ view, cursorMs, recent }: TaskFacts, { nowMs, isLed }: TaskContext): Found[] {
   const aheadMs = (cursorMs ?? nowMs) - nowMs;
   if (aheadMs > AHEAD_MAX_MS) {
     const text =
@@ -77,7 +85,9 @@ function undecided({ view, cursorMs }: TaskFacts, { nowMs, isLed }: TaskContext)
   if (view.state === "new") {
     return [warn("no leader has taken it up", "start Beat, or reload it (SIGHUP)")];
   }
-  if (view.waiting === 0) return [];
+  // What a policy skips in a row has a row after a while only.
+  const isSkipping = isLed && (recent?.lastState === "skipped" || recent?.lastState === "dropped");
+  if (view.waiting === 0 || (isSkipping && aheadMs > -SKIP_RUN_MS)) return [];
   const times = view.waiting === 1 ? "1 due time" : `${view.waiting} due times`;
   const advice = isLed ? "the leader is behind: see its log" : "start Beat with `beat run`";
   return [

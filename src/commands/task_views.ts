@@ -1,5 +1,9 @@
 /** What there is to say of each entry: whether it is on, its last due time and its next. */
 
+import { pauseAt, standingPauses } from "../core/pauses.ts";
+import { SKIP_RUN_MS } from "../core/skip_run.ts";
+import { ALL_TASKS } from "../cursor.ts";
+import type { Pause } from "../policies/mod.ts";
 import type { Loaded } from "../ports.ts";
 import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
@@ -7,7 +11,8 @@ import { hasSameTrigger, revisionOf } from "../task.ts";
 import { triggerOf } from "../triggers/mod.ts";
 import type { LastFire } from "./last_fires.ts";
 import { policyTexts } from "./policy_text.ts";
-import { dueText } from "./time_text.ts";
+import { harmless } from "./row_words.ts";
+import { dueText, instantText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
 
 /** A due time may be undecided for so long without a reason to worry: a leader may be changing. */
@@ -20,6 +25,8 @@ export interface TaskView {
   readonly task: Task | null;
   /** `new`: no leader has taken it up; `unknown`: this configuration does not have it. */
   readonly state: "on" | "new" | "off" | "unknown";
+  /** The order that stands in its way; `null` for none. */
+  readonly pause: Pause | null;
   /** The switch of an entry that is off. */
   readonly offBy: string | null;
   readonly last: LastFire | null;
@@ -36,7 +43,7 @@ export function viewsOf(
   const configured = new Set([...tasks, ...off].map(({ name }) => name));
   const strangers = [...loaded.cursors.keys()]
     .filter((name) => !name.includes("@") && !configured.has(name));
-  const without = { task: null, last: null, nextMs: null, waiting: 0 };
+  const without = { task: null, pause: null, last: null, nextMs: null, waiting: 0 };
   return [
     ...tasks.map((task) => viewOf(task, loaded, last.get(task.name) ?? null)),
     ...off.map(({ name, by }) => ({ ...without, name, state: "off" as const, offBy: by })),
@@ -51,24 +58,50 @@ function viewOf(
 ): TaskView {
   const trigger = triggerOf(task.trigger);
   const cursor = cursors.get(task.name);
+  const pause = pauseAt(cursors, task.name, serverMs);
   const isTakenUp = cursor !== undefined && hasSameTrigger(cursor.revision, revisionOf(task));
   return {
     name: task.name,
     task,
     state: isTakenUp ? "on" : "new",
+    pause,
     offBy: null,
     last,
     nextMs: trigger.next(serverMs),
-    waiting: isTakenUp ? Math.max(0, trigger.count(cursor.dueMs, serverMs - GRACE_MS)) : 0,
+    waiting: isTakenUp && pause === null
+      ? Math.max(0, trigger.count(cursor.dueMs, serverMs - patienceOf(last)))
+      : 0,
   };
+}
+
+/** What a policy skips in a row has a row after a while only. Milliseconds. */
+function patienceOf(last: LastFire | null): number {
+  return last?.state === "skipped" || last?.state === "dropped" ? SKIP_RUN_MS : GRACE_MS;
+}
+
+/** The orders that stand, one a line; `null` for none. */
+export function pausesText(cursors: Loaded["cursors"]): string | null {
+  const lines = [...standingPauses(cursors)].map(([task, pause]) =>
+    `${task === ALL_TASKS ? "all tasks are" : `${task} is`} ${pauseText(pause)}`
+  );
+  return lines.length === 0 ? null : lines.sort().join("\n");
+}
+
+/** `paused since …, by …: why`. */
+export function pauseText({ sinceMs, who, note }: Pause): string {
+  const why = note === "" ? "" : `: ${note}`;
+  return harmless(`paused since ${instantText(sinceMs)} by ${who}${why}`);
 }
 
 /** Names are stable. Times are RFC 3339. */
 export function taskObject(view: TaskView): Record<string, unknown> {
-  const { name, task, state, offBy, last, nextMs, waiting } = view;
+  const { name, task, state, pause, offBy, last, nextMs, waiting } = view;
   return {
     name,
     state,
+    paused: pause === null
+      ? null
+      : { since: instantText(pause.sinceMs), by: pause.who, note: pause.note },
     off_by: offBy,
     celery_task: task?.celeryTask ?? null,
     queue: task?.queue ?? null,

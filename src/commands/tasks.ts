@@ -7,7 +7,7 @@ import type { Shell } from "./shell.ts";
 import type { Cell, Colour } from "./table.ts";
 import { paintFor, tableLines } from "./table.ts";
 import type { TaskView } from "./task_views.ts";
-import { taskObject, viewsOf, worriesOf } from "./task_views.ts";
+import { pausesText, taskObject, viewsOf, worriesOf } from "./task_views.ts";
 import { dueText, spanText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
 
@@ -24,6 +24,8 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
     const views = viewsOf(config, loaded, last);
     if (options.json) shell.out(`${JSON.stringify(views.map(taskObject), null, 2)}\n`);
     else printTable(views, loaded.serverMs, shell);
+    const pauses = pausesText(loaded.cursors);
+    if (pauses !== null) shell.err(`${pauses}\n`);
     const worries = worriesOf(views);
     if (worries !== null) shell.err(`${worries}\n`);
   } finally {
@@ -42,7 +44,8 @@ function printTable(views: readonly TaskView[], nowMs: number, shell: Shell): vo
   }
 }
 
-function cellsOf({ name, task, state, offBy, last, nextMs }: TaskView, nowMs: number): Cell[] {
+function cellsOf(view: TaskView, nowMs: number): Cell[] {
+  const { name, task, state, pause, offBy, last, nextMs } = view;
   if (task === null) {
     const why = offBy === null ? "not in this configuration" : `by ${offBy}`;
     return [name, state, "-", why].map((text) => ({ text, colour: "dim" }));
@@ -51,7 +54,9 @@ function cellsOf({ name, task, state, offBy, last, nextMs }: TaskView, nowMs: nu
   const lateMs = last?.latenessMs ?? null;
   return [
     { text: name },
-    { text: state, ...(state === "new" ? { colour: "yellow" } : {}) },
+    pause !== null
+      ? { text: "paused", colour: "yellow" }
+      : { text: state, ...(state === "new" ? { colour: "yellow" } : {}) },
     { text: task.queue },
     { text: triggerText(task.trigger) },
     { text: isQuiet ? "-" : clockText(last.dueMs, nowMs) },

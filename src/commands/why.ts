@@ -6,7 +6,9 @@ import type { Evidence, Story } from "../audit/why.ts";
 import { storyOf } from "../audit/why.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import { listOf } from "../celery/message.ts";
+import { pauseAt } from "../core/pauses.ts";
 import type { OpenFire } from "../cursor.ts";
+import { ALL_TASKS, pauseCursor } from "../cursor.ts";
 import { EXIT, JournalUnavailableError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
@@ -94,7 +96,8 @@ async function gather(
   isDeep: boolean,
 ): Promise<Evidence> {
   const openIds = Array.from({ length: ATTEMPTS_MAX }, (_, at) => openIdOf(task, dueMs, at));
-  const [loaded, { leader }] = await Promise.all([journal.reload([task], openIds), lease.look()]);
+  const names = [task, pauseCursor(task), pauseCursor(ALL_TASKS)];
+  const [loaded, { leader }] = await Promise.all([journal.reload(names, openIds), lease.look()]);
   const cursor = loaded.cursors.get(task) ?? null;
   const open: OpenFire | null = loaded.open.at(-1) ?? null;
   const own = config.tasks.find(({ name }) => name === task) ?? null;
@@ -113,6 +116,7 @@ async function gather(
   return {
     ...{ task, dueMs, cursor, open, leader, ...around },
     nowMs: loaded.serverMs,
+    pause: pauseAt(loaded.cursors, task, dueMs),
     today: own === null ? null : declaredTask(own),
     offBy: config.off.find(({ name }) => name === task)?.by ?? null,
   };

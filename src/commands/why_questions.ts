@@ -96,10 +96,11 @@ function isConsumed({ queue, evidence: { nowMs }, causes }: Known): Answered {
 function isHeldBack({ story, evidence: { task, nowMs, dueMs }, causes, queue }: Known): Answered {
   const question = "was it dropped by expires, or held back";
   const row = story.rows.findLast(({ type }) => HELD_BACK.has(type));
-  if (row !== undefined) {
-    const told = causes.filter(({ kind }) => kind === "policy" || kind === "expires");
+  const told = causes.filter(({ kind }) => kind === "policy" || kind === "expires");
+  if (row !== undefined || told.length > 0) {
     const text = told.map((cause) => causeText(cause, queue)).join("; ");
-    return { question, answer: "yes", evidence: `${text === "" ? row.type : text} (${row.type})` };
+    const type = row?.type ?? "no row yet";
+    return { question, answer: "yes", evidence: `${text === "" ? type : text} (${type})` };
   }
   if (story.clockBehindMs > GRACE_MS) {
     const cause = causeText({ kind: "clock behind", byMs: story.clockBehindMs }, null);

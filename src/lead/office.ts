@@ -13,6 +13,7 @@ import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Tally } from "../core/commit.ts";
 import type { Term } from "../core/chain.ts";
+import { standingPauses } from "../core/pauses.ts";
 import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
 import { isTold, newHistory, watchHistory } from "./history.ts";
@@ -123,6 +124,9 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
       seen.isHistoryLost = false;
     }
     history.cut = null;
+    for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
+      parts.log.warn("paused: nothing of it is fired", { task, who, note });
+    }
     return { isFenced: false };
   });
 }

@@ -3,7 +3,7 @@
  * not fired afterwards either, whoever led meanwhile.
  */
 
-import type { Policy } from "./mod.ts";
+import type { Pause, Policy } from "./mod.ts";
 import { PASS } from "./mod.ts";
 
 /** Skips what a pause keeps back. `Facts.pause` names the order, if any, that is about a due time. */
@@ -12,8 +12,12 @@ export function pause(): Policy {
     name: "pause",
     judge(_fire, _nowMs, { pause }) {
       if (pause === null) return PASS;
-      const { who, note } = pause;
-      return { kind: "skip", reason: `paused by ${who}${note === "" ? "" : `: ${note}`}` };
+      return { kind: "skip", reason: reasonOf(pause) };
     },
   };
+}
+
+/** The same for each due time that one order keeps back, so that they share a row. */
+export function reasonOf({ who, note }: Pick<Pause, "who" | "note">): string {
+  return `paused by ${who}${note === "" ? "" : `: ${note}`}`;
 }
