@@ -11,6 +11,7 @@ import { listenTo } from "../redis/listen.ts";
 import { serverFacts, unackedOf, workerPrefixes } from "../redis/server_facts.ts";
 import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
+import { calendarChecks } from "./calendar_ends.ts";
 import { queueCheck } from "./doctor_queues.ts";
 import type { QueueFacts } from "./doctor_queues.ts";
 import { longRuns } from "./doctor_runs.ts";
@@ -103,6 +104,7 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
     unackedCheck(unacked, nowMs, transport.visibilityTimeoutMs),
     prefixCheck(transport.globalKeyPrefix, prefixes),
     ...config.hints.map(hintCheck),
+    ...calendarChecks(config.tasks, nowMs),
     ...queues.map((each) => queueCheck(each, { nowMs, heartbeats })),
     ...taskChecks(config, { loaded, standing, recent, queues }),
   ];

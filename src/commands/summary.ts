@@ -5,6 +5,7 @@ import type { Roster } from "../core/roster.ts";
 import type { Log } from "../log.ts";
 import type { Config } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
+import { calendarHints } from "./calendar_ends.ts";
 import { triggerText } from "./trigger_text.ts";
 
 export function saySummary(config: Config, roster: Roster, server: ServerClock, log: Log): void {
@@ -19,7 +20,8 @@ export function saySummary(config: Config, roster: Roster, server: ServerClock, 
     tasks: roster.size,
   });
   sayTasks(config, roster, server, log);
-  for (const hint of config.hints) log.warn(hint);
+  const endings = calendarHints(config.tasks, server.nowMs());
+  for (const hint of [...config.hints, ...endings]) log.warn(hint);
 }
 
 /** One line for each task. */

@@ -1,10 +1,12 @@
 /** `beat validate`: what a configuration amounts to, without connecting to anything. */
 
+import { systemClock } from "../clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
 import type { Task } from "../task.ts";
+import { calendarHints } from "./calendar_ends.ts";
 import { policyTexts } from "./policy_text.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor, tableLines } from "./table.ts";
@@ -18,10 +20,12 @@ export interface ValidateOptions {
 
 /** @throws {ConfigError} with every problem */
 export async function validate(options: ValidateOptions, shell: Shell): Promise<number> {
-  const config = await loadConfig(
+  const loaded = await loadConfig(
     shell.env,
     options.file === undefined ? {} : { file: options.file },
   );
+  const endings = calendarHints(loaded.tasks, systemClock.wallMs());
+  const config = { ...loaded, hints: [...loaded.hints, ...endings] };
   if (options.json) shell.out(`${JSON.stringify(shownConfig(config), null, 2)}\n`);
   else shell.out(`${report(config, shell).join("\n")}\n`);
   return 0;
@@ -31,7 +35,22 @@ export async function validate(options: ValidateOptions, shell: Shell): Promise<
 function shownConfig({ settings, tasks, off, hints, files }: Config): unknown {
   const { broker, backend, ...rest } = settings;
   const shown = { ...rest, broker: endpointText(broker), backend: endpointText(backend) };
-  return { settings: shown, tasks, off, hints, files };
+  return { settings: shown, tasks: tasks.map(shownTask), off, hints, files };
+}
+
+/** Calendars by their codes: nobody wants each holiday of eight years. */
+function shownTask(task: Task): unknown {
+  const { trigger, policies } = task;
+  const { session } = policies;
+  return {
+    ...task,
+    trigger: trigger.kind === "session" ? { ...trigger, calendar: trigger.calendar.mic } : trigger,
+    policies: {
+      ...policies,
+      session: session &&
+        { ...session, calendars: session.calendars.map(({ mic }) => mic) },
+    },
+  };
 }
 
 function endpointText(endpoint: RedisEndpoint | null): string | null {
