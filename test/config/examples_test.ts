@@ -46,10 +46,23 @@ describe("the examples in env/", () => {
     ]);
   });
 
+  it("have a beat.yaml in which paper trading and market data follow New York", async () => {
+    const { tasks } = await loadFine({ "env/beat.yaml": read("beat.yaml") });
+    const following = tasks.flatMap(({ name, policies: { session } }) =>
+      session === null ? [] : [[name, ...session.calendars.map(({ mic }) => mic)]]
+    );
+    assert.deepEqual(following, [
+      ["paper_trading.scheduler_tick", "XNYS"],
+      ["market_data.refresh_active_subscriptions", "XNYS"],
+    ]);
+  });
+
   it("have a beat.yaml of which every commented line works", async () => {
     const text = read("beat.yaml").replaceAll(/^( *)# (?=\w+(\.\w+)*:| {2})/gm, "$1");
     const { tasks, settings } = await loadFine({ "env/beat.yaml": text });
     assert.equal(settings.transport.globalKeyPrefix, "shop:");
+    assert.equal(tasks.at(-3)?.policies.session?.calendars[0]?.mic, "24/7");
+    assert.equal(tasks.at(-2)?.trigger.kind, "session");
     assert.deepEqual(tasks.at(-1)?.trigger, {
       ...{ kind: "cron", expression: "30 4 * * 1-5", tz: "America/New_York" },
     });

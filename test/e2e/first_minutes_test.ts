@@ -117,7 +117,8 @@ describe("a new user", () => {
     const [, port] = await window.shows(
       /runs a Redis of its own: +redis:\/\/127\.0\.0\.1:(\d+)\/0/,
     );
-    await window.shows(/published.*paper_trading\.scheduler_tick/);
+    // The shortest that does not wait for a market to open.
+    await window.shows(/published.*notifications\.dispatch_pending/);
     const tookMs = Math.round(performance.now() - startMs);
     assert.ok(tookMs < MINUTE_MS, `the first fire came after ${tookMs} ms`);
     const screen = window.screen();
@@ -135,10 +136,10 @@ describe("a new user", () => {
     assert.equal(tasks.code, 0, tasks.err);
     assert.match(
       tasks.out,
-      /^paper_trading\.scheduler_tick +on +paper_trading +every 1s .*published/m,
+      /^notifications\.dispatch_pending +on +notifications +every 5s .*published/m,
     );
     assert.equal(journal.code, 0, journal.err);
-    assert.match(journal.out, /fire\.published +paper_trading\.scheduler_tick/);
+    assert.match(journal.out, /fire\.published +notifications\.dispatch_pending/);
 
     await window.type(CTRL_C);
     assert.equal(await window.ended, 130, window.screen());
