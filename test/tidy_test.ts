@@ -26,14 +26,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: ["words"],
   core: ["words", "triggers", "policies", "machines", "celery", "clock", "follow"],
   follow: ["words", "celery", "clock", "log", "core"],
-  lead: ["words", "machines", "clock", "log", "core", "follow"],
+  asked: ["words", "policies", "celery", "core"],
+  lead: ["words", "machines", "clock", "log", "core", "follow", "asked"],
   audit: ["words", "triggers", "policies", "machines", "celery", "core", "follow"],
   memory: ["words", "celery"],
   redis: ["words", "celery", "clock"],
   http: ["words", "core", "audit"],
   commands: [
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
-    ...["core", "follow", "lead", "audit", "memory", "redis", "http"],
+    ...["core", "follow", "asked", "lead", "audit", "memory", "redis", "http"],
   ],
   verbs: ["commands"],
   main: ["words", "clock", "commands", "verbs"],
@@ -42,7 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Edges of the table above that carry types only. Windows ask `triggers/zoned.ts` about clocks. */
 const TYPES_ONLY = [
-  ...["machines → words", "core → follow"],
+  ...["machines → words", "core → follow", "asked → policies"],
   ...["follow → log", "lead → log", "lead → machines"],
 ];
 
@@ -220,6 +221,7 @@ describe("time and chance", () => {
     "memory",
     "follow",
     "lead",
+    "asked",
   ];
 
   it("come in through clock.ts alone", () => {

@@ -9,7 +9,7 @@ import type { JournalRow } from "../event.ts";
 import { millisecondsOf, rowOf } from "../event.ts";
 import { fireIdOf, wantedName } from "../fire.ts";
 import type { Journal, Lease, Requests } from "../ports.ts";
-import { neededId, ringOf } from "../lead/ring.ts";
+import { neededId, ringOf } from "../asked/ring.ts";
 import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisRequests } from "../redis/requests.ts";

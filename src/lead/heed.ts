@@ -5,26 +5,23 @@
  */
 
 import type { TermInput } from "../../machines/supervisor.ts";
-import type { ServerClock } from "../clock.ts";
-import type { Term } from "../core/chain.ts";
-import type { Tally } from "../core/commit.ts";
 import type { Tick } from "../core/tick.ts";
-import { applyReload, cursorText } from "../core/world.ts";
-import { openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Clock, Journal, Requests, Step } from "../ports.ts";
+import type { Clock, Requests } from "../ports.ts";
 import type { Request, RequestEntry, RequestOf } from "../request.ts";
 import { decodeRequest } from "../request.ts";
-import type { Counter, Sheet } from "./clerk.ts";
-import { accept, answer, newSlot, refusal, sheetOf } from "./clerk.ts";
+import type { Sheet } from "../asked/clerk.ts";
+import { accept, answer, newSlot, refusal, sheetOf } from "../asked/clerk.ts";
+import type { WriterParts } from "./asked_writer.ts";
+import { askedWriter } from "./asked_writer.ts";
 import type { Office } from "./office.ts";
 import { alone, sayRefused, termOf } from "./office.ts";
-import { pauseOrder, resumeOrder } from "./orders.ts";
-import type { Ring } from "./ring.ts";
-import { ringOf, slotAt, slotOf, takenSlots } from "./ring.ts";
-import type { Run } from "./wanted_run.ts";
-import { runOf, sliceOf } from "./wanted_run.ts";
+import { pauseOrder, resumeOrder } from "../asked/orders.ts";
+import type { Ring } from "../asked/ring.ts";
+import { ringOf, slotAt, slotOf, takenSlots } from "../asked/ring.ts";
+import type { Run } from "../asked/wanted_run.ts";
+import { runOf, sliceOf } from "../asked/wanted_run.ts";
 
 /** How often the stream is looked at. Milliseconds. */
 const LOOK_MS = 250;
@@ -35,15 +32,10 @@ const ENTRIES_MAX = 50;
 /** Backfills that go on at the same time. */
 const RUNS_MAX = 20;
 
-export interface HeedParts {
+export interface HeedParts extends WriterParts {
   readonly requests: Requests;
-  readonly journal: Pick<Journal, "reload">;
   readonly clock: Clock;
-  readonly server: ServerClock;
   readonly log: Log;
-  /** Who publishes, for the message's `origin` header. */
-  readonly origin: string;
-  readonly term: Term;
   /** What the term ticks with now; `null` once it has ended. */
   now(): Tick | null;
   /** Does a piece of work while no tick is under way. */
@@ -104,47 +96,10 @@ export async function heed(
 
 /** What is known of the requests of one term. */
 function deskOf(parts: HeedParts) {
-  const { requests, journal, clock, server, log, origin, term } = parts;
+  const { requests, clock, log } = parts;
+  const writer = askedWriter(parts);
+  const { counter, commit, makeSure } = writer;
   const runs = new Map<string, Run>();
-  /** Steps whose outcome is not known. */
-  let unsure: readonly Step[] = [];
-  let isFenced = false;
-
-  function counter(now: Tick): Counter {
-    return { world: now.world, roster: now.roster, term, origin, nowMs: server.nowMs() };
-  }
-
-  /** Whether the sheet is written as a whole. */
-  async function commit(now: Tick, { cursor, text }: Sheet, steps: readonly Step[]) {
-    unsure = steps;
-    const tally = await now.committer.commitAll([steps], term.fence);
-    unsure = [];
-    isFenced ||= tally.isFenced;
-    const isWritten = !isFenced && cursorText(now.world, cursor) === text;
-    if (!isWritten && tally.wrongType.has(cursor)) await giveUp(now, cursor, tally);
-    return isWritten;
-  }
-
-  /** Its fire was refused; what came before it stands. */
-  async function giveUp(now: Tick, cursor: string, { wrongType }: Tally): Promise<void> {
-    const slot = slotAt(now.world.cursors, cursor);
-    runs.delete(cursor);
-    if (slot === null || !wrongType.has(cursor)) return;
-    const sheet = sheetOf(now.world, cursor, slot);
-    const reason = "the key of its queue is not a list; move that key and ask again";
-    answer(sheet, counter(now), null, { result: "refused", reason, published: slot.published });
-    await commit(now, sheet, sheet.steps);
-  }
-
-  async function makeSure(now: Tick): Promise<void> {
-    if (unsure.length === 0) return;
-    const tasks = [...new Set(unsure.map(({ task }) => task))];
-    const openIds = unsure.flatMap(({ publish }) =>
-      publish === null ? [] : [openKey(publish.open)]
-    );
-    applyReload(now.world, { tasks, openIds }, await journal.reload(tasks, openIds));
-    unsure = [];
-  }
 
   /** @returns whether it is written, so that the next one may be looked at */
   async function takeUp(now: Tick, ring: Ring, entry: RequestEntry): Promise<boolean> {
@@ -169,6 +124,22 @@ function deskOf(parts: HeedParts) {
     log.info("asked", { request: id, kind, task: task ?? "all", who, note });
     if (kind === "pause" || kind === "resume") return await order(now, sheet, request);
     return await begin(now, sheet, request);
+  }
+
+  /** What nobody has thought of must not end one leader after the other. */
+  async function takeUpOrRefuse(now: Tick, entry: RequestEntry): Promise<boolean> {
+    const ring = ringOf(now.world.cursors);
+    try {
+      return await takeUp(now, ring, entry);
+    } catch (error) {
+      if (error instanceof JournalUnavailableError) throw error;
+      log.error("a defect: a request is refused for it", { entry: entry.id, err: error });
+      const slot = newSlot(entry, ring.next.number, `entry:${entry.id}`);
+      const sheet = sheetOf(now.world, ring.next.cursor, slot);
+      const reason = `a defect of Beat's: ${error instanceof Error ? error.message : error}`;
+      answer(sheet, counter(now), null, { result: "refused", reason });
+      return await commit(now, sheet, sheet.steps);
+    }
   }
 
   /** Alone: what is planned before it stands is sent before it. */
@@ -232,7 +203,7 @@ function deskOf(parts: HeedParts) {
 
   return {
     get isFenced() {
-      return isFenced;
+      return writer.isFenced;
     },
     /** When a backfill goes on. Monotonic milliseconds. */
     nextMs: () => Math.min(Infinity, ...[...runs.values()].map((run) => run.nextMs)),
@@ -244,14 +215,14 @@ function deskOf(parts: HeedParts) {
       const entries = await requests.after(ringOf(now.world.cursors).lastId, ENTRIES_MAX);
       for (const entry of entries) {
         now = parts.now();
-        if (now === null || isFenced) return;
-        if (!await takeUp(now, ringOf(now.world.cursors), entry)) return;
+        if (now === null || writer.isFenced) return;
+        if (!await takeUpOrRefuse(now, entry)) return;
       }
     },
     async goOn(): Promise<void> {
       for (const [cursor, run] of runs) {
         const now = parts.now();
-        if (now === null || isFenced) return;
+        if (now === null || writer.isFenced) return;
         if (clock.monotonicMs() < run.nextMs) continue;
         await makeSure(now);
         const slot = slotAt(now.world.cursors, cursor);

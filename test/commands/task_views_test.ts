@@ -54,6 +54,7 @@ describe("taskObject()", () => {
     assert.deepEqual(taskObject(viewOf(loadedAt(NOW_MS))), {
       name: "report",
       state: "on",
+      paused: null,
       off_by: null,
       celery_task: "check.echo",
       queue: "maintenance",
