@@ -23,7 +23,7 @@ const ALL_HOURS: Hours = { openings: null, changeMs: null };
 /** Holds a fire until its place. */
 export function jitter(spec: JitterSpec, { openings, changeMs }: Hours = ALL_HOURS): Policy {
   const { maxMs } = spec;
-  const reason = `spread over ${maxMs} ms`;
+  const reason = `spread over ${maxMs / 1000} s`;
   return {
     name: "jitter",
     judge(fire, nowMs) {

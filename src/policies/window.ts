@@ -25,14 +25,20 @@ export interface Openings {
   at(instantMs: number): Opening;
 }
 
-/** Holds a fire until the window is open. */
+/**
+ * Holds a fire until the window is open. Where the task is due again before that, the newer one would
+ * take its place, so it is skipped at once: a task of each second would write two rows for each.
+ */
 export function window(spec: WindowSpec, openings: Openings): Policy {
   const reason = `outside ${windowText(spec)}`;
   return {
     name: "window",
-    judge(_fire, nowMs) {
+    judge({ task, trigger, dueMs }, nowMs) {
       const { fromMs } = openings.at(nowMs);
-      return nowMs >= fromMs ? PASS : { kind: "delay", untilMs: fromMs, reason };
+      if (nowMs >= fromMs) return PASS;
+      const nextMs = task.catchUp.policy === "all" ? null : trigger.next(dueMs);
+      if (nextMs === null || nextMs > fromMs) return { kind: "delay", untilMs: fromMs, reason };
+      return { kind: "skip", reason: `${reason}, and due again before it opens` };
     },
   };
 }

@@ -18,6 +18,7 @@ import { randomCron } from "../triggers/random_cron.ts";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const SPEC: JitterSpec = { kind: "per-fire", maxMs: MINUTE, seed: "beat", place: null };
+const DAILY: TriggerSpec = { kind: "every", everyMs: 24 * HOUR, phaseMs: 0 };
 const HOURLY: TriggerSpec = { kind: "every", everyMs: HOUR, phaseMs: 0 };
 
 /** When a fire of an hourly task goes out, after it is due. */
@@ -33,7 +34,7 @@ describe("jitter()", () => {
     assert.deepEqual(jitter(SPEC).judge(fire, T0, calm()), {
       kind: "delay",
       untilMs: T0 + shiftMs,
-      reason: "spread over 60000 ms",
+      reason: "spread over 60 s",
     });
     assert.ok(shiftMs > 0);
   });
@@ -101,7 +102,7 @@ describe("jitter() beside a window", () => {
   it("spreads what waited for it from its start on", () => {
     const releases = Array.from({ length: 100 }, (_, index) => {
       const specs = { ...NO_POLICIES, window: NIGHT, jitter: SPEC };
-      const fire = aFire({ name: `report.${index}`, trigger: HOURLY, policies: specs }, NOON);
+      const fire = aFire({ name: `report.${index}`, trigger: DAILY, policies: specs }, NOON);
       return lastRelease(fire);
     });
     assert.ok(Math.min(...releases) >= OPENS && Math.max(...releases) < OPENS + MINUTE);
@@ -146,20 +147,20 @@ function lastRelease(fire: ReturnType<typeof aFire>): number {
   return releaseMs({ name: "gate", judge: gate }, fire);
 }
 
-describe("jitter() on random schedules", () => {
-  const aJitter = fc.record({
-    kind: fc.constantFrom("fixed" as const, "per-fire" as const, "even" as const),
-    maxMs: fc.integer({ min: 1, max: 48 * HOUR }),
-    seed: fc.string(),
-    place: fc.tuple(fc.nat(99), fc.integer({ min: 1, max: 100 }))
-      .map(([index, more]) => ({ group: "g", index, count: index + more })),
-  });
-  const every = fc.double({ min: 10, max: 1e8, noNaN: true })
-    .map((everyMs): TriggerSpec => ({ kind: "every", everyMs, phaseMs: 0 }));
-  const cron = randomCron.map(({ text }): TriggerSpec => (
-    { kind: "cron", expression: text, tz: "America/New_York" }
-  ));
+const aJitter = fc.record({
+  kind: fc.constantFrom("fixed" as const, "per-fire" as const, "even" as const),
+  maxMs: fc.integer({ min: 1, max: 48 * HOUR }),
+  seed: fc.string(),
+  place: fc.tuple(fc.nat(99), fc.integer({ min: 1, max: 100 }))
+    .map(([index, more]) => ({ group: "g", index, count: index + more })),
+});
+const every = fc.double({ min: 10, max: 1e8, noNaN: true })
+  .map((everyMs): TriggerSpec => ({ kind: "every", everyMs, phaseMs: 0 }));
+const cron = randomCron.map(({ text }): TriggerSpec => (
+  { kind: "cron", expression: text, tz: "America/New_York" }
+));
 
+describe("jitter() on random schedules", () => {
   it("is never earlier, never as late as the next, and always the same", () => {
     fc.assert(
       fc.property(
@@ -175,6 +176,34 @@ describe("jitter() on random schedules", () => {
           assert.equal(releaseMs(jitter(spec), aFire({}, dueMs, trigger)), atMs);
         },
       ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("jitter() and window() on random schedules", () => {
+  const time = fc.tuple(fc.nat(23), fc.nat(59))
+    .map((parts) => parts.map((part) => String(part).padStart(2, "0")).join(":"));
+  const aWindow = fc.record({
+    from: time,
+    to: time,
+    tz: fc.constantFrom("America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "UTC"),
+    days: fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1 })),
+  }).filter(({ from, to }) => from !== to).map((own) => ({ name: null, ...own }));
+
+  it("go out in the window, and before the task is due again in it", () => {
+    fc.assert(
+      fc.property(aWindow, fc.oneof(every, cron), aJitter, fc.nat(365), (spec, on, jitter, day) => {
+        const dueMs = nextOrNull(on, T0 + day * 24 * HOUR);
+        if (dueMs === null) return;
+        const trigger = triggerOf(on);
+        const policies = { ...NO_POLICIES, window: spec, jitter };
+        const all = { policy: "all", windowMs: 1, cap: 1 } as const;
+        const atMs = lastRelease(aFire({ policies, catchUp: all }, dueMs, trigger));
+        const { fromMs, endMs } = openingsOf(spec).at(dueMs);
+        assert.ok(atMs >= Math.max(dueMs, fromMs) && atMs < endMs, `${fromMs} ${atMs} ${endMs}`);
+        assert.ok(atMs < (trigger.next(Math.max(dueMs, fromMs)) ?? Infinity));
+      }),
       { numRuns: 500 },
     );
   });

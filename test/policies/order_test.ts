@@ -123,16 +123,29 @@ describe("a day of a task with a session, a window, a jitter and an overlap", ()
     ]);
   });
 
-  it("gives way to the next due time while it waits, and to the session when that is over", async () => {
+  it("lets none wait for the window that another will be due before, nor any for a session", async () => {
     const { desk, now } = await opened(at("13:30"), task);
     await runUntil(desk, now, at("17:00"));
     assert.deepEqual(await storyOf(desk), [
       "14:20 fire.delayed jitter until 14:23:24 at 14:20:00",
       "14:20 fire.published at 14:23:24",
       // The window is over until tomorrow; the market is not.
-      "15:20 fire.delayed window until 10:30:00 at 15:20:00",
-      "15:20 fire.skipped catchup: superseded at 16:20:00",
+      "15:20 fire.skipped window: outside 10:30 to 14:30 America/New_York, and due again before it opens at 15:20:00",
       "16:20 fire.skipped session: XNYS is closed until 2026-01-06T14:30:00Z at 16:20:00",
+    ]);
+  });
+
+  it("gives way to the next due time while it waits", async () => {
+    const { desk, now } = await opened(at("10:25"), task);
+    await runUntil(desk, now, at("13:00"));
+    assert.deepEqual((await storyOf(desk)).slice(2), [
+      "12:20 fire.delayed jitter until 12:23:24 at 12:20:00",
+      `12:20 fire.delayed overlap for prices@${at("11:20")} at 12:23:24`,
+    ]);
+    await runUntil(desk, now, at("13:20"));
+    assert.deepEqual((await storyOf(desk)).slice(4), [
+      "12:20 fire.skipped catchup: superseded at 13:20:00",
+      "13:20 fire.delayed jitter until 13:23:24 at 13:20:00",
     ]);
   });
 

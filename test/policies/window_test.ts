@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { openingsOf, window, windowText } from "../../src/policies/window.ts";
-import type { WindowSpec } from "../../src/task.ts";
+import type { Task, WindowSpec } from "../../src/task.ts";
 import { aFire, calm } from "../support/fire.ts";
 import { CHANGES, nameOf } from "../triggers/changes.ts";
 
@@ -176,7 +176,8 @@ describe("openingsOf()", () => {
 
 describe("window()", () => {
   const policy = window(NIGHT, openingsOf(NIGHT));
-  const judge = (at: string) => policy.judge(aFire({}, ms(at)), ms(at), calm());
+  const DAILY: Partial<Task> = { trigger: { kind: "every", everyMs: 24 * HOUR_MS, phaseMs: 0 } };
+  const judge = (at: string, own = DAILY) => policy.judge(aFire(own, ms(at)), ms(at), calm());
 
   it("lets a fire pass while it is open", () => {
     assert.deepEqual(judge("2026-01-01T22:00:00Z"), { kind: "pass" });
@@ -191,8 +192,26 @@ describe("window()", () => {
     });
   });
 
+  const HOURLY: Partial<Task> = { trigger: { kind: "every", everyMs: HOUR_MS, phaseMs: 0 } };
+  it("lets only the last one before it opens wait: the newer takes the place of the older", () => {
+    assert.deepEqual(judge("2026-01-02T06:00:00Z", HOURLY), {
+      kind: "skip",
+      reason: "outside 22:00 to 06:00 UTC, and due again before it opens",
+    });
+    assert.equal(judge("2026-01-02T21:00:00Z", HOURLY).kind, "skip", "due as it opens");
+    const halfPast = {
+      trigger: { kind: "every", everyMs: HOUR_MS, phaseMs: HOUR_MS / 2 },
+    } as const;
+    assert.equal(judge("2026-01-02T21:30:00Z", halfPast).kind, "delay");
+  });
+
+  it("lets each wait that is to be caught up with", () => {
+    const catchUp = { policy: "all", windowMs: 24 * HOUR_MS, cap: 100 } as const;
+    assert.equal(judge("2026-01-02T06:00:00Z", { ...HOURLY, catchUp }).kind, "delay");
+  });
+
   it("looks at the time of publishing, so a late catch-up is held too", () => {
-    const fire = aFire({}, ms("2026-01-02T03:00:00Z"));
+    const fire = aFire(DAILY, ms("2026-01-02T03:00:00Z"));
     const verdict = policy.judge(fire, ms("2026-01-02T09:00:00Z"), calm());
     assert.equal(verdict.kind, "delay");
   });
