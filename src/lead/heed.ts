@@ -105,7 +105,7 @@ function deskOf(parts: HeedParts) {
   async function takeUp(now: Tick, ring: Ring, entry: RequestEntry): Promise<boolean> {
     const decoded = decodeRequest(entry);
     const { cursor, number } = ring.next;
-    const id = "request" in decoded ? decoded.request.id : decoded.id ?? `entry:${entry.id}`;
+    const id = idOf(entry);
     const sheet = sheetOf(now.world, cursor, newSlot(entry, number, id));
     if ("problem" in decoded) {
       const reason = `it cannot be read: ${decoded.problem}`;
@@ -134,7 +134,7 @@ function deskOf(parts: HeedParts) {
     } catch (error) {
       if (error instanceof JournalUnavailableError) throw error;
       log.error("a defect: a request is refused for it", { entry: entry.id, err: error });
-      const slot = newSlot(entry, ring.next.number, `entry:${entry.id}`);
+      const slot = newSlot(entry, ring.next.number, idOf(entry));
       const sheet = sheetOf(now.world, ring.next.cursor, slot);
       const reason = `a defect of Beat's: ${error instanceof Error ? error.message : error}`;
       answer(sheet, counter(now), null, { result: "refused", reason });
@@ -241,4 +241,10 @@ function deskOf(parts: HeedParts) {
       }
     },
   };
+}
+
+/** What a request calls itself; where it has no name, after its entry. */
+function idOf(entry: RequestEntry): string {
+  const decoded = decodeRequest(entry);
+  return "request" in decoded ? decoded.request.id : decoded.id ?? `entry:${entry.id}`;
 }
