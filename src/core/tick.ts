@@ -32,6 +32,9 @@ export const SHARE_MAX = BATCH_MAX - 4;
 /** One batch in so many is for those that are behind, even where those on time could fill them all. */
 const BEHIND_TURN = 4;
 
+/** How long before something is due a tick may begin, to be ready then. Milliseconds. */
+export const PREPARE_MS = 40;
+
 export interface Tick {
   readonly roster: Roster;
   readonly world: World;
@@ -52,7 +55,10 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
   const taken: string[] = [];
   let wrongType: ReadonlySet<string> = new Set();
   try {
-    const tally = await committer.commitAll(planBatches(parts, term, taken), term.fence);
+    const asOfMs = soon(server.nowMs(), agenda.nextMs());
+    const batches = planBatches(parts, term, { asOfMs, taken });
+    const prepared = await prepare(batches, parts, { asOfMs, signal });
+    const tally = await committer.commitAll(chained(prepared, batches), term.fence);
     wrongType = tally.wrongType;
     // Our estimate of the server's clock was ahead: sleep the difference, then the next tick sends it.
     // Where it had stepped back, the estimate has followed it, and the agenda waits.
@@ -70,20 +76,52 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
 }
 
 /**
+ * Makes batches of what is due at `asOfMs`, and resolves when that time has come: what is due at once
+ * would otherwise go out late by the time that making it takes. Nothing, where the signal came first.
+ */
+async function prepare(
+  batches: Iterator<readonly Step[]>,
+  { server, clock }: Tick,
+  { asOfMs, signal }: { asOfMs: number; signal: AbortSignal },
+): Promise<readonly Step[][]> {
+  const prepared: Step[][] = [];
+  const isAhead = () => server.nowMs() < asOfMs && !signal.aborted;
+  while (isAhead()) {
+    const { done, value } = batches.next();
+    if (done) break;
+    prepared.push(value as Step[]);
+  }
+  while (isAhead()) await clock.sleep(asOfMs - server.nowMs(), signal);
+  return server.nowMs() < asOfMs ? [] : prepared;
+}
+
+/** When what is due next is due, if that is now or soon; else now. */
+function soon(nowMs: number, nextMs: number | null): number {
+  return nextMs !== null && nextMs > nowMs && nextMs <= nowMs + PREPARE_MS ? nextMs : nowMs;
+}
+
+function* chained<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
+  yield* first;
+  yield* then;
+}
+
+/**
  * Batches of whole tasks: the steps of one task never stand in two. Made while others are sent, so
  * what becomes due meanwhile gets into the next.
  *
- * @param taken gets the names of the tasks that were taken out of the agenda
+ * @param plan.asOfMs decided as of then, if that is yet to come. The server's time, Unix milliseconds.
+ * @param plan.taken gets the names of the tasks that were taken out of the agenda
  */
 function* planBatches(
   { roster, world, server, agenda }: Tick,
   term: Term,
-  taken: string[],
+  { asOfMs, taken }: { asOfMs: number; taken: string[] },
 ): Generator<readonly Step[]> {
+  const timeMs = () => Math.max(server.nowMs(), asOfMs);
   const share = shareOf(agenda.lineUp(server.nowMs()));
   let batch: Step[] = [];
   let batches = 0;
-  for (let planned = 0, nowMs = server.nowMs(); planned < PASS_STEPS_MAX;) {
+  for (let planned = 0, nowMs = timeMs(); planned < PASS_STEPS_MAX;) {
     const lane = batches % BEHIND_TURN === BEHIND_TURN - 1 ? "behind" : "on time";
     const name = agenda.take(nowMs, lane);
     if (name === null) break;
@@ -96,7 +134,7 @@ function* planBatches(
       yield batch;
       batch = [];
       batches++;
-      nowMs = server.nowMs();
+      nowMs = timeMs();
     }
     batch.push(...steps);
   }

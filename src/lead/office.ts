@@ -20,12 +20,17 @@ import { isTold, newHistory, watchHistory } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
+import type { Looks } from "./looks.ts";
 import { LOOKS } from "./looks.ts";
+import type { Outcomes } from "../levels/outcomes.ts";
+import { outcomes } from "../levels/outcomes.ts";
+import type { Measuring } from "./levels.ts";
 import type { Roster } from "../core/roster.ts";
 import { watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
+import type { LevelSettings } from "../settings.ts";
 import type { Tick } from "../core/tick.ts";
-import { tick } from "../core/tick.ts";
+import { PREPARE_MS, tick } from "../core/tick.ts";
 import type { Awake } from "./wake.ts";
 import { awake } from "./wake.ts";
 
@@ -37,6 +42,8 @@ export interface Declared {
   roster: Roster;
   /** `control.*` rows to record. */
   readonly rows: Row[];
+  /** What is measured beside it; absent: nothing. */
+  levels?: LevelSettings;
 }
 
 export interface OfficeParts extends LeaseParts {
@@ -45,6 +52,8 @@ export interface OfficeParts extends LeaseParts {
   readonly namespace: string;
   readonly build: string;
   readonly declared: Declared;
+  /** What the levels of queues and objectives are measured with; absent: they are not. */
+  readonly measuring?: Measuring;
   /** Absent where the journal is to grow without end. */
   readonly retention?: Retention;
   /** What people ask for, and what messages of theirs name as origin; absent: nobody is heard. */
@@ -53,6 +62,8 @@ export interface OfficeParts extends LeaseParts {
 
 export interface Office {
   readonly parts: OfficeParts;
+  /** How fires ended while this replica led. */
+  readonly outcomes: Outcomes;
   /** That of `parts` without the watch over its history. */
   readonly journal: Journal;
   readonly seen: Seen;
@@ -78,6 +89,7 @@ export function openOffice(parts: OfficeParts): Office {
     history,
     ahead: aheadWatch(parts.log),
     awake: awake(parts),
+    outcomes: outcomes(),
     seen: { fence: 0, epoch: null, isHistoryLost: false, takenMs: 0 },
     now: null,
     underWay: Promise.resolve(),
@@ -160,13 +172,13 @@ async function publishDue(office: Office, input: TermInput): Promise<Passed> {
   return { isFenced: office.now === null };
 }
 
-/** Resolves when something is due, or the schedule was loaded anew. */
+/** Resolves shortly before something is due, or when the schedule was loaded anew. */
 export async function untilDue(office: Office, signal: AbortSignal): Promise<void> {
   const { clock, server } = office.parts;
   while (!signal.aborted && office.now !== null && !hasNewSchedule(office)) {
     const nowMs = server.nowMs();
     office.ahead.look(office.now.world, nowMs);
-    const waitMs = (office.now.agenda.nextMs() ?? Infinity) - nowMs;
+    const waitMs = (office.now.agenda.nextMs() ?? Infinity) - nowMs - PREPARE_MS;
     if (waitMs <= 0) return;
     await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);
   }
@@ -206,10 +218,11 @@ export async function followOpen(
   while (!signal.aborted) {
     try {
       const isDue = parts.clock.monotonicMs() >= sampleMs;
-      const { isFenced, hasMore } = await (isDue ? eye.sample() : eye.glance());
+      const { isFenced, hasMore, settled } = await (isDue ? eye.sample() : eye.glance());
+      office.outcomes.note(settled);
       if (isFenced) sayRefused(office, input);
       if (isFenced || office.history.cut !== null) return onFenced();
-      if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + looks.sampleMs;
+      if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts);
       isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
@@ -221,6 +234,14 @@ export async function followOpen(
     await waitFor(parts.clock, looks.glanceMs, signal);
     if (!eye.hasHints) await pause(sampleMs - parts.clock.monotonicMs());
   }
+}
+
+/** Tasks are mostly due at whole seconds; a look between them keeps none of those waiting. Milliseconds. */
+function untilSample({ sampleMs }: Looks, { server }: OfficeParts): number {
+  const pastHalfMs = (server.nowMs() + 500) % 1_000;
+  return sampleMs < 1_000
+    ? sampleMs
+    : sampleMs - (pastHalfMs < 500 ? pastHalfMs : pastHalfMs - 1_000);
 }
 
 /** Lets what is under way end, records the end of the term and gives the lease up. Never rejects. */

@@ -5,7 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import type { Term } from "../../src/core/chain.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
-import { SHARE_MAX, WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
+import { PREPARE_MS, SHARE_MAX, tick, WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Committed } from "../../src/ports.ts";
@@ -42,12 +42,33 @@ describe("tick()", () => {
   it("never starts with the past, and knows when it is wanted next", async () => {
     const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
     assert.equal(now.agenda.nextMs(), T0 + 1000);
-    await desk.clock.advance(999);
+    await desk.clock.advance(999 - PREPARE_MS);
     assert.equal((await desk.tick(now)).published, 0);
     assert.equal(now.agenda.nextMs(), T0 + 1000);
-    await desk.clock.advance(1);
+    await desk.clock.advance(1 + PREPARE_MS);
     await desk.tick(now);
     assert.equal(now.agenda.nextMs(), T0 + 2000);
+  });
+
+  it("is ready when something is due, and sends nothing before", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    await desk.clock.advance(1000 - PREPARE_MS);
+    const ticked = desk.tick(now);
+    await desk.clock.advance(PREPARE_MS - 1);
+    assert.deepEqual(publishedOf(desk, "a"), []);
+    await desk.clock.advance(1);
+    assert.equal((await ticked).published, 1);
+    assert.equal(desk.server.nowMs(), T0 + 1000);
+  });
+
+  it("lets what it has prepared wait for another term, where it is stopped", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })));
+    await desk.clock.advance(999);
+    const stopped = new AbortController();
+    const ticked = tick(now, TERM, stopped.signal);
+    stopped.abort();
+    assert.equal((await ticked).published, 0);
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
   });
 
   it("forgets a task that is never due again", async () => {
@@ -231,7 +252,7 @@ describe("tick()", () => {
       desk.journal.faults.length = 0;
       while (!(await passTick(office)));
       if (office.term.fence !== FENCE) assertFenced(await desk.journal.arrive());
-      const untilMs = T0 + waits.reduce((sum, each) => sum + each, 0);
+      const untilMs = desk.server.nowMs();
       for (const task of ["a", "b"]) await assertDecided(desk, task, { untilMs, everyMs: 1000 });
       assert.equal(
         messageCount(desk),
@@ -282,7 +303,10 @@ async function passTick(office: Office): Promise<boolean> {
       Object.assign(office, { now, term });
       if (arrival === "after") assertFenced(await desk.journal.arrive());
     }
-    await desk.tick(office.now!, office.term);
+    const soonMs = office.now!.agenda.nextMs()! - desk.server.nowMs();
+    const ticked = desk.tick(office.now!, office.term);
+    if (soonMs > 0 && soonMs <= PREPARE_MS) await desk.clock.advance(soonMs);
+    await ticked;
     return true;
   } catch (error) {
     assert.ok(error instanceof JournalUnavailableError);
