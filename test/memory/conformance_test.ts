@@ -2,8 +2,10 @@
 
 import { describeJournal } from "../conformance/journal.ts";
 import { describeLease } from "../conformance/lease.ts";
+import { describeRequests } from "../conformance/requests.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
+import { memoryRequests } from "../../src/memory/requests.ts";
 import { removeMessage } from "../../src/memory/store.ts";
 import { memoryDump } from "../support/dump.ts";
 import { T0 } from "../support/steps.ts";
@@ -51,3 +53,4 @@ function rigOf() {
 
 describeJournal("memoryJournal()", () => Promise.resolve(rigOf()));
 describeLease("memoryLease()", () => Promise.resolve(rigOf()));
+describeRequests("memoryRequests()", () => Promise.resolve(memoryRequests(() => NOW_MS)));

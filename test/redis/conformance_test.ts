@@ -4,9 +4,11 @@ import type { Redis } from "ioredis";
 import { after, before } from "@std/testing/bdd";
 import { describeJournal } from "../conformance/journal.ts";
 import { describeLease } from "../conformance/lease.ts";
+import { describeRequests } from "../conformance/requests.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
 import { redisLease } from "../../src/redis/lease.ts";
+import { redisRequests } from "../../src/redis/requests.ts";
 import { redisDump } from "../support/dump.ts";
 import { needs } from "../support/needs.ts";
 import type { RedisServer } from "../support/redis_server.ts";
@@ -40,4 +42,8 @@ needs("redis").describe("redis", () => {
 
   describeJournal("redisJournal()", rigOf);
   describeLease("redisLease()", rigOf);
+  describeRequests("redisRequests()", async () => {
+    await client.flushall();
+    return redisRequests(client, keysOf("beat-test", "prefix."));
+  });
 });
