@@ -35,7 +35,7 @@ export function builtInTiming(
 ): Timing | null {
   if (trigger.kind === "every") return timingOf("every", { name, entry }, sources);
   const set = timedBy.filter((variable) => sources.isSet(variable));
-  if (set.length === 0) return { text: `${timedBy.join(" and ")}, not set,`, isStated: false };
+  if (set.length === 0) return { text: `the default of ${timedBy.join(" and ")}`, isStated: false };
   return {
     text: set.map((variable) => sources.switchText(variable)).join(" and "),
     isStated: true,
