@@ -1,7 +1,7 @@
 /** What is to be done about a task now: what it was holding, then what came due. Pure but for the world's notes. */
 
 import type { Cursor } from "../cursor.ts";
-import { levelCursor } from "../cursor.ts";
+import { levelCursor, openKey } from "../cursor.ts";
 import type { Level } from "../event.ts";
 import { catchUp } from "../policies/catchup.ts";
 import type { Decision, Facts } from "../policies/mod.ts";
@@ -99,7 +99,7 @@ function judge(
   const heldMs = pending?.notBeforeMs ?? null;
   const decision: Decision = gate === null
     ? { kind: "pass", notes: null }
-    : gate({ task, trigger, dueMs }, chain.nowMs, factsOf(world, task.name, dueMs));
+    : gate({ task, trigger, dueMs }, chain.nowMs, factsOf(world, task.name, dueMs, chain.steps));
   switch (decision.kind) {
     case "pass":
       flush(desk);
@@ -175,11 +175,23 @@ function writeOldRun(desk: Desk): void {
   desk.run = { ...run, base: chain.cursor, writtenMs: chain.nowMs, fromMs: null, count: 0 };
 }
 
-/** What a policy may know of the world. */
-export function factsOf(world: World, task: string, dueMs: number): Facts {
+/**
+ * What a policy may know of the world.
+ *
+ * @param sending steps of the task that go out before: what they publish runs, too
+ */
+export function factsOf(
+  world: World,
+  task: string,
+  dueMs: number,
+  sending: readonly Step[] = [],
+): Facts {
   return {
     get running() {
-      return world.open.runningOf(task, dueMs);
+      const sent = sending.flatMap(({ publish }) =>
+        publish === null ? [] : [openKey(publish.open)]
+      );
+      return [...world.open.runningOf(task, dueMs), ...sent];
     },
     level: (key) => (world.cursors.get(levelCursor(key))?.revision ?? "normal") as Level,
     pause: pauseAt(world.cursors, task, dueMs),

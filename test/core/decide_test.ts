@@ -159,6 +159,22 @@ describe("decide()", () => {
     desk.at(2 * MINUTE_MS);
     assert.deepEqual(seen, [[], [`report@${T0 + MINUTE_MS}`]]);
   });
+
+  it("counts a fire that goes out in the same pass as running", () => {
+    const seen: (readonly string[])[] = [];
+    const desk = aDesk([
+      policy("overlap", (_nowMs, facts) => {
+        seen.push(facts.running);
+        return facts.running.length === 0 ? PASS : SKIP;
+      }),
+    ], { catchUp: { policy: "all", windowMs: 3_600_000, cap: 10 } });
+    assert.deepEqual(rowsOf(desk.at(3 * MINUTE_MS)).map(([type]) => type), [
+      "fire.published",
+      "fire.skipped",
+    ]);
+    const first = `report@${T0 + MINUTE_MS}`;
+    assert.deepEqual(seen, [[], [first], [first]]);
+  });
 });
 
 /** A task that is due each minute, and its world; times are counted from `T0`. */
