@@ -126,7 +126,7 @@ function addChecking(program: Command, choose: (work: Work) => void): void {
     .option("--tz <zone>", "IANA zone in which it is read")
     .option("--from <time>", "first instant to look after; RFC 3339")
     .option("-n, --count <number>", "how many")
-    .option("--dialect <name>", "cron or celery")
+    .option("--dialect <name>", "cron, celery or session (XNYS close-15m)")
     .option("--stdin", "answer a JSON array of questions on standard input")
     .option("--json", "as JSON")
     .action((expression, options) =>

@@ -1,6 +1,9 @@
 /** `beat next`: when an expression is due, for people one a line, for programs as JSON. */
 
 import { systemClock } from "../clock.ts";
+import type { CalendarBook } from "../config/calendars.ts";
+import { loadCalendars, NO_CALENDARS } from "../config/calendars.ts";
+import { sessionTriggerOf } from "../config/session.ts";
 import { EXIT, TriggerError, UsageError } from "../errors.ts";
 import type { TriggerSpec } from "../task.ts";
 import { type Trigger, triggerOf } from "../triggers/mod.ts";
@@ -9,7 +12,10 @@ import { parseTimeOption } from "./time_option.ts";
 import { dueText } from "./time_text.ts";
 
 export interface NextOptions {
-  /** Five fields, six with seconds first, or a nickname; Celery's five where `dialect` says so. */
+  /**
+   * Five fields, six with seconds first, or a nickname; where `dialect` says so, Celery's five, or a
+   * calendar and a time of its session, as in `XNYS close-15m`.
+   */
   readonly expression?: string | undefined;
   /** @default "UTC" */
   readonly tz?: string | undefined;
@@ -17,7 +23,7 @@ export interface NextOptions {
   readonly from?: string | undefined;
   /** @default "5" */
   readonly count?: string | undefined;
-  /** `cron` or `celery`. @default "cron" */
+  /** `cron`, `celery` or `session`. @default "cron" */
   readonly dialect?: string | undefined;
   /** Read a JSON array of questions from standard input instead. */
   readonly stdin?: boolean | undefined;
@@ -35,12 +41,15 @@ const COUNT_MAX = 100_000;
  */
 export async function next(options: NextOptions, shell: Shell): Promise<number> {
   if (options.stdin === true) {
-    const answers = readQuestions(await shell.readStdin()).map(answer);
+    const questions = readQuestions(await shell.readStdin());
+    const book = await bookFor(questions, shell);
+    const answers = questions.map((question) => answer(question, book));
     shell.out(JSON.stringify(answers) + "\n");
     return EXIT.ok;
   }
-  const tz = options.tz ?? "UTC";
-  const trigger = triggerOf(specOf(options.expression, options.dialect, tz));
+  const spec = specOf(options, await bookFor([options], shell));
+  const tz = spec.kind === "session" ? spec.calendar.tz : options.tz ?? "UTC";
+  const trigger = triggerOf(spec);
   const nowMs = systemClock.wallMs();
   const fromMs = options.from === undefined
     ? nowMs
@@ -50,12 +59,26 @@ export async function next(options: NextOptions, shell: Shell): Promise<number> 
     shell.out(JSON.stringify(dues.map(dueText)) + "\n");
     return EXIT.ok;
   }
-  if (dues.length === 0) shell.err("never due after that time\n");
+  if (dues.length === 0) {
+    const end = spec.kind === "session" ? `: its calendar ends ${spec.calendar.validTo}` : "";
+    shell.err(`never due after that time${end}\n`);
+  }
   for (const dueMs of dues) {
     const local = shell.isOutTerminal ? `  ${localText(trigger, dueMs, tz)}` : "";
     shell.out(`${dueText(dueMs)}${local}\n`);
   }
   return EXIT.ok;
+}
+
+/** Calendars are read for those that ask for one. */
+async function bookFor(
+  questions: readonly unknown[],
+  { env }: Pick<Shell, "env">,
+): Promise<CalendarBook> {
+  const isAsked = questions.some((each) =>
+    (each as { dialect?: unknown } | null)?.dialect === "session"
+  );
+  return isAsked ? await loadCalendars(env) : NO_CALENDARS;
 }
 
 function readQuestions(text: string): unknown[] {
@@ -76,7 +99,7 @@ function readQuestions(text: string): unknown[] {
 }
 
 /** One wrong question does not spoil the answers to the others. */
-function answer(question: unknown): string[] | { error: string } {
+function answer(question: unknown, book: CalendarBook): string[] | { error: string } {
   try {
     if (question === null || typeof question !== "object") {
       throw new UsageError(`expected an object, got ${JSON.stringify(question)}`);
@@ -85,7 +108,7 @@ function answer(question: unknown): string[] | { error: string } {
     if (tz !== undefined && typeof tz !== "string") {
       throw new UsageError(`expected \`tz\` to be a zone's name, got ${JSON.stringify(tz)}`);
     }
-    const trigger = triggerOf(specOf(expression, dialect, tz ?? "UTC"));
+    const trigger = triggerOf(specOf({ expression, dialect, tz }, book));
     const nowMs = systemClock.wallMs();
     if (start !== undefined && typeof start !== "string") {
       throw new UsageError(`expected \`start\` to be a time as text, got ${JSON.stringify(start)}`);
@@ -100,7 +123,14 @@ function answer(question: unknown): string[] | { error: string } {
   }
 }
 
-function specOf(expression: unknown, dialect: unknown, tz: string): TriggerSpec {
+function specOf(
+  { expression, dialect, tz = "UTC" }: {
+    readonly expression?: unknown;
+    readonly dialect?: unknown;
+    readonly tz?: string | undefined;
+  },
+  book: CalendarBook,
+): TriggerSpec {
   if (typeof expression !== "string") {
     throw new UsageError(
       `expected an expression such as "30 2 * * *", got ${JSON.stringify(expression) ?? "none"}`,
@@ -111,11 +141,20 @@ function specOf(expression: unknown, dialect: unknown, tz: string): TriggerSpec 
       return { kind: "cron", expression, tz };
     case "celery":
       return celerySpec(expression, tz);
+    case "session":
+      return sessionSpec(expression, book);
     default:
       throw new UsageError(
-        `expected \`dialect\` to be cron or celery, got ${JSON.stringify(dialect)}`,
+        `expected \`dialect\` to be cron, celery or session, got ${JSON.stringify(dialect)}`,
       );
   }
+}
+
+function sessionSpec(expression: string, book: CalendarBook): TriggerSpec {
+  const [calendar = "", ...at] = expression.trim().split(/\s+/);
+  const read = sessionTriggerOf({ calendar, at: at.join(" ") || "open" }, book);
+  if ("spec" in read) return read.spec;
+  throw new TriggerError(`expected "${expression}" ${read.message}`, expression);
 }
 
 /** Celery has five named fields; on a line they stand in cron's order. */

@@ -74,7 +74,7 @@ describe("next()", () => {
     [{ ...EASTERN, count: "0" }, UsageError, /`--count` to be a whole number from 1/],
     [{ ...EASTERN, count: "many" }, UsageError, /`--count`.*got "many"/],
     [{ ...EASTERN, from: "yesterday" }, UsageError, /`--from` to be a time/],
-    [{ ...EASTERN, dialect: "quartz" }, UsageError, /`dialect` to be cron or celery, got "quartz"/],
+    [{ ...EASTERN, dialect: "quartz" }, UsageError, /`dialect` to be cron, celery or session, got "quartz"/],
     [{ ...EASTERN, tz: "Mars/Olympus" }, TriggerError, /an IANA zone/],
     [{ ...EASTERN, expression: "* * * *" }, TriggerError, /5 fields/],
     [{ ...EASTERN, expression: "0 0 30 2 *" }, TriggerError, /a date that comes/],
@@ -158,5 +158,41 @@ describe("next() with --stdin", () => {
       count: 500,
     }));
     for (const each of await answers(questions)) assert.equal((each as string[]).length, 500);
+  });
+});
+
+describe("next() of a session", () => {
+  const dialect = "session";
+
+  it("prints a time of each session, half days and the change of the clocks included", async () => {
+    const options = {
+      dialect,
+      expression: "nyse close-15m",
+      from: "2026-11-25T21:00Z",
+      count: "2",
+    };
+    assert.deepEqual(await printedBy(options), ["2026-11-27T17:45:00Z", "2026-11-30T20:45:00Z"]);
+    assert.match((await printedBy(options, true))[0]!, /Fri 2026-11-27 12:45:00-05:00$/);
+  });
+
+  it("says where the calendar ends", async () => {
+    const shell = aShell();
+    const expression = "XSHG";
+    assert.equal(await next({ dialect, expression, from: "2026-12-31T07:00:00Z" }, shell), 0);
+    assert.deepEqual(shell.said, {
+      ...{ out: "", err: "never due after that time: its calendar ends 2026-12-31\n" },
+    });
+  });
+
+  it("answers from standard input, and refuses a calendar that nobody knows", async () => {
+    const [good, bad] = await answers([
+      { dialect, expression: "XHKG open+5m", start: "2026-01-05T00:00:00Z", count: 1 },
+      { dialect, expression: "XHKJ" },
+    ]);
+    assert.deepEqual(good, ["2026-01-05T01:35:00Z"]);
+    assert.match(
+      (bad as { error: string }).error,
+      /known calendar, got "XHKJ"; did you mean XHKG\?/,
+    );
   });
 });
