@@ -15,6 +15,8 @@ import type { Sheet } from "../asked/clerk.ts";
 import { accept, answer, newSlot, refusal, sheetOf } from "../asked/clerk.ts";
 import type { WriterParts } from "./asked_writer.ts";
 import { askedWriter } from "./asked_writer.ts";
+import type { Looks } from "./looks.ts";
+import { LOOKS } from "./looks.ts";
 import type { Office } from "./office.ts";
 import { alone, sayRefused, termOf } from "./office.ts";
 import { pauseOrder, resumeOrder } from "../asked/orders.ts";
@@ -23,8 +25,6 @@ import { ringOf, slotAt, slotOf, takenSlots } from "../asked/ring.ts";
 import type { Run } from "../asked/wanted_run.ts";
 import { runOf, sliceOf } from "../asked/wanted_run.ts";
 
-/** How often the stream is looked at. Milliseconds. */
-const LOOK_MS = 250;
 /** After a failure. Milliseconds. */
 const AWAY_MS = 1_000;
 /** Entries taken up in one look. */
@@ -70,13 +70,14 @@ export async function heed(
 ): Promise<void> {
   const desk = deskOf(parts);
   const { clock, log } = parts;
+  const looks = parts.looks ?? LOOKS;
   let lookMs = 0;
   let isTold = false;
   while (!signal.aborted && parts.now() !== null) {
     try {
       if (clock.monotonicMs() >= lookMs) {
         await desk.look();
-        lookMs = clock.monotonicMs() + LOOK_MS;
+        lookMs = clock.monotonicMs() + looks.requestsMs;
       }
       await desk.goOn();
       if (desk.isFenced) return onFenced();

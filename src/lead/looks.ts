@@ -10,7 +10,15 @@ export interface Looks {
   readonly sampleMs: number;
   /** At the most, it looks at those of which something was heard. */
   readonly glanceMs: number;
+  /** The leader looks for what people ask. */
+  readonly requestsMs: number;
 }
 
 /** What every replica keeps to. Only a simulation of hours sets others: most of its events are looks. */
-export const LOOKS: Looks = { standbyMs: 200, journalMs: 500, sampleMs: 1_000, glanceMs: 100 };
+export const LOOKS: Looks = {
+  standbyMs: 200,
+  journalMs: 500,
+  sampleMs: 1_000,
+  glanceMs: 100,
+  requestsMs: 250,
+};

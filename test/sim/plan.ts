@@ -107,7 +107,13 @@ const MANY = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5];
 const FEW = [1, 2, 2, 2, 3, 3];
 
 /** Most events of a long run would be looks that see nothing new; so most long runs have fewer. */
-const RARE_LOOKS: Looks = { standbyMs: 1_100, journalMs: 2_300, sampleMs: 2_100, glanceMs: 400 };
+const RARE_LOOKS: Looks = {
+  standbyMs: 1_100,
+  journalMs: 2_300,
+  sampleMs: 2_100,
+  glanceMs: 400,
+  requestsMs: 1_900,
+};
 
 export function planOf(seed: number, options: PlanOptions): Plan {
   const draws = drawsOf(seed);
