@@ -36,8 +36,15 @@ needs("redis").describe("the ACL of the README", () => {
         const rows = await admin.xrange("beat:journal", "-", "+");
         return rows.some(([, fields]) => fields[fields.indexOf("t") + 1] === "f");
       });
-      for (const verb of ["tasks", "journal"]) {
-        const { code, err } = await beat([verb], { env, cwd: dir });
+      const tick = "paper_trading.scheduler_tick";
+      const verbs = [["tasks"], ["journal"], ["trigger", tick], [
+        "pause",
+        tick,
+        "--note",
+        "a test",
+      ]];
+      for (const verb of verbs) {
+        const { code, err } = await beat(verb, { env, cwd: dir });
         assert.equal(code, 0, err);
       }
       assert.equal(await running.stop(), 143);

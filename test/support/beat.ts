@@ -11,7 +11,9 @@ const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const PROJECT = new URL("../../deno.json", import.meta.url).pathname;
 
 /** As narrow as looking needs. */
-const PERMISSIONS = ["--no-prompt", "--allow-env", "--allow-read", "--allow-net"];
+const PERMISSIONS = [
+  ...["--no-prompt", "--allow-env", "--allow-read", "--allow-net", "--allow-sys=hostname"],
+];
 
 /** Program and arguments of a Beat. */
 export function beatCommand(args: readonly string[]): { command: string; args: string[] } {
