@@ -230,10 +230,10 @@ export function countIn(
   { afterMs, untilMs, trigger }: Stretch,
   window: { readonly sinceMs: number; readonly untilMs: number },
 ): number {
-  return trigger.count(
-    Math.max(afterMs, window.sinceMs - 1),
-    Math.min(untilMs, window.untilMs - 1),
-  );
+  const fromMs = Math.max(afterMs, window.sinceMs - 1);
+  const toMs = Math.min(untilMs, window.untilMs - 1);
+  // Where nothing is looked for, the window is at no time that a trigger knows.
+  return fromMs < toMs ? trigger.count(fromMs, toMs) : 0;
 }
 
 function newPlan(

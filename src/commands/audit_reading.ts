@@ -32,7 +32,8 @@ export async function auditReading(
   const problem = typeof snapshot === "string" ? snapshot : null;
   const known = typeof snapshot === "string" ? null : snapshot;
   const { rows, firstId } = await hot.extent();
-  if (known !== null && sinceMs >= millisecondsOf(known.cutId)) {
+  // What is due in the window has all its rows after the cut: none comes before its time.
+  if (known !== null && sinceMs > millisecondsOf(known.cutId)) {
     return {
       ...{ seed: known.state, isTrimmed: false, rows, problem },
       pages: (onForeign) => hot.pages({ from: known.cutId, to: "+" }, onForeign),

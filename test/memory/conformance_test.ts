@@ -2,6 +2,7 @@
 
 import { describeJournal } from "../conformance/journal.ts";
 import { describeLease } from "../conformance/lease.ts";
+import { describeTrim } from "../conformance/trim.ts";
 import { describeRequests } from "../conformance/requests.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
@@ -52,5 +53,6 @@ function rigOf() {
 }
 
 describeJournal("memoryJournal()", () => Promise.resolve(rigOf()));
+describeTrim("memoryJournal()", () => Promise.resolve(rigOf()));
 describeLease("memoryLease()", () => Promise.resolve(rigOf()));
 describeRequests("memoryRequests()", () => Promise.resolve(memoryRequests(() => NOW_MS)));

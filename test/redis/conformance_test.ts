@@ -4,6 +4,7 @@ import type { Redis } from "ioredis";
 import { after, before } from "@std/testing/bdd";
 import { describeJournal } from "../conformance/journal.ts";
 import { describeLease } from "../conformance/lease.ts";
+import { describeTrim } from "../conformance/trim.ts";
 import { describeRequests } from "../conformance/requests.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
@@ -41,6 +42,7 @@ needs("redis").describe("redis", () => {
   }
 
   describeJournal("redisJournal()", rigOf);
+  describeTrim("redisJournal()", rigOf);
   describeLease("redisLease()", rigOf);
   describeRequests("redisRequests()", async () => {
     await client.flushall();
