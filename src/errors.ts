@@ -50,6 +50,13 @@ export class ArchiveError extends BeatError {
   }
 }
 
+/** A source of an objective did not tell a share of bad events. */
+export class SourceError extends BeatError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("SOURCE", EXIT.failure, message, options);
+  }
+}
+
 /** A wrong command line. */
 export class UsageError extends BeatError {
   constructor(message: string) {

@@ -277,6 +277,8 @@ export interface QueuedMessage {
   readonly deliveryTag: string;
   /** From Beat's header; `null` for other people's messages. Unix milliseconds. */
   readonly publishedMs: number | null;
+  /** The message's own end; `null` when it has none, or none that can be read. Unix milliseconds. */
+  readonly expiresMs: number | null;
   readonly isRedelivered: boolean;
   /** The element to the letter. */
   readonly bytes: string;

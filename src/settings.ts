@@ -1,5 +1,6 @@
 /** What a configuration amounts to: how to reach Redis, and how this replica behaves. Plain data. */
 
+import type { LevelSettings } from "./level.ts";
 import type { Task } from "./task.ts";
 
 /** One Redis, as Celery users name it: `redis://`, `rediss://`, `redis+socket://` or `sentinel://`. */
@@ -69,6 +70,7 @@ export interface Config {
   readonly settings: Settings;
   /** Tasks that are on, in the order of declaration. */
   readonly tasks: readonly Task[];
+  readonly levels: LevelSettings;
   /** Entries that are off, and the switch that turned each off. */
   readonly off: readonly { readonly name: string; readonly by: string }[];
   /** Things that are allowed but deserve a word at start, such as an hourly interval without phase. */

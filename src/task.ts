@@ -124,7 +124,7 @@ export interface SessionSpec {
 /** How the state of its queue holds a task back. */
 export interface PressureSpec {
   /** `observe`: rows say what it would have done. */
-  readonly mode: "off" | "observe" | "enforce";
+  readonly mode: "observe" | "enforce";
   /** While slowed, every n-th fire goes out. At least 2. */
   readonly slowTo: number;
 }

@@ -24,17 +24,21 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["words", "triggers", "policies", "celery"],
   clock: ["words"],
   log: ["words"],
+  // What is measured, and the level that follows: pure, for the leader and for those who look.
+  levels: ["words", "machines"],
+  // Where objectives are measured outside of Redis.
+  sources: ["words"],
   core: ["words", "triggers", "policies", "machines", "celery", "clock", "follow"],
   follow: ["words", "celery", "clock", "log", "core"],
   asked: ["words", "policies", "celery", "core"],
-  lead: ["words", "machines", "clock", "log", "core", "follow", "asked"],
+  lead: ["words", "machines", "clock", "log", "core", "follow", "asked", "levels"],
   audit: ["words", "triggers", "policies", "machines", "celery", "core", "follow"],
   memory: ["words", "celery"],
   redis: ["words", "celery", "clock"],
   http: ["words", "core", "audit"],
   commands: [
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
-    ...["core", "follow", "asked", "lead", "audit", "memory", "redis", "http"],
+    ...["core", "follow", "asked", "lead", "audit", "memory", "redis", "http", "levels", "sources"],
   ],
   verbs: ["commands"],
   main: ["words", "clock", "commands", "verbs"],
@@ -47,7 +51,18 @@ const TYPES_ONLY = [
   ...["follow → log", "lead → log", "lead → machines"],
 ];
 
-const WORDS = ["task", "fire", "event", "request", "cursor", "steps", "ports", "errors", "settings"];
+const WORDS = [
+  "task",
+  "fire",
+  "event",
+  "request",
+  "cursor",
+  "level",
+  "steps",
+  "ports",
+  "errors",
+  "settings",
+];
 
 /** Outside packages, and the one home of each. */
 const HOMES: Readonly<Record<string, RegExp>> = {
@@ -58,7 +73,8 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "pino": /^src\/log\.ts$/,
   "pino-pretty": /^src\/log\.ts$/,
   "tinyqueue": /^src\/core\/agenda\.ts$/,
-  "xstate": /^(machines\/|src\/core\/life\.ts$|src\/commands\/supervise\.ts$)/,
+  "xstate":
+    /^(machines\/|src\/core\/life\.ts$|src\/levels\/move\.ts$|src\/commands\/supervise\.ts$)/,
   "yaml": /^src\/config\//,
   "zod": /^src\/((event|request)\.ts$|config\/)/,
   "node:crypto": /^src\/(task\.ts$|celery\/|config\/|redis\/|commands\/)/,

@@ -121,24 +121,26 @@ export function listOf(
   return step === 0 ? queue : `${queue}${transport.sep}${step}`;
 }
 
-/** A message read back from a list or from `unacked`. */
-export interface DecodedMessage extends QueuedMessage {
-  /** The message's own end; `null` when it has none, or none that can be read. Unix milliseconds. */
-  readonly expiresMs: number | null;
+/** All lists of a queue, those that are served first before the others. As {@link listOf}. */
+export function listsOf(
+  queue: string,
+  transport: Pick<Transport, "sep" | "prioritySteps">,
+): string[] {
+  return [...new Set(transport.prioritySteps.map((step) => listOf(queue, step, transport)))];
 }
 
 /** An element of a queue's list. Whatever is not a message has an empty `taskId`. */
-export function decodeMessage(text: string): DecodedMessage {
+export function decodeMessage(text: string): QueuedMessage {
   return fromEnvelope(parseJson(text), text);
 }
 
 /** A value of the hash `unacked`: `[envelope, exchange, routing_key]`. As {@link decodeMessage}. */
-export function decodeUnacked(text: string): DecodedMessage {
+export function decodeUnacked(text: string): QueuedMessage {
   const entry = parseJson(text);
   return fromEnvelope(Array.isArray(entry) ? entry[0] : null, text);
 }
 
-function fromEnvelope(envelope: unknown, bytes: string): DecodedMessage {
+function fromEnvelope(envelope: unknown, bytes: string): QueuedMessage {
   const { headers, properties } = membersOf(envelope);
   const { id, expires, redelivered, "x-beat-published": published } = membersOf(headers);
   const { delivery_tag: tag, delivery_info: info } = membersOf(properties);

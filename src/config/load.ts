@@ -14,6 +14,8 @@ import { inDirectory, readEnvironment, readText } from "./env_files.ts";
 import { slipHints } from "./hints.ts";
 import { problemsOf } from "./issues.ts";
 import { ARCHIVE_DEFAULT } from "./journal.ts";
+import { objectivesOf } from "./objectives.ts";
+import { queuesOf } from "./queues.ts";
 import type { Values } from "./variables.ts";
 import { SECRET_VARIABLES, VARIABLES } from "./variables.ts";
 import type { YamlFile } from "./yaml_file.ts";
@@ -61,14 +63,20 @@ export async function loadConfig(
     { values, directory, by: whereOf("BEAT_CALENDARS") },
     problems,
   );
+  const isSet = (name: string) => environment.variables.has(name);
   const { tasks, off } = declare({
     ...{ values, yaml, problems, hints, calendars },
     switchText(name) {
       const { value, from } = environment.variables.get(name) ?? { value: "false", from: null };
       return `${name}=${value.trim()} (${from ?? "environment"})`;
     },
-    isSet: (name) => environment.variables.has(name),
+    isSet,
   });
+  const levels = {
+    everyMs: yaml.data.beat.readings,
+    queues: queuesOf(tasks, { values, yaml, problems, hints, isSet }),
+    objectives: objectivesOf(yaml, problems),
+  };
   hints.push(...slipHints(environment.variables.keys()));
   if (problems.length > 0) throw new ConfigError(inOrder(problems, yaml.path));
   const settings: Settings = {
@@ -83,7 +91,7 @@ export async function loadConfig(
     ...(yaml.isRead ? [yaml.path] : []),
     ...calendarFiles(tasks, calendars),
   ];
-  return frozen({ settings, tasks, off, hints, files });
+  return frozen({ settings, tasks, levels, off, hints, files });
 }
 
 /**

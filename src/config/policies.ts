@@ -6,6 +6,8 @@ import { NO_POLICIES } from "../task.ts";
 import type { Trigger } from "../triggers/mod.ts";
 import type { CalendarBook } from "./calendars.ts";
 import { jitterOf } from "./jitter.ts";
+import { sloOf } from "./objectives.ts";
+import { pressureOf } from "./queues.ts";
 import type { TaskYaml } from "./schema.ts";
 import { sessionOf } from "./session.ts";
 import type { Timing } from "./timing.ts";
@@ -85,6 +87,8 @@ export function policiesOf(
       window: windowOf(subject, telling),
       jitter: jitterOf(subject, telling),
       overlap: said.overlap ?? NO_POLICIES.overlap,
+      pressure: pressureOf(entry.pressure, defaults.pressure, importance),
+      slo: sloOf(subject, telling, importance),
       maxHoldMs: said.max_hold ?? (importance === "deferrable" ? DAY_MS : atLeastMs),
     },
     takeByMs: said.take_by ?? atLeastMs,

@@ -5,6 +5,8 @@ import { z } from "zod";
 import { TASK_NAME } from "../fire.ts";
 import { GROUPS, JITTER } from "./jitter.ts";
 import { JOURNAL_YAML } from "./journal.ts";
+import { OBJECTIVES, SLO } from "./objectives.ts";
+import { PRESSURE, QUEUES, READINGS } from "./queues.ts";
 import { sessionKeys, sessionTrigger } from "./session.ts";
 import { A_DURATION, duration, flag, line, map, wholeNumber, words, zone } from "./shapes.ts";
 import { LEASE_S, LOG_FORMATS, LOG_LEVELS, NAMESPACE } from "./variables.ts";
@@ -38,6 +40,8 @@ const policies = {
   jitter: JITTER.optional(),
   overlap: words(["allow", "skip", "wait"]).optional(),
   max_hold: duration({ minMs: 1_000 }).optional(),
+  pressure: PRESSURE.optional(),
+  slo: SLO.optional(),
   ...sessionKeys,
 };
 
@@ -117,9 +121,12 @@ export const BEAT_YAML = z.strictObject({
     lease: duration({ minMs: LEASE_S.min * 1000, maxMs: LEASE_S.max * 1000 }).default(5_000),
     log_level: words(LOG_LEVELS).default("info"),
     log_format: words(LOG_FORMATS).default("auto"),
+    readings: READINGS,
   }, map)),
   windows: WINDOWS,
   groups: GROUPS,
+  queues: QUEUES,
+  objectives: OBJECTIVES,
   journal: section(JOURNAL_YAML),
   defaults: section(z.strictObject(policies, map)),
   tasks: z.record(

@@ -6,6 +6,8 @@ import type { Policy } from "./mod.ts";
 import { overlap } from "./overlap.ts";
 import { pause } from "./pause.ts";
 import { session, sessionChange } from "./session.ts";
+import { pressure } from "./pressure.ts";
+import { slo } from "./slo.ts";
 import { openingsOf, window } from "./window.ts";
 
 /** Data of the installation that policies need beside the task. */
@@ -22,7 +24,8 @@ export type PolicyData = Readonly<Record<never, never>>;
  * 4. overlap: waits for an earlier fire, so it is asked when the time has come, not hours before.
  * 5. slo, pressure: what was measured, last, so that it is as fresh as can be when a fire goes out.
  */
-export function policiesOf({ policies: specs }: Task, _data: PolicyData): Policy[] {
+export function policiesOf(task: Task, _data: PolicyData): Policy[] {
+  const { policies: specs } = task;
   const policies: Policy[] = [pause()];
   if (specs.session !== null) policies.push(session(specs.session));
   const openings = specs.window === null ? null : openingsOf(specs.window);
@@ -32,5 +35,7 @@ export function policiesOf({ policies: specs }: Task, _data: PolicyData): Policy
     policies.push(jitter(specs.jitter, { openings, changeMs }));
   }
   if (specs.overlap !== "allow") policies.push(overlap(specs.overlap));
+  if (specs.slo !== null) policies.push(slo(specs.slo));
+  if (specs.pressure !== null) policies.push(pressure(specs.pressure, task));
   return policies;
 }

@@ -61,7 +61,12 @@ describe("declare()", () => {
       ignoreResult: true,
       importance: "deferrable",
       catchUp: { policy: "all", windowMs: 6 * HOUR_MS, cap: 5 },
-      policies: { ...NO_POLICIES, overlap: "wait", maxHoldMs: 300_000 },
+      policies: {
+        ...NO_POLICIES,
+        overlap: "wait",
+        pressure: { mode: "observe", slowTo: 4 },
+        maxHoldMs: 300_000,
+      },
       takeByMs: 120_000,
       giveUpMs: DAY_MS,
     });

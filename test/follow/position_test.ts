@@ -13,6 +13,7 @@ function aMessage(own: Partial<QueuedMessage> = {}): QueuedMessage {
     taskId: "other",
     deliveryTag: "other.1",
     publishedMs: null,
+    expiresMs: null,
     isRedelivered: false,
     bytes: "",
     ...own,

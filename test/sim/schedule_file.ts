@@ -4,6 +4,7 @@ import type { ReadyTask, Roster } from "../../src/core/roster.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import { ConfigError } from "../../src/errors.ts";
 import type { Config, Settings } from "../../src/settings.ts";
+import { NO_LEVELS } from "../../src/level.ts";
 import type { Task, TriggerSpec } from "../../src/task.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { declared } from "./schedule.ts";
@@ -84,5 +85,5 @@ export function scheduleFile(
 }
 
 function configOf(tasks: readonly Task[], transport: Settings["transport"]): Config {
-  return { settings: { transport } as Settings, tasks, off: [], hints: [], files: [] };
+  return { settings: { transport } as Settings, tasks, levels: NO_LEVELS, off: [], hints: [], files: [] };
 }

@@ -1,0 +1,98 @@
+/**
+ * What levels are about: when a queue is under pressure and an objective burns, and where both are
+ * measured. How far each is throttled is a `Level` (`event.ts`), under one of the keys here.
+ */
+
+/** The key of the level of a queue. */
+export function queueKey(queue: string): string {
+  return `queue:${queue}`;
+}
+
+/** The key of the level of an objective. */
+export function sloKey(objective: string): string {
+  return `slo:${objective}`;
+}
+
+/** From where on something counts: normal again at `low`, slowed from `high`, paused from `pause` on. */
+export interface Marks {
+  readonly low: number;
+  readonly high: number;
+  readonly pause: number;
+}
+
+/** When a queue is under pressure. */
+export interface QueueMarks {
+  /** Messages that wait. */
+  readonly depth: Marks;
+  /** How long a message waits, in milliseconds; `null`: only the depth counts. */
+  readonly waitMs: Marks | null;
+  /** How long a level lasts at least. Milliseconds. */
+  readonly dwellMs: number;
+}
+
+/** Where an objective's share of bad events is read. */
+export type SourceSpec =
+  /** The outcomes of Beat's own fires; of these tasks, or of all. */
+  | { readonly kind: "workers"; readonly tasks: readonly string[] | null }
+  /** The first value that a query of the HTTP API answers with. */
+  | { readonly kind: "prometheus"; readonly url: string; readonly query: string }
+  /** A number in a JSON document, by the keys that lead to it. */
+  | { readonly kind: "http"; readonly url: string; readonly path: readonly string[] }
+  /** A key of the broker's Redis whose text is a number. */
+  | { readonly kind: "redis"; readonly key: string };
+
+/** A source that Beat asks. */
+export type OutsideSource = Exclude<SourceSpec, { readonly kind: "workers" }>;
+
+/** Both windows must burn: the long one says that it matters, the short one that it goes on. */
+export interface BurnRule {
+  readonly level: "slowed" | "paused";
+  /** So many times as fast as the error budget lasts for. */
+  readonly burn: number;
+  readonly longMs: number;
+  readonly shortMs: number;
+}
+
+/** A service level objective. */
+export interface Objective {
+  readonly name: string;
+  /** The share of events that should be good: 0.999. */
+  readonly target: number;
+  readonly source: SourceSpec;
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+  /** A source that was silent for longer is unknown. Milliseconds. */
+  readonly staleMs: number;
+  /** How long a level lasts before it may fall. Milliseconds. */
+  readonly holdMs: number;
+  /** Fewer events in a window say nothing. */
+  readonly minEvents: number;
+  readonly rules: readonly BurnRule[];
+}
+
+/** What is measured beside the schedule. */
+export interface LevelSettings {
+  /** How often queues are looked at. Milliseconds. */
+  readonly everyMs: number;
+  /** Keyed by queue: those that some task that may be held back publishes to. */
+  readonly queues: Readonly<Record<string, QueueMarks>>;
+  readonly objectives: readonly Objective[];
+}
+
+/** Nothing is measured. */
+export const NO_LEVELS: LevelSettings = { everyMs: 5_000, queues: {}, objectives: [] };
+
+/** What levels follow, beside queues. Nothing of it is needed for a tick. */
+export interface Gauges {
+  /**
+   * How many workers say that they consume each queue; those of which nobody says so count 0, and a
+   * busy worker may say nothing. `null` where nobody may be asked.
+   * @throws {JournalUnavailableError}
+   */
+  consumers(queues: readonly string[]): Promise<ReadonlyMap<string, number> | null>;
+  /**
+   * The share of bad events that a source tells, from 0 to 1. May hang until `signal` is aborted.
+   * @throws {SourceError} it does not tell one
+   */
+  share(source: OutsideSource, signal: AbortSignal): Promise<number>;
+}

@@ -1,0 +1,11 @@
+/** Degradation: while the objective that a task names burns, it is thinned out where it is not critical. */
+
+import { sloKey } from "../level.ts";
+import type { SloSpec } from "../task.ts";
+import type { Policy } from "./mod.ts";
+import { throttle } from "./throttle.ts";
+
+/** What the levels do is in `throttle.ts`. */
+export function slo({ objective, mode, slowTo }: SloSpec): Policy {
+  return throttle({ name: "slo", key: sloKey(objective), mode, slowTo });
+}

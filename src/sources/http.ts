@@ -1,0 +1,112 @@
+/** A share of bad events over HTTP: a query of Prometheus, or a number in a JSON document. */
+
+import { SourceError } from "../errors.ts";
+import type { OutsideSource } from "../level.ts";
+
+type HttpSource = Extract<OutsideSource, { readonly kind: "prometheus" | "http" }>;
+
+/** More than this is no answer to such a question. Bytes. */
+const BODY_MAX = 1_000_000;
+
+/**
+ * Asks once. What follows of the answer is checked by {@link shareOf}.
+ * @throws {SourceError}
+ */
+export async function readHttp(source: HttpSource, signal: AbortSignal): Promise<number> {
+  const url = urlOf(source);
+  const body = await fetched(url, signal);
+  const value = source.kind === "http"
+    ? memberAt(body, source.path)
+    : firstValue(body, source.query);
+  return shareOf(value, source.kind === "http" ? source.path.join(".") : source.query);
+}
+
+/** @throws {SourceError} it is no share: not a number, or not from 0 to 1 */
+export function shareOf(value: unknown, what: string): number {
+  const isText = typeof value === "string" && value.trim() !== "";
+  const share = isText || typeof value === "number" ? Number(value) : NaN;
+  if (share >= 0 && share <= 1) return share;
+  throw new SourceError(
+    `expected \`${what}\` to be the share of bad events, from 0 to 1, got ${shown(value)}`,
+  );
+}
+
+function urlOf(source: HttpSource): URL {
+  if (source.kind === "http") return new URL(source.url);
+  const base = new URL(source.url);
+  base.pathname = `${base.pathname.replace(/\/$/, "")}/api/v1/query`;
+  base.searchParams.set("query", source.query);
+  return base;
+}
+
+async function fetched(url: URL, signal: AbortSignal): Promise<unknown> {
+  // The query may be long, and a URL may hold what is nobody's business.
+  const place = url.origin + url.pathname;
+  try {
+    const response = await fetch(url, { signal, headers: { accept: "application/json" } });
+    const text = await bodyOf(response, place);
+    const read = parsed(text);
+    if (!response.ok) throw refused(place, response.status, read);
+    if (read === undefined) throw new SourceError(`expected JSON from ${place}, got other text`);
+    return read;
+  } catch (error) {
+    if (error instanceof SourceError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SourceError(`${place} cannot be read: ${why}`, { cause: error });
+  }
+}
+
+async function bodyOf(response: Response, place: string): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", 0];
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > BODY_MAX) throw new SourceError(`expected a short answer from ${place}`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
+}
+
+/** Prometheus says what is wrong with a query. */
+function refused(place: string, status: number, body: unknown): SourceError {
+  const said = body === undefined ? "" : memberAt(body, ["error"]);
+  const why = typeof said === "string" && said !== "" ? `: ${said.slice(0, 200)}` : "";
+  return new SourceError(`${place} answers ${status}${why}`);
+}
+
+function firstValue(body: unknown, query: string): unknown {
+  const data = memberAt(body, ["data"]);
+  const result = memberAt(data, ["result"]);
+  switch (memberAt(data, ["resultType"])) {
+    case "scalar":
+      return memberAt(result, ["1"]);
+    case "vector":
+      if (Array.isArray(result) && result.length === 1) return memberAt(result[0], ["value", "1"]);
+      throw new SourceError(
+        `expected \`${query}\` to answer with one series, got ` +
+          `${Array.isArray(result) ? result.length : 0}: sum over the others`,
+      );
+    default:
+      throw new SourceError(`expected \`${query}\` to answer with a vector or a scalar`);
+  }
+}
+
+function memberAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((inner, key) => {
+    if (inner === null || typeof inner !== "object" || !Object.hasOwn(inner, key)) return undefined;
+    return (inner as Record<string, unknown>)[key];
+  }, value);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  return (JSON.stringify(value) ?? String(value)).slice(0, 60);
+}
