@@ -13,7 +13,8 @@ import type { Keys } from "../redis/keys.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
 import { peekingJournal } from "../redis/peek.ts";
-import { firstRowId, readEpoch, readPages } from "../redis/read.ts";
+import { readPages } from "../redis/bulk_read.ts";
+import { firstRowId, readEpoch } from "../redis/read.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import type { Shell } from "./shell.ts";
 
@@ -70,7 +71,7 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
   const hot: HotJournal = {
     ...stream,
     firstId: () => firstRowId(client, keys),
-    pages: (range, onForeign) => readPages(client, keys, range, { isBackwards: false, onForeign }),
+    pages: (range, onForeign) => readPages(client, keys, range, onForeign),
   };
   const archive = await archiveOf(client, keys, config.settings).catch((error) => {
     client.disconnect();

@@ -5,6 +5,7 @@ import type { JournalRow } from "../event.ts";
 import { decodeRow, NO_ID } from "../event.ts";
 import type { JournalExtent, ReadRange, Trace } from "../ports.ts";
 import { ask } from "./client.ts";
+import type { Entry } from "./entry_parser.ts";
 import { orNull } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import { transaction } from "./transaction.ts";
@@ -28,21 +29,6 @@ export async function* readRows(
   for await (const page of entryPages(client, keys, range, options)) yield* rowsIn(page, options);
 }
 
-/**
- * As {@link readRows}, a page at a time: who reads a million rows waits a thousand times, not a million.
- * @throws {JournalUnavailableError} in the middle, too
- */
-export async function* readPages(
-  client: Redis,
-  keys: Keys,
-  range: ReadRange,
-  options: ReadOptions,
-): AsyncGenerator<JournalRow[]> {
-  for await (const page of entryPages(client, keys, range, options)) {
-    yield [...rowsIn(page, options)];
-  }
-}
-
 function* rowsIn(page: readonly Entry[], { onForeign }: ReadOptions): Generator<JournalRow> {
   for (const [id, fields] of page) {
     const row = decodeRow(id, fields);
@@ -50,8 +36,6 @@ function* rowsIn(page: readonly Entry[], { onForeign }: ReadOptions): Generator<
     else yield row;
   }
 }
-
-type Entry = [id: string, fields: string[]];
 
 async function* entryPages(
   client: Redis,

@@ -1,0 +1,124 @@
+/** Very many rows out of the stream: over a connection of its own, whose answers it takes apart itself. */
+
+import type { Redis } from "ioredis";
+import type { JournalRow } from "../event.ts";
+import { decodeRow, ROW_FIELDS } from "../event.ts";
+import type { ReadRange } from "../ports.ts";
+import { ask, untilReady } from "./client.ts";
+import type { Entry } from "./entry_parser.ts";
+import { entryParser } from "./entry_parser.ts";
+import type { Keys } from "./keys.ts";
+
+const PAGE_ROWS = 1_000;
+
+/** Where the name of the task's field stands, as this build writes rows. */
+const TASK_FIELD = 2 * ROW_FIELDS.indexOf("k");
+
+/** How long the connection may take, and each answer. Milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * A page at a time, oldest first; the next is on its way while one is being used.
+ *
+ * @param client says where; it is not used itself
+ * @param onForeign told of entries that are not rows; they are passed over
+ * @throws {JournalUnavailableError} in the middle, too
+ */
+export async function* readPages(
+  client: Redis,
+  { journal }: Keys,
+  { from, to }: ReadRange,
+  onForeign?: (id: string, why: string) => void,
+): AsyncGenerator<JournalRow[]> {
+  const line = client.duplicate({ retryStrategy: () => null, lazyConnect: false });
+  line.on("error", () => {});
+  try {
+    await untilReady(line, AbortSignal.timeout(PATIENCE_MS));
+    const names = flatNames();
+    const pageFrom = pagesOver(line);
+    const wanted = (start: string) => {
+      const page = ask(client, () => pageFrom(["XRANGE", journal, start, to]));
+      page.catch(() => {}); // It is awaited later, or never when the reader has seen enough.
+      return page;
+    };
+    let coming: Promise<Entry[]> | null = wanted(from);
+    while (coming !== null) {
+      const page: Entry[] = await coming;
+      coming = page.length < PAGE_ROWS ? null : wanted(`(${page.at(-1)![0]}`);
+      yield rowsIn(page, names, onForeign);
+    }
+  } finally {
+    line.disconnect();
+  }
+}
+
+function rowsIn(
+  page: readonly Entry[],
+  flat: (name: string) => string,
+  onForeign?: (id: string, why: string) => void,
+): JournalRow[] {
+  const rows: JournalRow[] = [];
+  for (const [id, fields] of page) {
+    if (fields[TASK_FIELD] === "k") fields[TASK_FIELD + 1] = flat(fields[TASK_FIELD + 1]!);
+    const row = decodeRow(id, fields);
+    if (typeof row === "string") onForeign?.(id, row);
+    else rows.push(row);
+  }
+  return rows;
+}
+
+/** A name cut out of a page would keep all of the page in memory for as long as somebody has it. */
+function flatNames(): (name: string) => string {
+  const known = new Map<string, string>();
+  return (name) => {
+    let flat = known.get(name);
+    if (flat === undefined) {
+      flat = JSON.parse(JSON.stringify(name)) as string;
+      known.set(flat, flat);
+    }
+    return flat;
+  };
+}
+
+/** Asks on the socket of a ready connection, past its client. One question at a time. */
+function pagesOver(line: Redis): (range: readonly string[]) => Promise<Entry[]> {
+  const { stream } = line;
+  const parser = entryParser();
+  stream.removeAllListeners("data");
+  return (range) =>
+    new Promise((resolve, reject) => {
+      const late = AbortSignal.timeout(PATIENCE_MS);
+      const finish = () => {
+        stream.off("data", take);
+        stream.off("close", lost);
+        late.removeEventListener("abort", slow);
+      };
+      const fail = (error: unknown) => {
+        finish();
+        line.disconnect();
+        reject(error);
+      };
+      const lost = () => fail(new Error("Connection is closed."));
+      const slow = () => fail(new Error("Command timed out"));
+      const take = (bytes: Uint8Array) => {
+        try {
+          const page = parser.push(bytes);
+          if (page === null) return;
+          finish();
+          resolve(page);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      stream.on("data", take);
+      stream.on("close", lost);
+      late.addEventListener("abort", slow);
+      stream.write(requestOf([...range, "COUNT", String(PAGE_ROWS)]));
+    });
+}
+
+function requestOf(parts: readonly string[]): string {
+  const encoder = new TextEncoder();
+  return `*${parts.length}\r\n` +
+    parts.map((part) => `$${encoder.encode(part).length}\r\n${part}\r\n`).join("");
+}
