@@ -36,6 +36,8 @@ export interface HeedParts extends WriterParts {
   readonly requests: Requests;
   readonly clock: Clock;
   readonly log: Log;
+  /** @default LOOKS */
+  readonly looks?: Looks;
   /** What the term ticks with now; `null` once it has ended. */
   now(): Tick | null;
   /** Does a piece of work while no tick is under way. */
