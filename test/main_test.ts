@@ -56,8 +56,10 @@ describe("beat", () => {
   it("loads nothing but its arguments before it knows the verb", async () => {
     const loaded = await loadedBy("src/main.ts");
     const own = ["src/clock.ts", "src/commands/std_streams.ts", "src/errors.ts", "src/main.ts"];
-    const verbs = "src/verbs/asking.ts";
-    assert.deepEqual(loaded, ["deno.json", "node:timers", "npm:commander", ...own, verbs]);
+    const isVerb = (name: string) => name.startsWith("src/verbs/");
+    const others = loaded.filter((name) => !isVerb(name));
+    assert.deepEqual(others, ["deno.json", "node:timers", "npm:commander", ...own]);
+    assert.ok(loaded.some(isVerb));
   });
 
   it("answers `next` without the packages of the server", async () => {

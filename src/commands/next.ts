@@ -1,12 +1,10 @@
 /** `beat next`: when an expression is due, for people one a line, for programs as JSON. */
 
 import { systemClock } from "../clock.ts";
-import type { CalendarBook } from "../config/calendars.ts";
-import { loadCalendars, NO_CALENDARS } from "../config/calendars.ts";
-import { sessionTriggerOf } from "../config/session.ts";
 import { EXIT, TriggerError, UsageError } from "../errors.ts";
 import type { TriggerSpec } from "../task.ts";
 import { type Trigger, triggerOf } from "../triggers/mod.ts";
+import type { SessionReader } from "./next_session.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
 import { dueText } from "./time_text.ts";
@@ -42,12 +40,12 @@ const COUNT_MAX = 100_000;
 export async function next(options: NextOptions, shell: Shell): Promise<number> {
   if (options.stdin === true) {
     const questions = readQuestions(await shell.readStdin());
-    const book = await bookFor(questions, shell);
-    const answers = questions.map((question) => answer(question, book));
+    const sessions = await sessionsFor(questions, shell);
+    const answers = questions.map((question) => answer(question, sessions));
     shell.out(JSON.stringify(answers) + "\n");
     return EXIT.ok;
   }
-  const spec = specOf(options, await bookFor([options], shell));
+  const spec = specOf(options, await sessionsFor([options], shell));
   const tz = spec.kind === "session" ? spec.calendar.tz : options.tz ?? "UTC";
   const trigger = triggerOf(spec);
   const nowMs = systemClock.wallMs();
@@ -70,15 +68,15 @@ export async function next(options: NextOptions, shell: Shell): Promise<number> 
   return EXIT.ok;
 }
 
-/** Calendars are read for those that ask for one. */
-async function bookFor(
+/** Calendars are read for those that ask for one; `null` where nobody does. */
+async function sessionsFor(
   questions: readonly unknown[],
-  { env }: Pick<Shell, "env">,
-): Promise<CalendarBook> {
+  shell: Shell,
+): Promise<SessionReader | null> {
   const isAsked = questions.some((each) =>
     (each as { dialect?: unknown } | null)?.dialect === "session"
   );
-  return isAsked ? await loadCalendars(env) : NO_CALENDARS;
+  return isAsked ? (await import("./next_session.ts")).sessionReader(shell) : null;
 }
 
 function readQuestions(text: string): unknown[] {
@@ -99,7 +97,7 @@ function readQuestions(text: string): unknown[] {
 }
 
 /** One wrong question does not spoil the answers to the others. */
-function answer(question: unknown, book: CalendarBook): string[] | { error: string } {
+function answer(question: unknown, sessions: SessionReader | null): string[] | { error: string } {
   try {
     if (question === null || typeof question !== "object") {
       throw new UsageError(`expected an object, got ${JSON.stringify(question)}`);
@@ -108,7 +106,7 @@ function answer(question: unknown, book: CalendarBook): string[] | { error: stri
     if (tz !== undefined && typeof tz !== "string") {
       throw new UsageError(`expected \`tz\` to be a zone's name, got ${JSON.stringify(tz)}`);
     }
-    const trigger = triggerOf(specOf({ expression, dialect, tz }, book));
+    const trigger = triggerOf(specOf({ expression, dialect, tz }, sessions));
     const nowMs = systemClock.wallMs();
     if (start !== undefined && typeof start !== "string") {
       throw new UsageError(`expected \`start\` to be a time as text, got ${JSON.stringify(start)}`);
@@ -129,7 +127,7 @@ function specOf(
     readonly dialect?: unknown;
     readonly tz?: string | undefined;
   },
-  book: CalendarBook,
+  sessions: SessionReader | null,
 ): TriggerSpec {
   if (typeof expression !== "string") {
     throw new UsageError(
@@ -142,19 +140,12 @@ function specOf(
     case "celery":
       return celerySpec(expression, tz);
     case "session":
-      return sessionSpec(expression, book);
+      return sessions!(expression);
     default:
       throw new UsageError(
         `expected \`dialect\` to be cron, celery or session, got ${JSON.stringify(dialect)}`,
       );
   }
-}
-
-function sessionSpec(expression: string, book: CalendarBook): TriggerSpec {
-  const [calendar = "", ...at] = expression.trim().split(/\s+/);
-  const read = sessionTriggerOf({ calendar, at: at.join(" ") || "open" }, book);
-  if ("spec" in read) return read.spec;
-  throw new TriggerError(`expected "${expression}" ${read.message}`, expression);
 }
 
 /** Celery has five named fields; on a line they stand in cron's order. */
