@@ -39,6 +39,7 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
       const changes = difference(running, after);
       sayRestart(running, after, log);
       running = after;
+      declared.levels = after.levels;
       const isSame = Object.values(changes).every((names) => names.length === 0);
       log.info(
         isSame ? "configuration loaded anew: no task changed" : "configuration loaded anew",

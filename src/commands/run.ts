@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import project from "../../deno.json" with { type: "json" };
 import { directoryArchive, historyDirectory } from "../archive/directory.ts";
 import { serverClock, systemClock } from "../clock.ts";
+import { listsOf } from "../celery/message.ts";
 import { loadConfig } from "../config/load.ts";
 import type { OfficeParts } from "../lead/office.ts";
 import { rosterOf } from "../core/roster.ts";
@@ -13,6 +14,7 @@ import { createLog } from "../log.ts";
 import { connect, untilTried } from "../redis/client.ts";
 import type { Embedded } from "../redis/embedded.ts";
 import { EMBEDDED_DIR, startEmbedded, withEmbedded } from "../redis/embedded.ts";
+import { redisGauges } from "../redis/gauges.ts";
 import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
@@ -20,6 +22,7 @@ import { redisRequests } from "../redis/requests.ts";
 import { redisSensors } from "../redis/sensors.ts";
 import { serverRisks } from "../redis/server_check.ts";
 import type { Config, Settings } from "../settings.ts";
+import { gaugesOver } from "./gauges.ts";
 import { reloader, watchFiles } from "./reload.ts";
 import type { Shell } from "./shell.ts";
 import { saySummary } from "./summary.ts";
@@ -108,6 +111,7 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
   const sensors = redisSensors({ broker, backend, transport, commandTimeoutMs });
+  const gauges = redisGauges({ broker, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);
   const office: OfficeParts = {
     journal: redisJournal(publishing, keys),
@@ -122,7 +126,11 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
     isPatient,
     namespace,
     build: project.version,
-    declared: { roster, rows: [] },
+    declared: { roster, rows: [], levels: config.levels },
+    measuring: {
+      gauges: gaugesOver(gauges),
+      listsOf: (queue) => listsOf(queue, transport),
+    },
     asking: { requests: redisRequests(publishing, keys), origin },
     retention: {
       limits: settings.journal,
@@ -134,6 +142,7 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
     publishing.disconnect();
     leasing.disconnect();
     sensors.close();
+    gauges.close();
   };
   const connected = async (signal: AbortSignal) => {
     const tried = AbortSignal.any([signal, AbortSignal.timeout(commandTimeoutMs)]);

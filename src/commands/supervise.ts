@@ -6,6 +6,7 @@ import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervis
 import { supervisorMachine } from "../../machines/supervisor.ts";
 import { heedAsked } from "../lead/heed.ts";
 import { keepJournal } from "../lead/keep.ts";
+import { watchLevels } from "../lead/levels.ts";
 import { backOffMs, holdLease } from "../lead/lease.ts";
 import type { Office, OfficeParts } from "../lead/office.ts";
 import * as work from "../lead/office.ts";
@@ -53,6 +54,7 @@ function actorsOf(office: Office) {
             work.followOpen(office, input, signal, onFenced),
             keepJournal(office, input, signal, onFenced),
             heedAsked(office, input, signal, onFenced),
+            watchLevels(office, input, signal, onFenced),
           ]);
         },
       )

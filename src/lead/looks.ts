@@ -22,3 +22,11 @@ export const LOOKS: Looks = {
   glanceMs: 100,
   requestsMs: 250,
 };
+
+/** Tasks are mostly due at whole seconds; a look between them keeps none of those waiting. Milliseconds. */
+export function untilSample({ sampleMs }: Looks, nowMs: number): number {
+  const pastHalfMs = (nowMs + 500) % 1_000;
+  return sampleMs < 1_000
+    ? sampleMs
+    : sampleMs - (pastHalfMs < 500 ? pastHalfMs : pastHalfMs - 1_000);
+}

@@ -11,7 +11,6 @@ import { JournalUnavailableError } from "../errors.ts";
 import type { Clock, Journal, Requests, Sensors } from "../ports.ts";
 import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
-import type { Tally } from "../core/commit.ts";
 import type { Term } from "../core/chain.ts";
 import { standingPauses } from "../core/pauses.ts";
 import { follower } from "../follow/follow.ts";
@@ -20,15 +19,15 @@ import { isTold, newHistory, watchHistory } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
-import type { Looks } from "./looks.ts";
-import { LOOKS } from "./looks.ts";
+import { LOOKS, untilSample } from "./looks.ts";
 import type { Outcomes } from "../levels/outcomes.ts";
 import { outcomes } from "../levels/outcomes.ts";
 import type { Measuring } from "./levels.ts";
 import type { Roster } from "../core/roster.ts";
+import { speakOf } from "./speak.ts";
 import { watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
-import type { LevelSettings } from "../settings.ts";
+import type { LevelSettings } from "../level.ts";
 import type { Tick } from "../core/tick.ts";
 import { PREPARE_MS, tick } from "../core/tick.ts";
 import type { Awake } from "./wake.ts";
@@ -222,7 +221,9 @@ export async function followOpen(
       office.outcomes.note(settled);
       if (isFenced) sayRefused(office, input);
       if (isFenced || office.history.cut !== null) return onFenced();
-      if (isDue && !hasMore) sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts);
+      if (isDue && !hasMore) {
+        sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts.server.nowMs());
+      }
       isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
@@ -234,14 +235,6 @@ export async function followOpen(
     await waitFor(parts.clock, looks.glanceMs, signal);
     if (!eye.hasHints) await pause(sampleMs - parts.clock.monotonicMs());
   }
-}
-
-/** Tasks are mostly due at whole seconds; a look between them keeps none of those waiting. Milliseconds. */
-function untilSample({ sampleMs }: Looks, { server }: OfficeParts): number {
-  const pastHalfMs = (server.nowMs() + 500) % 1_000;
-  return sampleMs < 1_000
-    ? sampleMs
-    : sampleMs - (pastHalfMs < 500 ? pastHalfMs : pastHalfMs - 1_000);
 }
 
 /** Lets what is under way end, records the end of the term and gives the lease up. Never rejects. */
@@ -300,17 +293,4 @@ async function takeUpDeclared(office: Office, term: Term): Promise<void> {
 /** A leader of before has tried to write: nothing came of it, and it goes back to stand by. */
 export function sayRefused({ parts }: Office, { fence }: Pick<Term, "fence">): void {
   parts.log.warn("refused by Redis: a newer term has begun", { fence });
-}
-
-function speakOf({ parts: { log }, now }: Office, tally: Tally): void {
-  for (const { task, dueMs, list, publishedMs } of tally.spoken) {
-    log.info("published", { task, queue: list, dueMs, latenessMs: publishedMs - dueMs });
-  }
-  const rest = tally.published - tally.spoken.length;
-  if (rest > 0) log.info("published more", { count: rest });
-  for (const task of tally.wrongType) {
-    const queue = now?.roster.get(task)?.list ?? "";
-    log.error("not published: the key of its queue is not a list; move that key", { task, queue });
-  }
-  for (const task of tally.reread) log.warn("the journal had moved on; read it again", { task });
 }

@@ -1,0 +1,102 @@
+/**
+ * Writes changes of levels: a row, and the cursor that ticks read the level from, in one step. One
+ * piece of work at a time with the ticks, and the only one who moves these cursors. Where a reply is
+ * lost, the cursor is read again before anything else is decided about it.
+ */
+
+import type { ServerClock } from "../clock.ts";
+import type { Tick } from "../core/tick.ts";
+import { applyReload, cursorText } from "../core/world.ts";
+import { encodeCursor, levelCursor } from "../cursor.ts";
+import type { Level, Row } from "../event.ts";
+import type { Standing } from "../levels/move.ts";
+import type { Log } from "../log.ts";
+import type { Journal } from "../ports.ts";
+
+export interface WriterParts {
+  readonly journal: Pick<Journal, "reload">;
+  readonly server: ServerClock;
+  readonly log: Log;
+  readonly fence: number;
+  /** What the term ticks with now; `null` once it has ended. */
+  now(): Tick | null;
+  /** Does a piece of work while no tick is under way. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Why a level changes. */
+export interface Change {
+  readonly to: Level;
+  readonly reason: string;
+  readonly facts: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface LevelWriter {
+  /** @throws {JournalUnavailableError} */
+  standing(key: string): Promise<Standing>;
+  /** Does nothing where the level is that. @throws {JournalUnavailableError} */
+  change(key: string, change: Change): Promise<void>;
+  /** Keys below `prefix` whose level is another than normal. */
+  raised(prefix: string): string[];
+  /** Somebody newer leads. */
+  readonly isFenced: boolean;
+}
+
+export function levelWriter(parts: WriterParts): LevelWriter {
+  const { journal, server, log, fence } = parts;
+  const unsure = new Set<string>();
+  let isFenced = false;
+
+  async function write(now: Tick, key: string, { to, reason, facts }: Change): Promise<void> {
+    const cursor = levelCursor(key);
+    const from = standingIn(now, key).level;
+    if (from === to) return;
+    const decidedMs = server.nowMs();
+    const detail = { key, from, to, reason, facts };
+    const row: Row = { type: "level.changed", task: "", dueMs: null, decidedMs, detail };
+    const next = encodeCursor({ dueMs: decidedMs, revision: to });
+    const expect = cursorText(now.world, cursor);
+    const step = { task: cursor, expect, next, notBeforeMs: 0, row, publish: null };
+    unsure.add(cursor);
+    const tally = await now.committer.commitAll([[step]], fence);
+    unsure.delete(cursor);
+    isFenced ||= tally.isFenced;
+    if (tally.committed > 0) log.warn("level changed", { key, from, to, reason });
+  }
+
+  return {
+    async standing(key) {
+      const now = parts.now();
+      if (now === null) return NORMAL;
+      const cursor = levelCursor(key);
+      if (unsure.has(cursor)) {
+        const asked = { tasks: [cursor], openIds: [] };
+        applyReload(now.world, asked, await journal.reload(asked.tasks, asked.openIds));
+        unsure.delete(cursor);
+      }
+      return standingIn(now, key);
+    },
+    change(key, change) {
+      return parts.alone(async () => {
+        const now = parts.now();
+        if (now !== null && !isFenced) await write(now, key, change);
+      });
+    },
+    raised(prefix) {
+      const [start, cursors] = [levelCursor(prefix), parts.now()?.world.cursors ?? new Map()];
+      return [...cursors].filter(([name, { revision }]) =>
+        name.startsWith(start) && revision !== "normal"
+      ).map(([name]) => name.slice(levelCursor("").length));
+    },
+    get isFenced() {
+      return isFenced;
+    },
+  };
+}
+
+const NORMAL: Standing = { level: "normal", sinceMs: null };
+
+function standingIn({ world }: Tick, key: string): Standing {
+  const cursor = world.cursors.get(levelCursor(key));
+  return cursor === undefined ? NORMAL : { level: cursor.revision as Level, sinceMs: cursor.dueMs };
+}

@@ -1,0 +1,21 @@
+/** What the log says of a tick. */
+
+import type { Tally } from "../core/commit.ts";
+import type { Office } from "./office.ts";
+
+/** One line for each of the first few; the rest are counted. */
+export function speakOf(
+  { parts: { log }, now }: Pick<Office, "parts" | "now">,
+  tally: Tally,
+): void {
+  for (const { task, dueMs, list, publishedMs } of tally.spoken) {
+    log.info("published", { task, queue: list, dueMs, latenessMs: publishedMs - dueMs });
+  }
+  const rest = tally.published - tally.spoken.length;
+  if (rest > 0) log.info("published more", { count: rest });
+  for (const task of tally.wrongType) {
+    const queue = now?.roster.get(task)?.list ?? "";
+    log.error("not published: the key of its queue is not a list; move that key", { task, queue });
+  }
+  for (const task of tally.reread) log.warn("the journal had moved on; read it again", { task });
+}
