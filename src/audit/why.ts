@@ -7,6 +7,7 @@ import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
+import { entryOf } from "../fire.ts";
 import type { Pause } from "../policies/mod.ts";
 import type { Standing } from "../ports.ts";
 import type { Leading } from "./leading.ts";
@@ -84,6 +85,8 @@ export interface Story {
   readonly leading: Leading;
   /** Rows of the fire in order; where it was dropped, the row that says so. */
   readonly rows: readonly JournalRow[];
+  /** Rows of fires of this due time that somebody asked for; they go by names of their own. */
+  readonly wanted: readonly JournalRow[];
   /** Time of its first publish; `null` where there was none. */
   readonly publishedMs: number | null;
   readonly awaited: Awaited | null;
@@ -111,6 +114,10 @@ export function storyOf(evidence: Evidence): Story {
       leader,
     }),
     rows: fire,
+    wanted: rows.filter((row) =>
+      row.task !== task && row.dueMs === dueMs && row.type.startsWith("fire.") &&
+      entryOf(row.task) === task
+    ),
     publishedMs: published === undefined ? null : recordedMs(published),
     awaited: evidence.open === null ? null : awaitedOf(evidence.open, fire, nowMs),
     beforeMs: trigger?.last(dueMs - 1) ?? null,

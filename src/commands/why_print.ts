@@ -101,6 +101,10 @@ function sentencesOf(found: Why): Sentence[] {
       ? [{ atMs: null, text: leadingText(leading, owners) }]
       : []),
     ...rows.map((row) => rowSentence(row, context)),
+    ...story.wanted.map((row) => {
+      const { atMs, text } = rowSentence(row, { ...context, publishedMs: null });
+      return { atMs, text: `asked for as ${row.task}: ${text}` };
+    }),
   ];
   if (awaited !== null) told.push({ atMs: null, text: awaitedText(awaited) });
   if (!isDue || verdict === "to come") told.push({ atMs: null, text: nearestText(story) });

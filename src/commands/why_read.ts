@@ -2,6 +2,7 @@
 
 import { DECLARES } from "../audit/schedule_then.ts";
 import type { JournalRow } from "../event.ts";
+import { entryOf } from "../fire.ts";
 import type { Journal } from "../ports.ts";
 import { termStart } from "./term_start.ts";
 
@@ -137,7 +138,11 @@ function declares({ type }: JournalRow): boolean {
 }
 
 function isAbout(row: JournalRow, { task, dueMs }: { task: string; dueMs: number }): boolean {
-  if (row.task !== task) return row.type.startsWith("term.");
+  if (row.task !== task) {
+    // What somebody asked for, of the same due time, goes by a name of its own.
+    const isWanted = row.dueMs === dueMs && row.task !== "" && entryOf(row.task) === task;
+    return isWanted || row.type.startsWith("term.");
+  }
   return row.dueMs === dueMs || row.type.startsWith("task.");
 }
 

@@ -129,6 +129,8 @@ describe("what people ask for", () => {
       assert.ok(inSecond <= RATE + 2, `${inSecond} within a second of ${atMs}`);
     }
     assert.deepEqual((await ask(...args)).asked.state, "nothing");
+    const { out } = await beat(["why", "steady", due[0]!], stage);
+    assert.match(out, /asked for as steady\+fill: published to queue steady/);
     await auditIsClean();
   });
 
