@@ -44,8 +44,8 @@ export function sessionOf({ name, entry }: Subject, telling: Telling): SessionSp
   const written = entry.calendar ?? defaults.calendar;
   if (written === undefined) {
     const lone = NEEDS_CALENDAR.find((key) => entry[key] !== undefined);
-    // Of an entry of which something was refused, that may be the calendar.
-    if (lone !== undefined && !yaml.damaged.has(name)) {
+    // Where something was refused, that may be the calendar.
+    if (lone !== undefined && !yaml.damaged.has(name) && !yaml.lost.has("defaults")) {
       const message = `expected \`tasks.${name}\` to have a \`calendar\` for its \`${lone}\``;
       tell({ where: yaml.whereOf(["tasks", name, lone]), message });
     }

@@ -74,7 +74,11 @@ describe("next()", () => {
     [{ ...EASTERN, count: "0" }, UsageError, /`--count` to be a whole number from 1/],
     [{ ...EASTERN, count: "many" }, UsageError, /`--count`.*got "many"/],
     [{ ...EASTERN, from: "yesterday" }, UsageError, /`--from` to be a time/],
-    [{ ...EASTERN, dialect: "quartz" }, UsageError, /`dialect` to be cron, celery or session, got "quartz"/],
+    [
+      { ...EASTERN, dialect: "quartz" },
+      UsageError,
+      /`dialect` to be cron, celery or session, got "quartz"/,
+    ],
     [{ ...EASTERN, tz: "Mars/Olympus" }, TriggerError, /an IANA zone/],
     [{ ...EASTERN, expression: "* * * *" }, TriggerError, /5 fields/],
     [{ ...EASTERN, expression: "0 0 30 2 *" }, TriggerError, /a date that comes/],
