@@ -31,14 +31,26 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: ["words", "triggers", "policies", "machines", "celery", "clock", "follow"],
   follow: ["words", "celery", "clock", "log", "core"],
   asked: ["words", "policies", "celery", "core"],
-  lead: ["words", "machines", "clock", "log", "core", "follow", "asked", "levels"],
+  lead: ["words", "machines", "clock", "log", "core", "follow", "asked", "levels", "retain"],
   audit: ["words", "triggers", "policies", "machines", "celery", "core", "follow"],
-  memory: ["words", "celery"],
+  // Segments of old rows, and one reading of them and the stream.
+  archive: ["words"],
+  // What the leader does to keep the journal small: it archives, folds and cuts.
+  retain: ["words", "clock", "audit", "archive"],
+  // DuckDB, which needs a permission of its own.
+  sql: ["words"],
+  // What was or will be decided, by running the core itself on other facts: so it may import it all.
+  preview: [
+    ...["words", "triggers", "policies", "celery", "clock", "log"],
+    ...["core", "follow", "lead", "audit", "memory"],
+  ],
+  memory: ["words", "celery", "archive"],
   redis: ["words", "celery", "clock"],
   http: ["words", "core", "audit"],
   commands: [
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
     ...["core", "follow", "asked", "lead", "audit", "memory", "redis", "http", "levels", "sources"],
+    ...["archive", "retain", "sql", "preview"],
   ],
   verbs: ["commands"],
   main: ["words", "clock", "commands", "verbs"],
@@ -48,13 +60,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Edges of the table above that carry types only. Windows ask `triggers/zoned.ts` about clocks. */
 const TYPES_ONLY = [
   ...["machines → words", "core → follow", "asked → policies"],
-  ...["follow → log", "lead → log", "lead → machines"],
+  ...["follow → log", "lead → log", "lead → machines", "retain → clock"],
 ];
 
 const WORDS = [
   "task",
   "fire",
   "event",
+  "row_text",
+  "sensors",
   "request",
   "cursor",
   "level",
@@ -66,6 +80,7 @@ const WORDS = [
 
 /** Outside packages, and the one home of each. */
 const HOMES: Readonly<Record<string, RegExp>> = {
+  "@duckdb/node-api": /^src\/sql\/duck\.ts$/,
   "commander": /^src\/(main|verbs\/\w+)\.ts$/,
   "cron-parser": /^src\/triggers\/cron\.ts$/,
   "fastest-levenshtein": /^src\/(config\/nearest|triggers\/zone)\.ts$/,
@@ -77,12 +92,13 @@ const HOMES: Readonly<Record<string, RegExp>> = {
     /^(machines\/|src\/core\/life\.ts$|src\/levels\/move\.ts$|src\/commands\/supervise\.ts$)/,
   "yaml": /^src\/config\//,
   "zod": /^src\/((event|request)\.ts$|config\/)/,
-  "node:crypto": /^src\/(task\.ts$|celery\/|config\/|redis\/|commands\/)/,
-  "node:fs": /^src\/(config|redis|commands)\//,
-  "node:fs/promises": /^src\/(config|redis|commands)\//,
-  "node:path": /^src\/(config|redis|commands)\//,
+  "node:crypto": /^src\/(task\.ts$|audit\/snapshot\.ts$|celery\/|config\/|redis\/|commands\/)/,
+  "node:fs": /^src\/(archive|config|redis|commands)\//,
+  "node:fs/promises": /^src\/(archive|config|redis|commands)\//,
+  "node:path": /^src\/(archive|config|redis|commands)\//,
   "node:timers": /^src\/clock\.ts$/,
-  "node:util": /^src\/commands\//,
+  "node:util": /^src\/(archive|commands)\//,
+  "node:zlib": /^src\/archive\//,
 };
 
 function layerOf(path: string): string {

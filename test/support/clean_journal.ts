@@ -3,6 +3,7 @@
  * run, fail, retry and die, tasks that come, change and go, and hours in which nobody leads.
  */
 
+import type { SimClock } from "../../src/clock.ts";
 import { serverClock, simClock } from "../../src/clock.ts";
 import { celeryTaskId } from "../../src/celery/ids.ts";
 import type { Follower } from "../../src/follow/follow.ts";
@@ -10,10 +11,13 @@ import { follower } from "../../src/follow/follow.ts";
 import { newHistory } from "../../src/lead/history.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import { closeTerm, declare, openTerm } from "../../src/lead/term.ts";
+import type { Term } from "../../src/core/chain.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
+import { gateOf } from "../../src/policies/mod.ts";
+import { policiesOf } from "../../src/policies/order.ts";
 import type { Task } from "../../src/task.ts";
 import { revisionOf } from "../../src/task.ts";
 import { triggerOf } from "../../src/triggers/mod.ts";
@@ -50,8 +54,18 @@ export interface Regime {
 const STEPS = 80;
 const NAMES = ["a.each", "b.cron", "c.local", "d.slow", "e.once"];
 
+/** What a shop is like, where it matters. */
+export interface Habits {
+  drawTask(name: string, draw: Draw, nowMs: number): Task;
+  /** What happens before each tick. */
+  meanwhile?(now: Tick, at: { draw: Draw; clock: SimClock; fence: number }): Promise<void>;
+}
+
 /** Some minutes to some hours of a shop. */
-export async function cleanJournal(draw: Draw): Promise<CleanJournal> {
+export async function cleanJournal(
+  draw: Draw,
+  { drawTask, meanwhile }: Habits = { drawTask: aDrawnTask },
+): Promise<CleanJournal> {
   const clock = simClock(T0 + Math.floor(draw() * 1e9));
   const server = serverClock(clock);
   const serverMs = () => Math.floor(clock.wallMs());
@@ -60,7 +74,7 @@ export async function cleanJournal(draw: Draw): Promise<CleanJournal> {
   const sensors = memorySensors(store);
   const parts = { journal, clock, server };
   const regimes: Regime[] = [];
-  let tasks = NAMES.map((name) => aDrawnTask(name, draw, serverMs()));
+  let tasks = NAMES.map((name) => drawTask(name, draw, serverMs()));
   let roster = rosterOf(tasks);
   let office: { now: Tick; eye: Follower; fence: number } | null = null;
 
@@ -93,7 +107,7 @@ export async function cleanJournal(draw: Draw): Promise<CleanJournal> {
     const name = NAMES[Math.floor(draw() * NAMES.length)]!;
     const others = tasks.filter((task) => task.name !== name);
     const isGone = others.length < tasks.length && draw() < 0.4;
-    tasks = isGone ? others : [...others, aDrawnTask(name, draw, serverMs())];
+    tasks = isGone ? others : [...others, drawTask(name, draw, serverMs())];
     roster = rosterOf(tasks);
     if (office === null) return;
     const term = { namespace: "beat", fence: office.fence };
@@ -114,8 +128,10 @@ export async function cleanJournal(draw: Draw): Promise<CleanJournal> {
   async function lead(durationMs: number): Promise<void> {
     for (const endMs = serverMs() + durationMs; serverMs() < endMs;) {
       if (office === null) return;
-      const term = { namespace: "beat", fence: office.fence };
-      await tick(office.now, term, new AbortController().signal);
+      const { fence } = office;
+      const term = { namespace: "beat", fence };
+      await meanwhile?.(office.now, { draw, clock, fence });
+      await ticked(office.now, term, clock);
       work(store, sensors, draw, serverMs());
       await office.eye.sample();
       const dueMs = office.now.agenda.nextMs() ?? Infinity;
@@ -140,14 +156,23 @@ export async function cleanJournal(draw: Draw): Promise<CleanJournal> {
   return { ...store, nowMs: serverMs(), regimes };
 }
 
+/** A tick that waits for what is due in a moment gets the time for it. */
+export async function ticked(now: Tick, term: Term, clock: SimClock): Promise<void> {
+  let isOver = false;
+  const passing = tick(now, term, new AbortController().signal).finally(() => isOver = true);
+  for (await clock.advance(0); !isOver;) await clock.advance(1);
+  await passing;
+}
+
 function rosterOf(tasks: readonly Task[]): Roster {
   return new Map(tasks.map((task) => [task.name, {
     ...aReady(task, triggerOf(task.trigger)),
+    gate: gateOf(policiesOf(task, {})),
     revision: revisionOf(task),
   }]));
 }
 
-function aDrawnTask(name: string, draw: Draw, nowMs: number): Task {
+export function aDrawnTask(name: string, draw: Draw, nowMs: number): Task {
   const pick = <T>(...items: readonly T[]): T => items[Math.floor(draw() * items.length)]!;
   const local = { tz: "Europe/Berlin" } as const;
   const triggers: Readonly<Record<string, () => Task["trigger"]>> = {

@@ -1,0 +1,69 @@
+/** Due times that passed and have no decision: the schedule changed before, or the journal ends before. */
+
+import type { JournalRow } from "../event.ts";
+import { recordedMs } from "../event.ts";
+import type { Past } from "./past.ts";
+
+/** Due times of a task that no row decides. */
+export interface Undecided {
+  readonly task: string;
+  readonly count: number;
+  /** The first and the last of them. Unix milliseconds. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** What came in the place of a decision. */
+  readonly why: "changed" | "retired" | "history lost" | "end";
+  /** A policy skipped the one before: skips that follow are written within the hour. */
+  readonly isSkipping: boolean;
+}
+
+export interface UndecidedBook {
+  /** Looks at a row before it is taken. */
+  before(row: JournalRow, past: Past): void;
+  close(nowMs: number, past: Past): void;
+  readonly list: readonly Undecided[];
+}
+
+export function undecidedBook(
+  { sinceMs, untilMs, tasks }: {
+    readonly sinceMs: number;
+    readonly untilMs: number;
+    readonly tasks: ReadonlySet<string> | null;
+  },
+): UndecidedBook {
+  const list: Undecided[] = [];
+
+  function note(task: string, nowMs: number, why: Undecided["why"], past: Past): void {
+    const ready = past.declared.get(task) ?? null;
+    const cursor = past.cursors.get(task);
+    if (ready === null || cursor === undefined || (tasks !== null && !tasks.has(task))) return;
+    const { trigger } = ready;
+    const afterMs = Math.max(cursor.dueMs, sinceMs - 1);
+    const count = trigger.count(afterMs, Math.min(nowMs, untilMs - 1));
+    if (count === 0) return;
+    list.push({
+      ...{ task, count, why },
+      fromMs: trigger.next(afterMs)!,
+      toMs: trigger.last(Math.min(nowMs, untilMs - 1))!,
+      isSkipping: past.runs.has(task),
+    });
+  }
+
+  return {
+    list,
+    before(row, past) {
+      if (row.type === "task.retired") note(row.task, recordedMs(row), "retired", past);
+      else if (row.type === "task.changed" && row.dueMs !== null) {
+        // Where it is due as before, its cursor stays, and nothing lies in between.
+        note(row.task, row.dueMs, "changed", past);
+      } else if (row.type === "term.history_lost") {
+        for (const task of past.declared.keys()) {
+          note(task, recordedMs(row), "history lost", past);
+        }
+      }
+    },
+    close(nowMs, past) {
+      for (const task of past.declared.keys()) note(task, nowMs, "end", past);
+    },
+  };
+}
