@@ -7,6 +7,7 @@ import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, EXIT } from "./errors.ts";
 import { addAsking } from "./verbs/asking.ts";
+import { addQuestions } from "./verbs/questions.ts";
 import { addCalendar } from "./verbs/calendar.ts";
 
 /** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
@@ -196,6 +197,7 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .action((options) =>
       choose(async (shell) => (await import("./commands/journal.ts")).journal(options, shell))
     );
+  addQuestions(program, choose);
 }
 
 function collect(value: string, earlier: readonly string[] = []): string[] {

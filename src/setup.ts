@@ -32,10 +32,45 @@ export async function prepareBeat(args: readonly string[], host: Host): Promise<
   if (!SERVERS.some((name) => isOnPath(name, host)) && await isEmbedding(args, host)) {
     await install(["redis-server"], host);
   }
+  if (isForDuck(args)) return ["run", "-q", "--no-prompt", "-P=sql", "src/main.ts", ...args];
+  const writable = await writableOf(args, host);
   // The first start shows what is downloaded. Later, Deno has nothing to say that helps.
   const isFirst = BARE_VERBS.includes(verbOf(args)) && !isDirectory(".beat");
   const quiet = isFirst ? [] : ["-q"];
-  return ["run", ...quiet, "--no-prompt", "-P=beat", "src/main.ts", ...args];
+  return ["run", ...quiet, "--no-prompt", "-P=beat", ...writable, "src/main.ts", ...args];
+}
+
+/** DuckDB is a native library, for which there is a set of permissions of its own. */
+function isForDuck(args: readonly string[]): boolean {
+  const at = args.indexOf(verbOf(args) ?? "");
+  const verbs = args.slice(at, at + 2).join(" ");
+  return verbs === "audit sql" || (verbs === "journal export" && args.includes("parquet"));
+}
+
+/** Beat may write below `.beat`; an archive elsewhere, or a file to export to, is the user's choice. */
+async function writableOf(args: readonly string[], host: Host): Promise<string[]> {
+  const paths = [await archiveOf(host), outputOf(args)].filter((path) => path !== null);
+  const isElsewhere = paths.some((path) => !path.startsWith(".beat/"));
+  return isElsewhere ? [`--allow-write=${[".beat", ...paths].join(",")}`] : [];
+}
+
+async function archiveOf({ env }: Host): Promise<string | null> {
+  try {
+    const { loadConfig } = await import("./config/load.ts");
+    return (await loadConfig(env)).settings.journal.archive;
+  } catch {
+    // Beat itself reports what is wrong.
+    return null;
+  }
+}
+
+/** Of `journal export`. */
+function outputOf(args: readonly string[]): string | null {
+  if (verbOf(args) !== "journal" || !args.includes("export")) return null;
+  const at = args.findIndex((arg) => arg === "-o" || arg === "--output");
+  if (at >= 0) return args[at + 1] ?? null;
+  const joined = args.find((arg) => arg.startsWith("--output="));
+  return joined?.slice("--output=".length) ?? null;
 }
 
 /** For `deno task test`: a Redis server, and Celery for the tests against real workers. */

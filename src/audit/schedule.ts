@@ -123,44 +123,6 @@ export function declare(
   return { plan, declared: { letGo, problem } };
 }
 
-/** What of a plan is kept when the rows that made it are cut off: not the triggers of before. */
-export type KeptPlan =
-  & Pick<
-    Plan,
-    | "task"
-    | "isRetired"
-    | "revision"
-    | "definition"
-    | "cursorMs"
-    | "heldMs"
-    | "skippedMs"
-    | "sinceMs"
-  >
-  & {
-    /** Ends of the gaps under the trigger in force; see {@link Stretch}. */
-    readonly gaps: readonly (readonly [afterMs: number, untilMs: number])[];
-  };
-
-export function keptPlan(plan: Plan): KeptPlan {
-  const { task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs } = plan;
-  const gaps = plan.holes.filter(({ trigger }) => trigger === plan.trigger)
-    .map(({ afterMs, untilMs }) => [afterMs, untilMs] as const);
-  return {
-    ...{ task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs, gaps },
-  };
-}
-
-/** A plan as it was kept. */
-export function planFrom({ gaps, definition, cursorMs, ...kept }: KeptPlan): Plan {
-  const trigger = triggerIn(definition);
-  const nextMs = trigger?.next(cursorMs) ?? null;
-  const deadlines = deadlinesIn(definition);
-  const holes = trigger === null
-    ? []
-    : gaps.map(([afterMs, untilMs]) => ({ afterMs, untilMs, trigger }));
-  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, eras: [], holes };
-}
-
 /** Takes a `task.retired` row. @param atMs when it was recorded; Unix milliseconds */
 export function retire(plan: Plan | null, atMs: number): Declared {
   if (plan === null || plan.isRetired) {
@@ -293,7 +255,7 @@ function fill(plan: Plan, fromMs: number, toMs: number): boolean {
 }
 
 /** What a definition calls a trigger; `null` where this build cannot read it. */
-function triggerIn(definition: Readonly<Record<string, unknown>>): Trigger | null {
+export function triggerIn(definition: Readonly<Record<string, unknown>>): Trigger | null {
   try {
     // An unknown kind gives nothing; a field that is missing is thrown at.
     return triggerOf(definition.trigger as TriggerSpec) ?? null;
@@ -302,7 +264,8 @@ function triggerIn(definition: Readonly<Record<string, unknown>>): Trigger | nul
   }
 }
 
-function deadlinesIn(definition: Readonly<Record<string, unknown>>): Deadlines {
+/** What a definition says of deadlines. */
+export function deadlinesIn(definition: Readonly<Record<string, unknown>>): Deadlines {
   const numberAt = (name: string) => {
     const value = definition[name];
     return typeof value === "number" ? value : null;

@@ -11,8 +11,8 @@ import { parseOpenId } from "../fire.ts";
 import type { FoldedFire, LevelSince } from "./fold.ts";
 import type { AuditOptions, Ledger, Note } from "./ledger.ts";
 import { accountOf, openLedger } from "./ledger.ts";
-import type { KeptPlan } from "./schedule.ts";
-import { keptPlan, planFrom } from "./schedule.ts";
+import type { KeptPlan } from "./kept_plan.ts";
+import { keptPlan, planFrom } from "./kept_plan.ts";
 import type { KeptTerms } from "./terms.ts";
 
 /** Raised when the same rows come to something else than in the builds before. */

@@ -41,6 +41,7 @@ export interface OpenedJournal {
   pages(range: ReadRange, onForeign: OnForeign): AsyncIterable<readonly JournalRow[]>;
   /** Where old rows are, of the history that this namespace holds. */
   readonly archive: Archive;
+  readonly archiveDir: string;
   /** The stream in Redis alone. */
   readonly hot: HotJournal;
   readonly lease: Pick<Lease, "look">;
@@ -73,30 +74,31 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     firstId: () => firstRowId(client, keys),
     pages: (range, onForeign) => readPages(client, keys, range, onForeign),
   };
-  const archive = await archiveOf(client, keys, config.settings).catch((error) => {
+  const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {
     client.disconnect();
     throw error;
   });
+  const archive = directoryArchive(archiveDir, `look-${Deno.pid}`);
   const { firstId } = hot;
   return {
     journal: { ...stream, ...acrossJournal(archive, hot) },
     peek: acrossJournal(archive, { ...peekingJournal(client, keys), firstId }),
     pages: (range, onForeign) => acrossPages(archive, hot, range, onForeign),
     lease: redisLease(client, keys),
-    ...{ archive, hot, config },
+    ...{ archive, archiveDir, hot, config },
     client,
     close: () => client.disconnect(),
   };
 }
 
 /** A history that has no name yet has no rows in an archive either. */
-async function archiveOf(
+async function archiveDirOf(
   client: OpenedJournal["client"],
   keys: Keys,
   { journal, namespace }: Settings,
-): Promise<Archive> {
+): Promise<string> {
   const epoch = await readEpoch(client, keys) ?? "none";
-  return directoryArchive(historyDirectory(journal.archive, namespace, epoch), `look-${Deno.pid}`);
+  return historyDirectory(journal.archive, namespace, epoch);
 }
 
 /** Without a broker, profile `dev` looks at the Redis that `beat` embeds. */

@@ -1,0 +1,42 @@
+/** A plan as a snapshot keeps it. */
+
+import type { Plan } from "./schedule.ts";
+import { deadlinesIn, triggerIn } from "./schedule.ts";
+
+/** What of a plan is kept when the rows that made it are cut off: not the triggers of before. */
+export type KeptPlan =
+  & Pick<
+    Plan,
+    | "task"
+    | "isRetired"
+    | "revision"
+    | "definition"
+    | "cursorMs"
+    | "heldMs"
+    | "skippedMs"
+    | "sinceMs"
+  >
+  & {
+    /** Ends of the gaps under the trigger in force; see {@link Stretch}. */
+    readonly gaps: readonly (readonly [afterMs: number, untilMs: number])[];
+  };
+
+export function keptPlan(plan: Plan): KeptPlan {
+  const { task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs } = plan;
+  const gaps = plan.holes.filter(({ trigger }) => trigger === plan.trigger)
+    .map(({ afterMs, untilMs }) => [afterMs, untilMs] as const);
+  return {
+    ...{ task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs, gaps },
+  };
+}
+
+/** A plan as it was kept. */
+export function planFrom({ gaps, definition, cursorMs, ...kept }: KeptPlan): Plan {
+  const trigger = triggerIn(definition);
+  const nextMs = trigger?.next(cursorMs) ?? null;
+  const deadlines = deadlinesIn(definition);
+  const holes = trigger === null
+    ? []
+    : gaps.map(([afterMs, untilMs]) => ({ afterMs, untilMs, trigger }));
+  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, eras: [], holes };
+}

@@ -1,0 +1,49 @@
+/** `beat audit sql`: questions in SQL over all rows that there are. */
+
+import { systemClock } from "../clock.ts";
+import { EXIT } from "../errors.ts";
+import type { Answer } from "../sql/duck.ts";
+import { spanOf, withDuck } from "./duck_open.ts";
+import { harmless } from "./row_words.ts";
+import type { Shell } from "./shell.ts";
+import { paintFor, tableLines } from "./table.ts";
+
+export interface AuditSqlOptions {
+  readonly select: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly json?: boolean;
+}
+
+/** @throws {UsageError | BeatError | ArchiveError | JournalUnavailableError | ConfigError} */
+export async function auditSql(options: AuditSqlOptions, shell: Shell): Promise<number> {
+  const span = spanOf(options, systemClock.wallMs());
+  const answer = await withDuck(span, shell, async (duck) => {
+    await duck.shut();
+    return await duck.ask(options.select);
+  });
+  if (options.json) shell.out(`${JSON.stringify(objectsOf(answer), null, 2)}\n`);
+  else printAnswer(answer, shell);
+  return EXIT.ok;
+}
+
+function objectsOf({ names, rows }: Answer): Record<string, unknown>[] {
+  return rows.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]])));
+}
+
+function printAnswer({ names, rows }: Answer, shell: Shell): void {
+  const cells = rows.map((row) => row.map((value) => ({ text: harmless(cellText(value)) })));
+  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  for (const line of tableLines(names, cells, { paint: paintFor(shell), width })) {
+    shell.out(`${line}\n`);
+  }
+}
+
+/** At most so many digits behind the point. */
+const DIGITS = 3;
+
+function cellText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(Number(value.toFixed(DIGITS)));
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
