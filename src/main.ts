@@ -7,6 +7,7 @@ import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, EXIT } from "./errors.ts";
 import { addAsking } from "./verbs/asking.ts";
+import { addPreviewing } from "./verbs/previewing.ts";
 import { addQuestions } from "./verbs/questions.ts";
 import { addCalendar } from "./verbs/calendar.ts";
 
@@ -89,6 +90,7 @@ function commandLine(choose: (work: Work) => void): Command {
   addChecking(program, choose);
   addLooking(program, choose);
   addAsking(program, choose);
+  addPreviewing(program, choose);
   addCalendar(program, choose);
   return program;
 }
