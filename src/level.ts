@@ -36,8 +36,14 @@ export type SourceSpec =
   | { readonly kind: "workers"; readonly tasks: readonly string[] | null }
   /** The first value that a query of the HTTP API answers with. */
   | { readonly kind: "prometheus"; readonly url: string; readonly query: string }
-  /** A number in a JSON document, by the keys that lead to it. */
-  | { readonly kind: "http"; readonly url: string; readonly path: readonly string[] }
+  /** A number in a JSON document, and the time that it is of, by the keys that lead to them. */
+  | {
+    readonly kind: "http";
+    readonly url: string;
+    readonly path: readonly string[];
+    /** `null`: it is of now. */
+    readonly at: readonly string[] | null;
+  }
   /** A key of the broker's Redis whose text is a number. */
   | { readonly kind: "redis"; readonly key: string };
 
@@ -61,7 +67,7 @@ export interface Objective {
   readonly source: SourceSpec;
   readonly everyMs: number;
   readonly timeoutMs: number;
-  /** A source that was silent for longer is unknown. Milliseconds. */
+  /** What a source tells of a time before that is as good as nothing. Milliseconds. */
   readonly staleMs: number;
   /** How long a level lasts before it may fall. Milliseconds. */
   readonly holdMs: number;
@@ -82,6 +88,13 @@ export interface LevelSettings {
 /** Nothing is measured. */
 export const NO_LEVELS: LevelSettings = { everyMs: 5_000, queues: {}, objectives: [] };
 
+/** A share of bad events, from 0 to 1. */
+export interface Share {
+  readonly share: number;
+  /** When it was so, by the clock of who says it; `null` where that is not told. Unix milliseconds. */
+  readonly atMs: number | null;
+}
+
 /** What levels follow, beside queues. Nothing of it is needed for a tick. */
 export interface Gauges {
   /**
@@ -91,8 +104,8 @@ export interface Gauges {
    */
   consumers(queues: readonly string[]): Promise<ReadonlyMap<string, number> | null>;
   /**
-   * The share of bad events that a source tells, from 0 to 1. May hang until `signal` is aborted.
-   * @throws {SourceError} it does not tell one
+   * What a source tells. May hang until `signal` is aborted.
+   * @throws {SourceError} it does not tell a share
    */
-  share(source: OutsideSource, signal: AbortSignal): Promise<number>;
+  share(source: OutsideSource, signal: AbortSignal): Promise<Share>;
 }

@@ -13,7 +13,7 @@ export function gaugesOver(redis: Pick<RedisGauges, "consumers" | "text">): Gaug
       if (source.kind !== "redis") return await readHttp(source, signal);
       const text = await redis.text(source.key);
       if (text === null) throw new SourceError(`expected the key ${source.key} to be there`);
-      return shareOf(text, source.key);
+      return { share: shareOf(text, source.key), atMs: null };
     },
   };
 }

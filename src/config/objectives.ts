@@ -48,10 +48,12 @@ const source = z.union([
     workers: z.strictObject({ tasks: z.array(line, { error: "a list" }).optional() }, map),
   }, map),
   z.strictObject({ prometheus: z.strictObject({ url, query }, map) }, map),
-  z.strictObject({ http: z.strictObject({ url, path: line }, map) }, map),
+  z.strictObject({
+    http: z.strictObject({ url, path: line, at: line.optional() }, map),
+  }, map),
   z.strictObject({ redis: z.strictObject({ key: line }, map) }, map),
 ], {
-  error: "a map with one of workers: {tasks}, prometheus: {url, query}, http: {url, path}, " +
+  error: "a map with one of workers: {tasks}, prometheus: {url, query}, http: {url, path, at}, " +
     "redis: {key}; URLs are http:// or https:// and without a password",
 });
 
@@ -138,8 +140,8 @@ function sourceOf(written: ObjectiveYaml["source"]): SourceSpec {
   if ("workers" in written) return { kind: "workers", tasks: written.workers.tasks ?? null };
   if ("prometheus" in written) return { kind: "prometheus", ...written.prometheus };
   if ("redis" in written) return { kind: "redis", ...written.redis };
-  const { url, path } = written.http;
-  return { kind: "http", url, path: path.split(".") };
+  const { url, path, at } = written.http;
+  return { kind: "http", url, path: path.split("."), at: at?.split(".") ?? null };
 }
 
 /** The objective that a task gives way to, or `null`. One that is not declared is told. */

@@ -60,12 +60,13 @@ export function objectiveWatch(
 
   async function evaluate(objective: Objective, book: Book): Promise<void> {
     const sample = await sampleOf(parts, objective, book, signal);
-    if (sample !== null) book.samples = keepSamples(book.samples, sample, objective.rules);
+    if (sample === null) return;
+    book.samples = keepSamples(book.samples, sample, objective.rules);
     const key = sloKey(objective.name);
     const nowMs = server.nowMs();
     const standing = await writer.standing(key);
     const found = burning(book.samples, objective, standing.level, nowMs);
-    if (found.type === null || signal.aborted) return;
+    if (signal.aborted) return;
     const to = sloAfter(standing, found.type, { nowMs, leastMs: objective.holdMs });
     if (to === standing.level) return;
     const { longBurn, shortBurn, reason } = found;
@@ -145,12 +146,14 @@ async function sampleOf(
     return { atMs: parts.server.nowMs(), events, bad };
   }
   try {
-    const share = await inTime(
+    const { share, atMs } = await inTime(
       parts,
       objective,
       signal,
       (ending) => parts.gauges.share(source, ending),
     );
+    const ageMs = parts.server.nowMs() - (atMs ?? Infinity);
+    if (ageMs > objective.staleMs) throw new SourceError("what it tells is too old");
     if (book.told !== "") parts.log.info("a source answers again", { objective: objective.name });
     book.told = "";
     return { atMs: parts.server.nowMs(), events: 1, bad: share };

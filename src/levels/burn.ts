@@ -22,8 +22,7 @@ export interface Sample {
 
 /** What the rules came to. */
 export interface Burning {
-  /** `null` where nothing is known: the source was silent for too long. */
-  readonly type: Exclude<SloEvent["type"], "HELD"> | null;
+  readonly type: Exclude<SloEvent["type"], "HELD">;
   readonly reason: string;
   /** Burn rates of the windows of the rule that decided, or of the first one. */
   readonly longBurn: number;
@@ -41,17 +40,17 @@ export function keepSamples(
   return [...samples.filter(isKept), sample];
 }
 
-/** @param level the present one */
+/**
+ * @param samples at least one, the newest of which has just been taken: where a source is silent,
+ * nothing is asked, or old errors would seem to fade away
+ * @param level the present one
+ */
 export function burning(
   samples: readonly Sample[],
-  objective: Pick<Objective, "target" | "rules" | "minEvents" | "staleMs">,
+  objective: Pick<Objective, "target" | "rules" | "minEvents">,
   level: Level,
   nowMs: number,
 ): Burning {
-  const last = samples.at(-1);
-  if (last === undefined || nowMs - last.atMs > objective.staleMs) {
-    return { type: null, reason: "its source is silent", longBurn: 0, shortBurn: 0 };
-  }
   const judged = objective.rules.map((rule) => judge(rule, samples, objective, { level, nowMs }));
   const blazing = judged.find(({ rule, isBurning }) => isBurning && rule.level === "paused");
   const found = blazing ?? judged.find(({ isBurning }) => isBurning);
@@ -77,9 +76,12 @@ function judge(
   objective: Pick<Objective, "target" | "minEvents">,
   { level, nowMs }: { readonly level: Level; readonly nowMs: number },
 ): Judged {
-  const longBurn = burnOver(samples, rule.longMs, objective, nowMs);
-  const shortBurn = burnOver(samples, rule.shortMs, objective, nowMs);
   const hasRaised = RANK[level] >= RANK[rule.level];
+  // What has raised a level with enough events goes on with fewer, now that tasks are thinned out.
+  const minEvents = hasRaised ? 1 : objective.minEvents;
+  const over = { target: objective.target, minEvents, nowMs };
+  const longBurn = burnOver(samples, rule.longMs, over);
+  const shortBurn = burnOver(samples, rule.shortMs, over);
   const isBurning = hasRaised
     ? shortBurn >= rule.burn / 2
     : longBurn >= rule.burn && shortBurn >= rule.burn;
@@ -90,8 +92,9 @@ function judge(
 function burnOver(
   samples: readonly Sample[],
   windowMs: number,
-  { target, minEvents }: Pick<Objective, "target" | "minEvents">,
-  nowMs: number,
+  { target, minEvents, nowMs }: Pick<Objective, "target" | "minEvents"> & {
+    readonly nowMs: number;
+  },
 ): number {
   let [events, bad] = [0, 0];
   for (const sample of samples) {

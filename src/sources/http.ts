@@ -1,24 +1,39 @@
 /** A share of bad events over HTTP: a query of Prometheus, or a number in a JSON document. */
 
 import { SourceError } from "../errors.ts";
-import type { OutsideSource } from "../level.ts";
+import type { OutsideSource, Share } from "../level.ts";
 
 type HttpSource = Extract<OutsideSource, { readonly kind: "prometheus" | "http" }>;
 
 /** More than this is no answer to such a question. Bytes. */
 const BODY_MAX = 1_000_000;
 
-/**
- * Asks once. What follows of the answer is checked by {@link shareOf}.
- * @throws {SourceError}
- */
-export async function readHttp(source: HttpSource, signal: AbortSignal): Promise<number> {
-  const url = urlOf(source);
-  const body = await fetched(url, signal);
-  const value = source.kind === "http"
-    ? memberAt(body, source.path)
-    : firstValue(body, source.query);
-  return shareOf(value, source.kind === "http" ? source.path.join(".") : source.query);
+/** Asks once. @throws {SourceError} */
+export async function readHttp(source: HttpSource, signal: AbortSignal): Promise<Share> {
+  const body = await fetched(urlOf(source), signal);
+  if (source.kind === "prometheus") {
+    return { share: shareOf(firstValue(body, source.query), source.query), atMs: null };
+  }
+  const share = shareOf(memberAt(body, source.path), source.path.join("."));
+  return { share, atMs: source.at === null ? null : timeOf(memberAt(body, source.at), source.at) };
+}
+
+/** Seconds from then on are after 2286; milliseconds up to there are before 1971. */
+const SECONDS_BELOW = 1e10;
+
+/** RFC 3339, or Unix time in seconds or milliseconds. */
+function timeOf(value: unknown, path: readonly string[]): number {
+  const readMs = typeof value === "number"
+    ? value < SECONDS_BELOW ? value * 1_000 : value
+    : typeof value === "string"
+    ? Date.parse(value)
+    : NaN;
+  if (Number.isFinite(readMs)) return readMs;
+  throw new SourceError(
+    `expected \`${path.join(".")}\` to be a time, as RFC 3339 or in Unix seconds, got ${
+      shown(value)
+    }`,
+  );
 }
 
 /** @throws {SourceError} it is no share: not a number, or not from 0 to 1 */
