@@ -39,6 +39,8 @@ export interface Counter {
 export interface Answer {
   readonly result: Detail<"control.answered">["result"];
   readonly reason?: string;
+  /** Of `repeated`: the entry of the request that was taken up, where that is remembered. */
+  readonly firstId?: string;
   readonly published?: number;
   /** Due times that needed no publish after all. */
   readonly passed?: number;
@@ -69,12 +71,12 @@ export function answer(
   task: string | null,
   detail: Answer,
 ): void {
-  const request = sheet.slot.requestId;
+  const { requestId: request, entryId } = sheet.slot;
   const row: Row = {
     ...{ type: "control.answered", task: task ?? "", dueMs: null, decidedMs: nowMs },
-    detail: { request, ...detail },
+    detail: { request, entryId, ...detail },
   };
-  move(sheet, { state: detail.result === "refused" ? "refused" : "done" }, row);
+  move(sheet, { state: detail.result }, row);
 }
 
 /** Says that it was taken up. */

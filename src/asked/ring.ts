@@ -11,8 +11,8 @@ import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
 /** Requests that are remembered; older ones are forgotten, and asked again they are new. */
 export const RING_SIZE = 1_000;
 
-/** `taken`: it has begun, and goes on. */
-export type SlotState = "taken" | "done" | "refused";
+/** `taken`: it has begun, and goes on. `repeated`: another of the same id was before it. */
+export type SlotState = "taken" | "done" | "refused" | "repeated";
 
 export interface Slot {
   /** Of the entry in the stream. */
@@ -56,12 +56,12 @@ export function slotAt(cursors: ReadonlyMap<string, Cursor>, cursor: string): Sl
   return decodeSlot(cursors.get(cursor));
 }
 
-/** What became of a request that was not refused; `null` where it is new. */
+/** What became of the first request of this id that was not refused; `null` where it is new. */
 export function slotOf({ slots }: Ring, requestId: string): Slot | null {
   let found: Slot | null = null;
   for (const slot of slots.values()) {
     const isIt = slot.requestId === requestId && slot.state !== "refused";
-    if (isIt && slot.number > (found?.number ?? 0)) found = slot;
+    if (isIt && slot.number < (found?.number ?? Infinity)) found = slot;
   }
   return found;
 }
@@ -77,7 +77,12 @@ export function neededId(ring: Ring): string {
   return taken.reduce((one, other) => compareIds(other, one) < 0 ? other : one, ring.lastId);
 }
 
-const STATE_CODE: Record<SlotState, string> = { taken: "t", done: "d", refused: "r" };
+const STATE_CODE: Record<SlotState, string> = {
+  taken: "t",
+  done: "d",
+  refused: "r",
+  repeated: "s",
+};
 const STATE_OF = new Map(
   (Object.entries(STATE_CODE) as [SlotState, string][]).map(([state, code]) => [code, state]),
 );
@@ -93,7 +98,7 @@ export function encodeSlot(slot: Slot): string {
 
 /** Loose: a cursor that another build wrote is as good as none. */
 function decodeSlot(cursor: Cursor | undefined): Slot | null {
-  const match = /^(\d+)\/(\d+)\/([tdr])(\d+)\.(\d+)\/(.+)$/.exec(cursor?.revision ?? "");
+  const match = /^(\d+)\/(\d+)\/([tdrs])(\d+)\.(\d+)\/(.+)$/.exec(cursor?.revision ?? "");
   if (cursor === undefined || match === null) return null;
   const [, sequence, number, code, settled, published, requestId] = match;
   return {

@@ -36,7 +36,13 @@ export interface Asked {
   readonly reason: string | null;
   readonly published: number;
   readonly passed: number;
+  /** The entry that was taken up under its id. */
+  readonly firstId: string | null;
 }
+
+const NOT_HEARD: Asked = {
+  ...{ state: "queued", reason: null, published: 0, passed: 0, firstId: null },
+};
 
 const TIMEOUT_DEFAULT = "10s";
 const LOOK_MS = 100;
@@ -79,9 +85,9 @@ export async function ask(
   };
   const { entryId, fromId } = await append(desk, request);
   const told = { request, entryId, namespace, isLed: true };
-  let asked: Asked = { state: "queued", reason: null, published: 0, passed: 0 };
+  let asked = NOT_HEARD;
   if (options.wait ?? true) {
-    asked = await waitFor(desk.journal, { request, fromId, timeoutMs, shell });
+    asked = await waitFor(desk.journal, { request, entryId, fromId, timeoutMs, shell });
   }
   if (asked.state === "queued" || asked.state === "accepted") {
     told.isLed = (await desk.lease.look()).leader !== null;
@@ -124,20 +130,21 @@ async function append(
 /** Until the end of it, or no sign of the leader for a while. */
 async function waitFor(
   journal: Pick<Journal, "read">,
-  { request, fromId, timeoutMs, shell }: {
+  { request, entryId, fromId, timeoutMs, shell }: {
     request: Ask;
+    entryId: string;
     fromId: string;
     timeoutMs: number;
     shell: Shell;
   },
 ): Promise<Asked> {
-  let asked: Asked = { state: "queued", reason: null, published: 0, passed: 0 };
+  let asked = NOT_HEARD;
   let seenId = fromId;
   let signMs = systemClock.monotonicMs();
   while (!shell.signal.aborted && systemClock.monotonicMs() - signMs < timeoutMs) {
     for await (const row of journal.read({ from: seenId, to: "+" })) {
       seenId = row.id;
-      const next = row.id === fromId ? null : after(asked, row, request);
+      const next = row.id === fromId ? null : after(asked, row, request, entryId);
       if (next === null) continue;
       asked = next;
       signMs = systemClock.monotonicMs();
@@ -149,20 +156,21 @@ async function waitFor(
 }
 
 /** `null` where the row says nothing of it. */
-function after(asked: Asked, row: JournalRow, { id, task }: Ask): Asked | null {
+function after(asked: Asked, row: JournalRow, { id, task }: Ask, entryId: string): Asked | null {
   if (row.type === "fire.published" && row.task === wantedName(task ?? "", id)) {
     return { ...asked, published: asked.published + 1 };
   }
   const requested = rowOf(row, "control.requested");
-  if (requested?.detail.request === id) return { ...asked, state: "accepted" };
+  if (requested?.detail.entryId === entryId) return { ...asked, state: "accepted" };
   const answered = rowOf(row, "control.answered");
-  if (answered === null || answered.detail.request !== id) return null;
-  const { result, reason, published, passed } = answered.detail;
+  if (answered === null || answered.detail.entryId !== entryId) return null;
+  const { result, reason, published, passed, firstId } = answered.detail;
   return {
     state: result,
     reason: reason ?? null,
     published: published ?? asked.published,
     passed: passed ?? 0,
+    firstId: firstId ?? (result === "repeated" ? null : entryId),
   };
 }
 
@@ -173,19 +181,20 @@ interface Told {
   readonly isLed: boolean;
 }
 
-/** The fire that a trigger wanted. */
-function fireOf({ request: { kind, task, id }, entryId }: Told): string | null {
-  if (kind !== "trigger" || task === null) return null;
-  return fireIdOf(wantedName(task, id), millisecondsOf(entryId));
+/** The fire that a trigger wanted; `null` where there is none. */
+function fireOf({ firstId, state }: Asked, { request: { kind, task, id } }: Told): string | null {
+  const isThere = kind === "trigger" && task !== null && firstId !== null;
+  if (!isThere || state === "refused") return null;
+  return fireIdOf(wantedName(task, id), millisecondsOf(firstId));
 }
 
 /** For programs. Names are stable. */
 function askedObject(asked: Asked, told: Told): Record<string, unknown> {
   const { request: { kind, id, task, who, note }, entryId, namespace } = told;
-  const isDone = asked.state === "done" && asked.published > 0;
-  const fireId = isDone ? fireOf(told) : null;
+  const fireId = fireOf(asked, told);
+  const { firstId: _, ...own } = asked;
   return {
-    ...{ request: id, kind, task, who, note, entry: entryId, ...asked },
+    ...{ request: id, kind, task, who, note, entry: entryId, ...own },
     fire_id: fireId,
     celery_task_id: fireId === null ? null : celeryTaskId(namespace, fireId),
   };
@@ -211,18 +220,20 @@ function sayAsked(asked: Asked, told: Told, shell: Shell): void {
         : `, ${passed} that the schedule sends itself passed over`;
       const count = kind === "backfill" ? `, ${published} published${passedText}` : "";
       shell.out(`done: ${what}${count}${why}\n`);
-      const fireId = fireOf(told);
-      if (fireId !== null) {
-        shell.out(`fire ${fireId}, Celery task id ${celeryTaskId(told.namespace, fireId)}\n`);
-      }
-      return;
+      return sayFire(asked, told, shell);
     }
     case "repeated":
       shell.out(`nothing to do: ${what} was asked before${why}\n`);
-      return;
+      return sayFire(asked, told, shell);
     case "refused":
       shell.err(`refused: ${what}${why}\n`);
   }
+}
+
+function sayFire(asked: Asked, told: Told, shell: Shell): void {
+  const fireId = fireOf(asked, told);
+  if (fireId === null) return;
+  shell.out(`fire ${fireId}, Celery task id ${celeryTaskId(told.namespace, fireId)}\n`);
 }
 
 function exitOf({ state }: Asked, isLed: boolean, isWaiting: boolean): number {

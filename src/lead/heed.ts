@@ -121,7 +121,8 @@ function deskOf(parts: HeedParts) {
     const known = slotOf(ring, id);
     if (known !== null) {
       const reason = known.state === "taken" ? "it goes on" : "it was done before";
-      answer(sheet, counter(now), task, { result: "repeated", reason });
+      const first = known.state === "repeated" ? {} : { firstId: known.entryId };
+      answer(sheet, counter(now), task, { result: "repeated", reason, ...first });
       return await commit(now, sheet, sheet.steps);
     }
     log.info("asked", { request: id, kind, task: task ?? "all", who, note });

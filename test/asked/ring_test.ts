@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import type { Slot } from "../../src/asked/ring.ts";
+import type { Slot, SlotState } from "../../src/asked/ring.ts";
 import { encodeSlot, neededId, RING_SIZE, ringOf, slotOf } from "../../src/asked/ring.ts";
 import type { Cursor } from "../../src/cursor.ts";
 import { decodeCursor } from "../../src/cursor.ts";
@@ -33,7 +33,7 @@ describe("ringOf()", () => {
     const slot = fc.record({
       entryId: fc.tuple(fc.nat(), fc.nat()).map(([ms, count]) => `${ms}-${count}`),
       number: fc.integer({ min: 1, max: 2 ** 40 }),
-      state: fc.constantFrom("taken" as const, "done" as const, "refused" as const),
+      state: fc.constantFrom<SlotState>("taken", "done", "refused", "repeated"),
       settled: fc.nat(),
       published: fc.nat(),
       requestId: fc.stringMatching(/^[A-Za-z0-9_.:-]{1,64}$/),
@@ -62,6 +62,12 @@ describe("ringOf()", () => {
     const ring = ringOf(cursors);
     assert.equal(slotOf(ring, "r5")?.state, "taken");
     assert.equal(neededId(ring), "1005-0");
+  });
+
+  it("knows the first of several of one id", () => {
+    const states = ["refused", "done", "repeated", "repeated"] as const;
+    const ring = ringOf(write(4, (number) => ({ requestId: "x", state: states[number - 1]! })));
+    assert.equal(slotOf(ring, "x")?.number, 2);
   });
 
   it("takes a refused request for new", () => {
