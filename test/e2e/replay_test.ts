@@ -1,0 +1,73 @@
+/** `beat replay` of a journal that a real Beat has written, and of a row that somebody put there by hand. */
+
+import { after, before } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { beat } from "../support/beat.ts";
+import { needs } from "../support/needs.ts";
+import type { Stage } from "../support/stage.ts";
+import { openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
+
+const ENTRIES = [
+  {
+    name: "quick",
+    celeryTask: "shop.quick",
+    queue: "shop",
+    everyS: "0.3",
+    extra: ", overlap: skip",
+  },
+  { name: "slow", celeryTask: "shop.slow", queue: "shop", everyS: "1", extra: ", jitter: 500ms" },
+];
+
+const { describe, it } = needs("redis");
+
+describe("beat replay, of a real run", () => {
+  let stage: Stage;
+  before(async () => {
+    stage = await openStage({ yaml: `tasks:\n${yamlOf(ENTRIES)}`, env: SEVEN_OFF });
+    const first = stage.beat();
+    await first.says("leading");
+    await stage.decided(ENTRIES.slice(1), Date.now() + 1_000);
+    await first.kill();
+    const second = stage.beat();
+    await second.says("leading");
+    await stage.decided(ENTRIES.slice(1), Date.now() + 1_000);
+    await second.stop();
+  });
+  after(() => stage?.close());
+
+  it("finds nothing that would be decided otherwise", async () => {
+    const { code, out, err } = await beat(["replay", "--from", "1h", "--json"], stage);
+    assert.equal(code, 0, out + err);
+    const { tasks, differences } = JSON.parse(out);
+    assert.deepEqual(differences, []);
+    assert.ok(tasks.quick.compared > 0 && tasks.slow.compared > 2, out);
+    const people = await beat(["replay", "--from", "1h"], stage);
+    assert.equal(people.code, 0, people.out);
+    assert.match(people.out, /\d+ decisions made again, 0 differ$/m);
+  });
+
+  it("tells how tasks stood at a time", async () => {
+    const { code, out, err } = await beat(["replay", "--state-at", "0s", "--json"], stage);
+    assert.equal(code, 0, out + err);
+    const { tasks, term } = JSON.parse(out);
+    assert.deepEqual(tasks.map(({ task }: { task: string }) => task), ["quick", "slow"]);
+    assert.equal(tasks[0].open.length, 1, "quick waits for a worker");
+    assert.notEqual(term.ended, null);
+    assert.match((await beat(["replay", "--state-at", "0s"], stage)).out, /^quick +20.*queued/m);
+    const early = await beat(["replay", "--state-at", "2020-01-01"], stage);
+    assert.equal(early.code, 2);
+    assert.match(early.err, /expected `--state-at` to lie in the journal/);
+  });
+
+  it("shows what would be decided otherwise, and ends with 3", async () => {
+    const key = "beat:journal";
+    const rows = await stage.client.xrange(key, "-", "+");
+    const [, fields] = rows.findLast(([, each]) => each[3] === "p" && each[5] === "slow")!;
+    await stage.client.xadd(key, "*", ...fields);
+    const { code, out } = await beat(["replay", "--from", "1h", "--task", "slow"], stage);
+    assert.equal(code, 3, out);
+    assert.match(out, /^- 20.* slow {2}due .*\n {4}was: published.*\n {4}now: nothing$/m);
+    const other = await beat(["replay", "--from", "1h", "--task", "none"], stage);
+    assert.equal(other.code, 2);
+  });
+});
