@@ -3,7 +3,7 @@
 import type { Recent } from "../audit/recent.ts";
 import { recentOf } from "../audit/recent.ts";
 import { listOf } from "../celery/message.ts";
-import { BeatError, ConfigError, EXIT, JournalUnavailableError } from "../errors.ts";
+import { ArchiveError, BeatError, ConfigError, EXIT, JournalUnavailableError } from "../errors.ts";
 import type { Journal, Loaded, Standing } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { keysOf } from "../redis/keys.ts";
@@ -12,6 +12,7 @@ import { serverFacts, unackedOf, workerPrefixes } from "../redis/server_facts.ts
 import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { calendarChecks } from "./calendar_ends.ts";
+import { archiveCheck, journalCheck } from "./doctor_journal.ts";
 import { queueCheck } from "./doctor_queues.ts";
 import type { QueueFacts } from "./doctor_queues.ts";
 import { longRuns } from "./doctor_runs.ts";
@@ -99,6 +100,8 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   const { serverMs: nowMs } = loaded;
   return [
     ...serverChecks(facts),
+    journalCheck(facts.journal, config.settings.journal, nowMs),
+    await checkArchive(opened),
     leaderCheck(standing),
     resultsCheck(backend !== null, results),
     unackedCheck(unacked, nowMs, transport.visibilityTimeoutMs),
@@ -108,6 +111,15 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
     ...queues.map((each) => queueCheck(each, { nowMs, heartbeats })),
     ...taskChecks(config, { loaded, standing, recent, queues }),
   ];
+}
+
+async function checkArchive({ archive, archiveDir }: OpenedJournal): Promise<Check> {
+  const problem = await archive.problem();
+  const archived = await archive.list().then(
+    (all) => ({ segments: all.length, rows: all.reduce((sum, { rows }) => sum + rows, 0) }),
+    (error) => error instanceof ArchiveError ? error.message : Promise.reject(error),
+  );
+  return archiveCheck(archiveDir, problem, archived);
 }
 
 async function readRecent(

@@ -18,6 +18,7 @@ describe("loadConfig()", () => {
       leaseMs: 5_000,
       logLevel: "info",
       logFormat: "auto",
+      journal: { keepMs: 604_800_000, maxBytes: 256_000_000, archive: ".beat/archive" },
       transport: {
         globalKeyPrefix: "",
         sep: "\x06\x16",
