@@ -57,9 +57,25 @@ describe("the examples in env/", () => {
     ]);
   });
 
+  it("have a beat.yaml that holds back what is not critical of the seven", async () => {
+    const { tasks } = await loadFine({ "env/beat.yaml": read("beat.yaml") });
+    const held = tasks.map(({ name, policies: { pressure } }) => [name, pressure?.mode ?? null]);
+    assert.deepEqual(held, [
+      ["maintenance.postgres_full_backup", "enforce"],
+      ["maintenance.user_email_csv_export", "enforce"],
+      ["maintenance.fail_stale_backtest_jobs", "enforce"],
+      ["paper_trading.scheduler_tick", null],
+      ["market_data.refresh_active_subscriptions", "enforce"],
+      ["notifications.dispatch_pending", "enforce"],
+      ["trade_approval.expire_pending", null],
+    ]);
+  });
+
   it("have a beat.yaml of which every commented line works", async () => {
     const text = read("beat.yaml").replaceAll(/^( *)# (?=\w+(\.\w+)*:| {2})/gm, "$1");
-    const { tasks, settings } = await loadFine({ "env/beat.yaml": text });
+    const { tasks, settings, levels } = await loadFine({ "env/beat.yaml": text });
+    assert.equal(levels.objectives[0]?.target, 0.999);
+    assert.equal(tasks.at(-1)?.policies.slo?.objective, "api");
     assert.equal(settings.transport.globalKeyPrefix, "shop:");
     assert.equal(tasks.at(-3)?.policies.session?.calendars[0]?.mic, "24/7");
     assert.equal(tasks.at(-2)?.trigger.kind, "session");
