@@ -1,7 +1,9 @@
 /** A trigger or a backfill under way: which of its fires go out in one step, and what ends it. Pure. */
 
+import type { ReadyTask } from "../core/roster.ts";
+import { MessageError } from "../errors.ts";
 import type { RequestOf } from "../request.ts";
-import type { Counter, Sheet } from "./clerk.ts";
+import type { Answer, Counter, Sheet } from "./clerk.ts";
 import { answer, backfillFire, isUnderWay, triggerFire } from "./clerk.ts";
 
 /** Fires go out one by one up to this rate, and a few at a time above it. A second. */
@@ -32,7 +34,8 @@ export function sliceOf(sheet: Sheet, counter: Counter, { request, perSlice }: R
     return answer(sheet, counter, task, { result: "refused", reason, published });
   }
   if (request.kind === "trigger") {
-    if (settled === 0) triggerFire(sheet, counter, ready, request);
+    const problem = settled === 0 ? fireOrProblem(sheet, counter, ready, request) : null;
+    if (problem !== null) return answer(sheet, counter, task, problem);
     return answer(sheet, counter, task, { result: "done", published: sheet.slot.published });
   }
   const { fires } = request;
@@ -48,4 +51,20 @@ export function sliceOf(sheet: Sheet, counter: Counter, { request, perSlice }: R
     ...{ result: "done", published: sheet.slot.published },
     ...(passed === 0 ? {} : { passed }),
   });
+}
+
+/** The schedule may have changed since the request was accepted; that must end no leader. */
+function fireOrProblem(
+  sheet: Sheet,
+  counter: Counter,
+  ready: ReadyTask,
+  request: RequestOf<"trigger">,
+): Answer | null {
+  try {
+    triggerFire(sheet, counter, ready, request);
+    return null;
+  } catch (error) {
+    if (!(error instanceof MessageError)) throw error;
+    return { result: "refused", reason: error.message };
+  }
 }

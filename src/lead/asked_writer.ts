@@ -6,9 +6,8 @@ import { slotAt } from "../asked/ring.ts";
 import type { ServerClock } from "../clock.ts";
 import type { Term } from "../core/chain.ts";
 import type { Tick } from "../core/tick.ts";
-import { applyReload, cursorText } from "../core/world.ts";
-import { openKey } from "../cursor.ts";
-import type { Journal, Step } from "../ports.ts";
+import { cursorText } from "../core/world.ts";
+import type { Step } from "../ports.ts";
 
 export interface AskedWriter {
   /** Where requests are decided now. */
@@ -16,24 +15,21 @@ export interface AskedWriter {
   /**
    * @param steps those of the sheet, and what goes with them
    * @returns whether the sheet is written as a whole
-   * @throws {JournalUnavailableError} call `makeSure` before anything else
+   * @throws {JournalUnavailableError} whether it is written is not known: sent again, a step that is
+   *   there already answers so, and the world is read again
    */
   commit(now: Tick, sheet: Sheet, steps: readonly Step[]): Promise<boolean>;
-  /** Reads again what a lost reply left open. @throws {JournalUnavailableError} */
-  makeSure(now: Tick): Promise<void>;
   /** Somebody newer leads. */
   readonly isFenced: boolean;
 }
 
 export interface WriterParts {
-  readonly journal: Pick<Journal, "reload">;
   readonly server: ServerClock;
   readonly term: Term;
   readonly origin: string;
 }
 
-export function askedWriter({ journal, server, term, origin }: WriterParts): AskedWriter {
-  let unsure: readonly Step[] = [];
+export function askedWriter({ server, term, origin }: WriterParts): AskedWriter {
   let isFenced = false;
 
   function counter({ world, roster }: Tick): Counter {
@@ -41,9 +37,7 @@ export function askedWriter({ journal, server, term, origin }: WriterParts): Ask
   }
 
   async function commit(now: Tick, { cursor, text }: Sheet, steps: readonly Step[]) {
-    unsure = steps;
     const tally = await now.committer.commitAll([steps], term.fence);
-    unsure = [];
     isFenced ||= tally.isFenced;
     const isWritten = !isFenced && cursorText(now.world, cursor) === text;
     if (!isWritten && tally.wrongType.has(cursor)) await giveUp(now, cursor);
@@ -63,15 +57,6 @@ export function askedWriter({ journal, server, term, origin }: WriterParts): Ask
   return {
     counter,
     commit,
-    async makeSure({ world }) {
-      if (unsure.length === 0) return;
-      const tasks = [...new Set(unsure.map(({ task }) => task))];
-      const openIds = unsure.flatMap(({ publish }) =>
-        publish === null ? [] : [openKey(publish.open)]
-      );
-      applyReload(world, { tasks, openIds }, await journal.reload(tasks, openIds));
-      unsure = [];
-    },
     get isFenced() {
       return isFenced;
     },

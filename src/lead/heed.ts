@@ -5,43 +5,34 @@
  */
 
 import type { TermInput } from "../../machines/supervisor.ts";
+import { answer, sheetOf } from "../asked/clerk.ts";
+import { ringOf, slotAt, takenSlots } from "../asked/ring.ts";
+import type { Run } from "../asked/wanted_run.ts";
+import { runOf, sliceOf } from "../asked/wanted_run.ts";
 import type { Tick } from "../core/tick.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Clock, Requests } from "../ports.ts";
-import type { Request, RequestEntry, RequestOf } from "../request.ts";
+import type { Requests } from "../ports.ts";
 import { decodeRequest } from "../request.ts";
-import type { Sheet } from "../asked/clerk.ts";
-import { accept, answer, newSlot, refusal, sheetOf } from "../asked/clerk.ts";
 import type { WriterParts } from "./asked_writer.ts";
 import { askedWriter } from "./asked_writer.ts";
 import type { Looks } from "./looks.ts";
 import { LOOKS } from "./looks.ts";
 import type { Office } from "./office.ts";
 import { alone, sayRefused, termOf } from "./office.ts";
-import { pauseOrder, resumeOrder } from "../asked/orders.ts";
-import type { Ring } from "../asked/ring.ts";
-import { ringOf, slotAt, slotOf, takenSlots } from "../asked/ring.ts";
-import type { Run } from "../asked/wanted_run.ts";
-import { runOf, sliceOf } from "../asked/wanted_run.ts";
+import type { TakerParts } from "./take_up.ts";
+import { takerOf } from "./take_up.ts";
 
 /** After a failure. Milliseconds. */
 const AWAY_MS = 1_000;
 /** Entries taken up in one look. */
 const ENTRIES_MAX = 50;
-/** Backfills that go on at the same time. */
-const RUNS_MAX = 20;
 
-export interface HeedParts extends WriterParts {
+export interface HeedParts extends WriterParts, TakerParts {
   readonly requests: Requests;
-  readonly clock: Clock;
-  readonly log: Log;
   /** @default LOOKS */
   readonly looks?: Looks;
   /** What the term ticks with now; `null` once it has ended. */
   now(): Tick | null;
-  /** Does a piece of work while no tick is under way. */
-  alone<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Carries out what people ask of a replica in office until `signal` is aborted. */
@@ -101,95 +92,13 @@ export async function heed(
 function deskOf(parts: HeedParts) {
   const { requests, clock, log } = parts;
   const writer = askedWriter(parts);
-  const { counter, commit, makeSure } = writer;
+  const { counter, commit } = writer;
   const runs = new Map<string, Run>();
-
-  /** @returns whether it is written, so that the next one may be looked at */
-  async function takeUp(now: Tick, ring: Ring, entry: RequestEntry): Promise<boolean> {
-    const decoded = decodeRequest(entry);
-    const { cursor, number } = ring.next;
-    const id = idOf(entry);
-    const sheet = sheetOf(now.world, cursor, newSlot(entry, number, id));
-    if ("problem" in decoded) {
-      const reason = `it cannot be read: ${decoded.problem}`;
-      answer(sheet, counter(now), null, { result: "refused", reason });
-      log.warn("a request cannot be read", { entry: entry.id, problem: decoded.problem });
-      return await commit(now, sheet, sheet.steps);
-    }
-    const { request } = decoded;
-    const { kind, task, who, note } = request;
-    const known = slotOf(ring, id);
-    if (known !== null) {
-      const reason = known.state === "taken" ? "it goes on" : "it was done before";
-      const first = known.state === "repeated" ? {} : { firstId: known.entryId };
-      answer(sheet, counter(now), task, { result: "repeated", reason, ...first });
-      return await commit(now, sheet, sheet.steps);
-    }
-    log.info("asked", { request: id, kind, task: task ?? "all", who, note });
-    if (kind === "pause" || kind === "resume") return await order(now, sheet, request);
-    return await begin(now, sheet, request);
-  }
-
-  /** What nobody has thought of must not end one leader after the other. */
-  async function takeUpOrRefuse(now: Tick, entry: RequestEntry): Promise<boolean> {
-    const ring = ringOf(now.world.cursors);
-    try {
-      return await takeUp(now, ring, entry);
-    } catch (error) {
-      if (error instanceof JournalUnavailableError) throw error;
-      log.error("a defect: a request is refused for it", { entry: entry.id, err: error });
-      const slot = newSlot(entry, ring.next.number, idOf(entry));
-      const sheet = sheetOf(now.world, ring.next.cursor, slot);
-      const reason = `a defect of Beat's: ${error instanceof Error ? error.message : error}`;
-      answer(sheet, counter(now), null, { result: "refused", reason });
-      return await commit(now, sheet, sheet.steps);
-    }
-  }
-
-  /** Alone: what is planned before it stands is sent before it. */
-  function order(now: Tick, sheet: Sheet, request: RequestOf<"pause"> | RequestOf<"resume">) {
-    return parts.alone(async () => {
-      const at = counter(now);
-      const ordered = request.kind === "pause" ? pauseOrder(at, request) : resumeOrder(at, request);
-      answer(sheet, at, request.task, ordered.answer);
-      const steps = [...(ordered.step === null ? [] : [ordered.step]), ...sheet.steps];
-      return await commit(now, sheet, steps);
-    });
-  }
-
-  async function begin(
-    now: Tick,
-    sheet: Sheet,
-    request: RequestOf<"trigger"> | RequestOf<"backfill">,
-  ): Promise<boolean> {
-    const at = counter(now);
-    const { cursor, slot } = sheet;
-    const reason = refusal(at, request, slot.entryId) ?? tooMany(request);
-    if (reason !== null) {
-      answer(sheet, at, request.task, { result: "refused", reason });
-      return await commit(now, sheet, sheet.steps);
-    }
-    accept(sheet, at, request);
-    const run = runOf(request, clock.monotonicMs());
-    if (request.kind === "trigger") sliceOf(sheet, at, run);
-    else runs.set(cursor, run);
-    return await commit(now, sheet, sheet.steps);
-  }
-
-  function tooMany(request: Request): string | null {
-    if (request.kind !== "backfill") return null;
-    const other = [...runs.values()].find((run) => run.request.task === request.task);
-    if (other !== undefined) {
-      return `${other.request.id} of the same task goes on; wait for its end`;
-    }
-    return runs.size < RUNS_MAX ? null : `${RUNS_MAX} backfills go on; wait for the end of one`;
-  }
+  const takeUp = takerOf(parts, writer, runs);
 
   /** Takes up what a term of before has begun, and what was begun and not written. */
   async function adopt(now: Tick): Promise<void> {
-    const taken = new Map(takenSlots(ringOf(now.world.cursors)));
-    for (const cursor of runs.keys()) if (!taken.has(cursor)) runs.delete(cursor);
-    for (const [cursor, slot] of taken) {
+    for (const [cursor, slot] of takenSlots(ringOf(now.world.cursors))) {
       if (runs.has(cursor)) continue;
       const entry = await requests.at(slot.entryId);
       const decoded = entry === null ? null : decodeRequest(entry);
@@ -214,13 +123,12 @@ function deskOf(parts: HeedParts) {
     async look(): Promise<void> {
       let now = parts.now();
       if (now === null) return;
-      await makeSure(now);
       await adopt(now);
       const entries = await requests.after(ringOf(now.world.cursors).lastId, ENTRIES_MAX);
       for (const entry of entries) {
         now = parts.now();
         if (now === null || writer.isFenced) return;
-        if (!await takeUpOrRefuse(now, entry)) return;
+        if (!await takeUp(now, entry)) return;
       }
     },
     async goOn(): Promise<void> {
@@ -228,7 +136,6 @@ function deskOf(parts: HeedParts) {
         const now = parts.now();
         if (now === null || writer.isFenced) return;
         if (clock.monotonicMs() < run.nextMs) continue;
-        await makeSure(now);
         const slot = slotAt(now.world.cursors, cursor);
         if (slot?.state !== "taken") {
           runs.delete(cursor);
@@ -245,10 +152,4 @@ function deskOf(parts: HeedParts) {
       }
     },
   };
-}
-
-/** What a request calls itself; where it has no name, after its entry. */
-function idOf(entry: RequestEntry): string {
-  const decoded = decodeRequest(entry);
-  return "request" in decoded ? decoded.request.id : decoded.id ?? `entry:${entry.id}`;
 }
