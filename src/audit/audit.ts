@@ -8,13 +8,13 @@
 
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
-import { TASK_NAME } from "../fire.ts";
+import { entryOf, TASK_NAME } from "../fire.ts";
 import { closeLedger } from "./close.ts";
 import type { Report } from "./close.ts";
 import { takeDropped, takeFire } from "./fire_rows.ts";
 import type { FireRow } from "./fire_rows.ts";
 import type { Account, AuditOptions, Ledger } from "./ledger.ts";
-import { accountOf, entryOf, noteRow, openLedger, secondsText } from "./ledger.ts";
+import { accountOf, noteRow, openLedger, secondsText } from "./ledger.ts";
 import type { Declared } from "./schedule.ts";
 import { countIn, declare, retire } from "./schedule.ts";
 import type { SnapshotState } from "./snapshot.ts";

@@ -1,6 +1,7 @@
 /** What an audit keeps while it reads: plans and counts of each task, the open fires, the findings. */
 
 import type { JournalRow } from "../event.ts";
+import { entryOf } from "../fire.ts";
 import type { Findings } from "./findings.ts";
 import { findingsOf } from "./findings.ts";
 import type { FindingKind } from "./findings.ts";
@@ -114,12 +115,6 @@ export function accountOf({ accounts }: Ledger, name: string): Account {
     accounts.set(task, account);
   }
   return account;
-}
-
-/** The entry that a row is about, whoever asked for it. */
-export function entryOf(name: string): string {
-  const plus = name.indexOf("+");
-  return plus < 0 ? name : name.slice(0, plus);
 }
 
 export function isInWindow({ sinceMs, untilMs }: AuditOptions, ms: number): boolean {

@@ -6,10 +6,9 @@
 import { celeryTaskId } from "../celery/ids.ts";
 import { membersOf, parseJson } from "../celery/json.ts";
 import { millisecondsOf } from "../event.ts";
-import { parseOpenId } from "../fire.ts";
+import { entryOf, parseOpenId } from "../fire.ts";
 import type { QueuedMessage, QueueSample } from "../ports.ts";
 import type { Ledger, Sight } from "./ledger.ts";
-import { entryOf } from "./ledger.ts";
 
 /** The most messages of each list that are read. */
 export const QUEUE_MAX = 10_000;

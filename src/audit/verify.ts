@@ -7,10 +7,10 @@ import type { Cursor, OpenFire } from "../cursor.ts";
 import { encodeCursor, LOG_CURSOR, openKey } from "../cursor.ts";
 import { lifeOf } from "../core/life.ts";
 import { millisecondsOf } from "../event.ts";
+import { entryOf } from "../fire.ts";
 import type { Loaded } from "../ports.ts";
 import type { FoldedFire } from "./fold.ts";
 import type { Ledger, Note } from "./ledger.ts";
-import { entryOf } from "./ledger.ts";
 import type { Plan } from "./schedule.ts";
 
 /** Notes every difference as a finding. @param ledger as it is after the row `loaded.lastId` */

@@ -83,7 +83,7 @@ function rangeOf({ from, to }: BackfillOptions, nowMs: number): { fromMs: number
 
 /** Reads the journal from its beginning: what was due follows from what was declared. */
 async function owedIn(
-  { journal, config }: OpenedJournal,
+  { journal, pages, config }: OpenedJournal,
   range: { task: string; fromMs: number; toMs: number },
   shell: Shell,
 ): Promise<OwedTime[]> {
@@ -93,9 +93,9 @@ async function owedIn(
   // Before the rows: what it has decided has its row among them.
   const loaded = await journal.reload([range.task], []);
   const progress = progressOf(shell, 0);
-  for await (const row of journal.read({ from: "-", to: "+" })) {
-    owed.take(row);
-    progress.add(1);
+  for await (const page of pages({ from: "-", to: "+" }, () => {})) {
+    for (const row of page) owed.take(row);
+    progress.add(page.length);
   }
   progress.done();
   const count = owed.count();
