@@ -44,7 +44,8 @@ export async function prepareBeat(args: readonly string[], host: Host): Promise<
 function isForDuck(args: readonly string[]): boolean {
   const at = args.indexOf(verbOf(args) ?? "");
   const verbs = args.slice(at, at + 2).join(" ");
-  return verbs === "audit sql" || (verbs === "journal export" && args.includes("parquet"));
+  return verbs === "audit sql" ||
+    (verbs === "journal export" && args.some((arg) => /^(--format=)?parquet$/.test(arg)));
 }
 
 /** Beat may write below `.beat`; an archive elsewhere, or a file to export to, is the user's choice. */

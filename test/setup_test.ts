@@ -110,6 +110,27 @@ describe("prepareBeat()", () => {
     });
   }
 
+  for (
+    const [what, args, env, permission] of [
+      ["questions in SQL", ["-c", "dev", "audit", "sql", "select 1"], {}, "-P=sql"],
+      ["Parquet", ["journal", "export", "--format=parquet", "-o", "x"], {}, "-P=sql"],
+      ["an archive elsewhere", ["run"], { BEAT_ARCHIVE: "/a" }, "--allow-write=.beat,/a"],
+      [
+        "a file to export to",
+        ["journal", "export", "--output=x.csv"],
+        {},
+        "--allow-write=.beat,.beat/archive,x.csv",
+      ],
+    ] as const
+  ) {
+    it(`gives ${what} the permissions that it needs`, async () => {
+      const { env: basic } = host();
+      const command = await prepareBeat(args, host({ env: { ...basic, ...env } }));
+      assert.ok(command.includes(permission), command.join(" "));
+      assert.deepEqual(command.slice(command.indexOf("src/main.ts")), ["src/main.ts", ...args]);
+    });
+  }
+
   it("installs where the bare verb follows options with values", async () => {
     await aptGet();
     await prepareBeat(["-l", "debug", "dev"], host());

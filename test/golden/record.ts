@@ -78,6 +78,10 @@ export function recordGolden(): Golden {
   write("control.reloaded", { added: [], changed: ["check.echo"], retired: ["gone"] });
   write("control.reload_refused", { problems: ["env/beat.yaml:3: expected `every` …"] });
   write("task.retired", {}, { task: "gone" });
+  write("journal.snapshot", {
+    ...{ cutId: `${T0}-3`, rows: 3, checksum: "0123456789abcdef" },
+    state: { format: 1, plans: [], fires: [] },
+  });
   const changed = tasks[3]!;
   const detail = { revision: revisionOf(changed), definition: definitionOf(changed) };
   write("task.changed", detail, { task: "check.echo", dueMs: T0 + 9_000 });
