@@ -87,7 +87,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "ioredis": /^src\/redis\//,
   "pino": /^src\/log\.ts$/,
   "pino-pretty": /^src\/log\.ts$/,
-  "tinyqueue": /^src\/core\/agenda\.ts$/,
+  "tinyqueue": /^src\/(core\/agenda|preview\/workers_model)\.ts$/,
   "xstate":
     /^(machines\/|src\/core\/life\.ts$|src\/levels\/move\.ts$|src\/commands\/supervise\.ts$)/,
   "yaml": /^src\/config\//,
