@@ -51,7 +51,7 @@ export interface Verdict {
 
 export interface Case {
   readonly entries: readonly ChaosEntry[];
-  readonly ledger: Pick<Ledger, "published" | "rollbacks" | "known" | "wrong">;
+  readonly ledger: Pick<Ledger, "published" | "rollbacks" | "returned" | "known" | "wrong">;
   readonly remains: Remains;
   /** Due times after it need not have been decided. Unix milliseconds. */
   readonly endMs: number;
@@ -155,23 +155,27 @@ function judgeMessages(
         find("unexplained", `${fire} ran as ${id}`);
       }
     }
-    const first = all.filter(({ redelivered }) => !redelivered);
-    runAgain += all.length - first.length;
-    const spare = first.length - Math.max(1, copies.length);
-    if (spare <= 0) continue;
-    // A queue that went back in time holds what was taken from it since.
-    const fromMs = first[0]!.received * 1_000;
-    const toMs = first.at(-1)!.received * 1_000;
-    const isExplained = ledger.rollbacks.some(({ atMs, keptMs }) =>
-      keptMs - BEACON_SLACK_MS <= fromMs && atMs >= fromMs && atMs <= toMs
-    );
-    if (isExplained) runAgain += spare;
-    else find("doubled", `${fire} ran ${first.length} times, published ${copies.length} times`);
+    // Celery runs a message at least once: one that a worker gave back, and had begun to run, runs again.
+    const again = all.length - Math.max(1, copies.length);
+    if (again <= 0) continue;
+    const flagged = all.filter(({ redelivered }) => redelivered).length;
+    const byCelery = Math.max(flagged, ledger.returned.get(fire) ?? 0);
+    if (again <= byCelery || isTakenBack(ledger.rollbacks, all)) runAgain += again;
+    else find("doubled", `${fire} ran ${all.length} times, published ${copies.length} times`);
   }
   const gone = [...survivors.keys()].filter((fire) =>
     Number(fire.split("@")[1]) <= endMs && !runs.has(fire) && !waiting.has(fire)
   );
   return { runAgain, goneInHands: gone.length };
+}
+
+/** A queue that went back in time holds what was taken from it since. */
+function isTakenBack(rollbacks: Case["ledger"]["rollbacks"], runs: readonly Run[]): boolean {
+  const fromMs = runs[0]!.received * 1_000;
+  const toMs = runs.at(-1)!.received * 1_000;
+  return rollbacks.some(({ atMs, keptMs }) =>
+    keptMs - BEACON_SLACK_MS <= fromMs && atMs >= fromMs && atMs <= toMs
+  );
 }
 
 function tally(all: readonly Waiting[]): Map<string, number> {

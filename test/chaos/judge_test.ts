@@ -7,7 +7,7 @@ import type { Remains } from "./judge.ts";
 import { judge } from "./judge.ts";
 import type { Ledger } from "./ledger.ts";
 import { newLedger } from "./ledger.ts";
-import type { Group } from "./tap.ts";
+import type { Command, Group } from "./tap.ts";
 
 const ENTRY = {
   ...{ name: "a", queue: "q", yaml: "", rate: 1 },
@@ -36,6 +36,12 @@ function groupOf(fire: Fire): Group {
     ...(hasRow ? [["XADD", "beat:journal", `${atMs}-0`, ...row]] : []),
     ["HSET", "beat:cursors", "a", `${dueMs} r`],
   ];
+}
+
+/** A worker gives a message back: its connection broke before it was done. */
+function returned(dueMs: number): Command {
+  const headers = { "id": `id${dueMs}`, "x-beat-fire-id": `a@${dueMs}`, "redelivered": true };
+  return ["RPUSH", "q", JSON.stringify({ headers, properties: {} })];
 }
 
 const KNOWN: Group = [[
@@ -153,6 +159,10 @@ describe("the oracle", () => {
     const again = (more: Partial<Run>) => ({ runs: [...REMAINS.runs, runOf(3_000, more)] });
     assert.deepEqual(found(ledger, again({ redelivered: true })), []);
     assert.deepEqual(found(ledger, again({})), ["doubled"]);
+    const givenBack = heard(...ALL.map(groupOf), [returned(3_000)]);
+    assert.deepEqual(found(givenBack, again({})), []);
+    const twice = { runs: [...again({}).runs, runOf(3_000)] };
+    assert.deepEqual(found(givenBack, twice), ["doubled"]);
     const late = again({ received: Date.now() / 1_000 + 1 });
     const surviving = { lastId: "3000-0", lastFence: 1 };
     ledger.take([["SET", "chaos:beacon", "4000"]]);

@@ -52,6 +52,8 @@ export interface Ledger {
   /** By fire id. */
   readonly published: ReadonlyMap<string, readonly Published[]>;
   readonly rollbacks: readonly Rollback[];
+  /** How often workers gave the message of each fire back to its queue, by fire id. */
+  readonly returned: ReadonlyMap<string, number>;
   /** The first publish under each new fence. */
   readonly firsts: readonly Published[];
   /** `task.known` rows: when each entry's time began. */
@@ -141,6 +143,7 @@ export function newLedger(): Ledger {
   const known = new Map<string, number>();
   const rows = new Map<string, number>();
   const rollbacks: Rollback[] = [];
+  const returned = new Map<string, number>();
   const firsts: Published[] = [];
   const starts: TermEdge[] = [];
   const ends: TermEdge[] = [];
@@ -200,6 +203,9 @@ export function newLedger(): Ledger {
         if (cursor < row.dueMs) find("record without message", `${fire}, cursor at ${cursor}`);
       }
       for (const fire of messages.keys()) find("message without record", fire);
+      for (const fire of group.flatMap(returnedIn)) {
+        returned.set(fire, (returned.get(fire) ?? 0) + 1);
+      }
     },
     takeOver(cause, found) {
       if (isAfter(lastId, found.lastId) || found.beaconMs < beaconMs) {
@@ -216,7 +222,7 @@ export function newLedger(): Ledger {
       maxFence = found.lastFence;
       lastDue.clear();
     },
-    ...{ published, rollbacks, firsts, known, rows, starts, ends, wrong },
+    ...{ published, rollbacks, returned, firsts, known, rows, starts, ends, wrong },
     get lastId() {
       return lastId;
     },
@@ -229,13 +235,22 @@ function rowIn([name, key, ...rest]: Command): LedgerRow[] {
 }
 
 /** Messages of Beat that were pushed for the first time: workers give some back. */
-function messagesIn([name, , ...elements]: Command): [string, string][] {
+function messagesIn(command: Command): [string, string][] {
+  return pushedIn(command).flatMap(({ fire, celeryId, isReturned }) =>
+    fire === undefined || isReturned ? [] : [[fire, celeryId] as [string, string]]
+  );
+}
+
+/** Fires whose messages workers gave back. */
+function returnedIn(command: Command): string[] {
+  return pushedIn(command).flatMap(({ fire, isReturned }) =>
+    fire !== undefined && isReturned ? [fire] : []
+  );
+}
+
+function pushedIn([name, , ...elements]: Command) {
   if (!/^[LR]PUSH$/i.test(name ?? "")) return [];
-  return elements.flatMap((element) => {
-    if (!element.includes('"x-beat-fire-id"')) return [];
-    const { fire, celeryId, isReturned } = messageOf(element);
-    return fire === undefined || isReturned ? [] : [[fire, celeryId] as [string, string]];
-  });
+  return elements.filter((element) => element.includes('"x-beat-fire-id"')).map(messageOf);
 }
 
 /** The due time that the group leaves in the cursor of `task`; -1 where it leaves none. */

@@ -63,7 +63,7 @@ function tear(scene: Scene, draw: Draw): Promise<void> {
       scene.tell(`redis kill -9, its file torn by ${bytes} bytes`, "crash and tear");
       await Deno.truncate(path, size - bytes);
       await pause(darkMs);
-    });
+    }, true);
     scene.tell("redis is back");
   });
 }
