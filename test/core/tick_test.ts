@@ -305,6 +305,7 @@ async function passTick(office: Office): Promise<boolean> {
     }
     const soonMs = office.now!.agenda.nextMs()! - desk.server.nowMs();
     const ticked = desk.tick(office.now!, office.term);
+    ticked.catch(() => {}); // It may fail while time goes on; it is awaited below.
     if (soonMs > 0 && soonMs <= PREPARE_MS) await desk.clock.advance(soonMs);
     await ticked;
     return true;
