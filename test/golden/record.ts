@@ -77,6 +77,9 @@ export function recordGolden(): Golden {
   });
   write("control.reloaded", { added: [], changed: ["check.echo"], retired: ["gone"] });
   write("control.reload_refused", { problems: ["env/beat.yaml:3: expected `every` …"] });
+  writeAsked(write);
+  const level = { key: "queue:maintenance", from: "normal", to: "slowed" } as const;
+  write("level.changed", { ...level, reason: "2,100 wait", facts: { depth: 2_100 } });
   write("task.retired", {}, { task: "gone" });
   write("journal.snapshot", {
     ...{ cutId: `${T0}-3`, rows: 3, checksum: "0123456789abcdef" },
@@ -103,6 +106,25 @@ export function recordGolden(): Golden {
   });
   states.push({ task: own.task, text: encodeCursor(cursor) });
   return { journal: store.entries, states };
+}
+
+type Write = <T extends EventType>(
+  type: T,
+  detail: Detail<T>,
+  at?: { readonly task?: string },
+) => string;
+
+/** What people asked for. */
+function writeAsked(write: Write): void {
+  const task = { task: "check.echo" };
+  const head = { request: "r1", who: "ada@desk", note: "Umzug – kurz" };
+  write("control.requested", { ...head, kind: "backfill", entryId: `${T0}-1`, fires: 2 }, task);
+  const done = { request: "r1", result: "done", published: 1, passed: 1 } as const;
+  write("control.answered", { ...done, entryId: `${T0}-1` }, task);
+  const repeated = { request: "r1", result: "repeated", reason: "it was done before" } as const;
+  write("control.answered", { ...repeated, entryId: `${T0}-2`, firstId: `${T0}-1` }, task);
+  write("control.paused", head);
+  write("control.resumed", { ...head, sinceMs: T0 + 5 });
 }
 
 /** A row of a fire, and the state that it leads to; `null` where it is passed over. */
@@ -184,6 +206,8 @@ function liveAll(live: Live): void {
   live("check.echo", at(17), [published, overdue, taken], { state: "taken", isOverdue: true });
   live("check.echo", at(18), [published, byBroker], { state: "acked", expiresMs: T0 + 60_000 });
   live("check.echo", at(19), [due, delayed], {});
+  live("check.echo+r1", at(1), [anew, taken, acked, done]);
+  live("check.echo+r1", at(11), [published], {});
 }
 
 /** @param lines values to write, one a line */
