@@ -177,7 +177,7 @@ describe("taskCheck()", () => {
   const task = aTask({ name: "report", expiresMs: 2_000 });
   const view = {
     ...{ name: "report", task, state: "on" as const, offBy: null, last: null },
-    ...{ nextMs: T0 + 1_000, waiting: 0 },
+    ...{ nextMs: T0 + 1_000, waiting: 0, pause: null },
   };
   const recent: TaskRecent = {
     ...{ published: 100, expired: 0, dropped: 0, overdue: 0, redelivered: 0, lost: 0 },

@@ -177,6 +177,7 @@ describe("judge()", () => {
       taskId: "x",
       deliveryTag: "x.1",
       publishedMs: T0,
+      expiresMs: null,
       isRedelivered: true,
       bytes: "",
     };
