@@ -98,6 +98,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "node:path": /^src\/(archive|config|redis|commands)\//,
   "node:timers": /^src\/clock\.ts$/,
   "node:util": /^src\/(archive|commands)\//,
+  "node:buffer": /^src\/redis\//,
   "node:zlib": /^src\/archive\//,
 };
 

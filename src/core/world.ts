@@ -5,7 +5,6 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { invariant } from "../errors.ts";
 import { millisecondsOf } from "../event.ts";
 import type { OpenFires } from "../follow/open_fires.ts";
-import { openFires } from "../follow/open_fires.ts";
 import type { Loaded, Step } from "../ports.ts";
 import { IDLE, lifeOf, stepLife } from "./life.ts";
 import type { SkipRun } from "./skip_run.ts";
@@ -28,9 +27,11 @@ export function cursorText(world: World, task: string): string {
   return cursor === undefined ? "" : encodeCursor(cursor);
 }
 
-/** A world as it was loaded. */
-export function worldOf({ cursors, open, lastId }: Omit<Loaded, "serverMs">): World {
-  const fires = openFires();
+/** A world as it was loaded. @param fires holds none yet */
+export function worldOf(
+  { cursors, open, lastId }: Omit<Loaded, "serverMs">,
+  fires: OpenFires,
+): World {
   for (const each of open) fires.add(each);
   const recordedMs = millisecondsOf(lastId);
   return { cursors: new Map(cursors), open: fires, runs: new Map(), again: new Map(), recordedMs };

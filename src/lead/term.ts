@@ -1,6 +1,7 @@
 /** One leader's time in office: from loading the world to handing over. */
 
 import type { ServerClock } from "../clock.ts";
+import { openFires } from "../follow/open_fires.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
@@ -51,7 +52,7 @@ export async function openTerm(
   opening: Opening,
 ): Promise<Tick | null> {
   const loaded = await parts.journal.load();
-  const world = worldOf(loaded);
+  const world = worldOf(loaded, openFires());
   const sender = committer(parts, world);
   const started = openingRows(parts, opening).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { openFires } from "../../src/follow/open_fires.ts";
 import { describe, it } from "@std/testing/bdd";
 import { keepJournal } from "../../src/lead/keep.ts";
 import type { Office } from "../../src/lead/office.ts";
@@ -49,7 +50,7 @@ async function anOffice({ archive, pauses }: { archive?: Partial<Archive>; pause
       },
     },
     seen: { epoch: "epoch-1" },
-    now: { world: worldOf(await kept.journal.load()) },
+    now: { world: worldOf(await kept.journal.load(), openFires()) },
   } as unknown as Office;
   return { office, kept, said, signal: ended.signal };
 }

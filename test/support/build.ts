@@ -1,5 +1,6 @@
 /** Values with everything filled in, so that a test states only what matters to it. */
 
+import { openFires } from "../../src/follow/open_fires.ts";
 import { messageOf } from "../../src/celery/message.ts";
 import type { Term } from "../../src/core/chain.ts";
 import { chainOf, publish } from "../../src/core/chain.ts";
@@ -83,7 +84,8 @@ export function aRoster(...ready: readonly ReadyTask[]): Roster {
 
 /** @param cursors keyed by task */
 export function aWorld(cursors: Readonly<Record<string, Cursor>> = {}): World {
-  return worldOf({ cursors: new Map(Object.entries(cursors)), open: [], lastId: NO_ID });
+  const loaded = { cursors: new Map(Object.entries(cursors)), open: [], lastId: NO_ID };
+  return worldOf(loaded, openFires());
 }
 
 /** The steps that publish a task at each of some due times. @param cursor as text */

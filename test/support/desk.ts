@@ -1,5 +1,6 @@
 /** Everything that a term works with, in memory, on a clock that a test moves. */
 
+import { openFires } from "../../src/follow/open_fires.ts";
 import { serverClock, simClock } from "../../src/clock.ts";
 import { newHistory } from "../../src/lead/history.ts";
 import { committer } from "../../src/core/commit.ts";
@@ -51,7 +52,7 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
     },
     /** The world as a new leader finds it. */
     async load(): Promise<World> {
-      return worldOf(await journal.load());
+      return worldOf(await journal.load(), openFires());
     },
     committer: (world: World = aWorld()) => committer(parts, world),
     open,
