@@ -19,7 +19,7 @@ export function pauseAt(
   dueMs: number,
 ): Pause | null {
   // On the path of every fire: nearly always there is neither.
-  const own = cursors.get(PREFIX + task);
+  const own = cursors.get(cursorOf(task));
   const all = cursors.get(OF_ALL);
   if (own === undefined && all === undefined) return null;
   const keeps = (pause: Pause | null) =>
@@ -39,6 +39,18 @@ export function standingPauses(cursors: ReadonlyMap<string, Cursor>): Map<string
     if (pause?.untilMs === null) standing.set(name.slice(PREFIX.length), pause);
   }
   return standing;
+}
+
+/** Names of cursors, made once for each task: making one costs more than to look it up. */
+const names = new Map<string, string>();
+
+function cursorOf(task: string): string {
+  let name = names.get(task);
+  if (name === undefined) {
+    name = pauseCursor(task);
+    names.set(task, name);
+  }
+  return name;
 }
 
 function pauseIn(cursor: Cursor | undefined): Pause | null {
