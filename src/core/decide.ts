@@ -194,8 +194,7 @@ export function factsOf(
       );
       return [...world.open.runningOf(task, dueMs), ...sent];
     },
-    level: (key: string) =>
-      (world.cursors.get(levelCursor(key))?.revision ?? "normal") as Level,
+    level: (key: string) => (world.cursors.get(levelCursor(key))?.revision ?? "normal") as Level,
     pause: pauseAt(world.cursors, task, dueMs),
   });
 }
