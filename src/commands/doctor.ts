@@ -28,6 +28,7 @@ import {
   warning,
 } from "./doctor_server.ts";
 import { taskCheck } from "./doctor_tasks.ts";
+import { levelChecks } from "./level_views.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { lookAtQueues } from "./queue_look.ts";
@@ -108,6 +109,7 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
     prefixCheck(transport.globalKeyPrefix, prefixes),
     ...config.hints.map(hintCheck),
     ...calendarChecks(config.tasks, nowMs),
+    ...levelChecks(loaded.cursors, nowMs),
     ...queues.map((each) => queueCheck(each, { nowMs, heartbeats })),
     ...taskChecks(config, { loaded, standing, recent, queues }),
   ];

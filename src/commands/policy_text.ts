@@ -6,12 +6,14 @@ import type { JitterSpec, SessionSpec, Task } from "../task.ts";
 
 /** A line for each policy of a task, in the order in which they are asked; none where it has none. */
 export function policyTexts({ policies }: Pick<Task, "policies">): string[] {
-  const { session, window, jitter, overlap } = policies;
+  const { session, window, jitter, overlap, slo, pressure } = policies;
   return [
     ...(session === null ? [] : [`session ${sessionText(session)}`]),
     ...(window === null ? [] : [`window ${windowText(window)}`]),
     ...(jitter === null ? [] : [`jitter ${jitterText(jitter)}`]),
     ...(overlap === "allow" ? [] : [`overlap ${overlap}`]),
+    ...(slo?.mode === "enforce" ? [`slo ${slo.objective}`] : []),
+    ...(pressure?.mode === "enforce" ? ["pressure"] : []),
   ];
 }
 

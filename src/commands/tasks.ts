@@ -2,6 +2,7 @@
 
 import { EXIT } from "../errors.ts";
 import { lastFires } from "./last_fires.ts";
+import { levelsText, throttlesOf } from "./level_views.ts";
 import { openJournal } from "./open_journal.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Colour } from "./table.ts";
@@ -22,10 +23,17 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
     const loaded = await journal.load();
     const last = await lastFires(journal, config.tasks.map(({ name }) => name), loaded);
     const views = viewsOf(config, loaded, last);
-    if (options.json) shell.out(`${JSON.stringify(views.map(taskObject), null, 2)}\n`);
-    else printTable(views, loaded.serverMs, shell);
+    if (options.json) {
+      const objects = views.map((view) => ({
+        ...taskObject(view),
+        throttled: view.task === null ? [] : throttlesOf(view.task, loaded.cursors),
+      }));
+      shell.out(`${JSON.stringify(objects, null, 2)}\n`);
+    } else printTable(views, loaded.serverMs, shell);
     const pauses = pausesText(loaded.cursors);
     if (pauses !== null) shell.err(`${pauses}\n`);
+    const levels = levelsText(loaded.cursors);
+    if (levels !== null) shell.err(`${levels}\n`);
     const worries = worriesOf(views);
     if (worries !== null) shell.err(`${worries}\n`);
   } finally {

@@ -9,6 +9,7 @@ import { endpointAt } from "../support/endpoint.ts";
 import { needs } from "../support/needs.ts";
 import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
+import { until } from "../support/until.ts";
 
 const { describe, it } = needs("redis");
 const NEVER = new AbortController().signal;
@@ -23,6 +24,7 @@ describe("redisGauges()", () => {
       transport: { globalKeyPrefix: "", sep: "\x06\x16" } as never,
       commandTimeoutMs: 5_000,
     });
+    await until(async () => await gauges.text("none") === null);
   });
   after(async () => {
     gauges.close();
