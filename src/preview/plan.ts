@@ -6,26 +6,20 @@
 import { serverClock } from "../clock.ts";
 import { closeTerm, openTerm } from "../lead/term.ts";
 import { newHistory } from "../lead/history.ts";
-import { levelWriter } from "../lead/level_writer.ts";
-import { queueWatch } from "../lead/queue_watch.ts";
 import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
-import { PREPARE_MS, tick } from "../core/tick.ts";
-import { cursorText } from "../core/world.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import { encodeCursor, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow, Row } from "../event.ts";
 import { decodeRow } from "../event.ts";
 import { entryOf, openIdOf } from "../fire.ts";
 import type { LevelSettings } from "../level.ts";
-import type { Log } from "../log.ts";
-import type { Settlement } from "../ports.ts";
-import { BATCH_MAX } from "../ports.ts";
 import type { MemoryJournal } from "../memory/journal.ts";
 import { memoryJournal } from "../memory/journal.ts";
-import { memorySensors } from "../memory/sensors.ts";
-import type { Ending, WorkersModel } from "./workers_model.ts";
+import type { WorkersModel } from "./workers_model.ts";
 import { crewOf } from "./workers_model.ts";
+import type { Recurring } from "./plan_events.ts";
+import { eventsOf, nextOf, TERM } from "./plan_events.ts";
 import { steppedClock } from "./stepped_clock.ts";
 
 export interface Planning {
@@ -63,16 +57,18 @@ export interface Planned {
   readonly depths: ReadonlyMap<string, number>;
 }
 
-/** As the leader does: `lead/levels.ts`. Milliseconds. */
-const FIRST_LOOK_MS = 1_000;
-const SAMPLE_MS = 1_000;
-
-const TERM = { namespace: "beat", fence: 1 };
-const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => QUIET };
-
 export async function plan(planning: Planning): Promise<Planned> {
   const { fromMs, untilMs, roster, model, seed } = planning;
-  const clock = steppedClock(fromMs);
+  const events: Recurring[] = [];
+  /** A tick waits for what is due in a moment: the others go on meanwhile. */
+  const clock = steppedClock(fromMs, async (endMs) => {
+    const others = events.filter(({ isTick }) => isTick !== true);
+    for (let event = nextOf(others, clock); event !== null; event = nextOf(others, clock)) {
+      if (event.atMs > endMs) return;
+      clock.moveTo(event.atMs);
+      await begun(event.run(event.atMs));
+    }
+  });
   const serverMs = () => Math.floor(clock.wallMs());
   const journal = memoryJournal({ serverMs, fence: TERM.fence });
   fillStore(journal, seed);
@@ -82,37 +78,16 @@ export async function plan(planning: Planning): Promise<Planned> {
   const opening = { owner: "plan", epoch: "plan", build: "plan", isHistoryLost: false };
   const now = (await openTerm(parts, roster, TERM, { ...opening, history: newHistory() }))!;
   const queueOf = (task: string) => roster.get(entryOf(task))?.task.queue ?? "";
-  const looks = levelLooks(planning, now, journal);
   const pour = rowsOut(journal, planning.onRow, (open) => {
     crew.push(open, queueOf(open.task), serverMs());
   }, now);
   for (const open of seed.open) crew.push(open, queueOf(open.task), fromMs);
   pour();
-  let lookMs = planning.past ? Infinity : fromMs + FIRST_LOOK_MS;
-  const ended: Ending[] = [];
-  const { signal } = new AbortController();
-  const notes = [...planning.past?.notes ?? []];
-  for (;;) {
-    const dueMs = now.agenda.nextMs() ?? Infinity;
-    const tickMs = planning.past ? planning.past.lookMs(dueMs) : dueMs - PREPARE_MS;
-    const endMs = crew.nextMs() ?? Infinity;
-    const noticeMs = ended.length === 0
-      ? Infinity
-      : planning.past
-      ? ended[0]!.atMs
-      : noticedMs(ended[0]!.atMs, fromMs);
-    const noteMs = notes[0]?.row.decidedMs ?? Infinity;
-    const nextMs = Math.max(clock.wallMs(), Math.min(tickMs, endMs, noticeMs, lookMs, noteMs));
-    if (nextMs >= untilMs || (dueMs >= untilMs && nextMs === tickMs)) break;
-    clock.moveTo(nextMs);
-    if (endMs <= nextMs) {
-      for (let end = crew.take(nextMs); end !== null; end = crew.take(nextMs)) ended.push(end);
-    } else if (noteMs <= nextMs) await takeNote(now, notes.shift()!);
-    else if (noticeMs <= nextMs) await settle(now, journal, ended.splice(0));
-    else if (lookMs <= nextMs) {
-      await looks();
-      lookMs += planning.levels.everyMs;
-    } else await tick(now, TERM, signal);
+  events.push(...eventsOf(planning, { now, journal, crew, clock }));
+  for (let event = nextOf(events, clock); event !== null; event = nextOf(events, clock)) {
+    if (event.atMs >= untilMs) break;
+    clock.moveTo(event.atMs);
+    await event.run(event.atMs);
     pour();
   }
   clock.moveTo(untilMs);
@@ -121,40 +96,15 @@ export async function plan(planning: Planning): Promise<Planned> {
   return { depths: crew.depths };
 }
 
-async function takeNote(
-  { world, committer }: Tick,
-  { name, text, row }: PastPresence["notes"][number],
-): Promise<void> {
-  const expect = cursorText(world, name);
-  if (expect === text) return;
-  const step = { task: name, expect, next: text, notBeforeMs: 0, row, publish: null };
-  await committer.commitAll([[step]], TERM.fence);
+/** As far as it comes without waiting for what is under way. */
+async function begun(work: void | Promise<unknown>): Promise<void> {
+  let isOver = false;
+  Promise.resolve(work).then(() => isOver = true);
+  for (let turn = 0; turn < TURNS_MAX && !isOver; turn++) await Promise.resolve();
 }
 
-/** The leader looks at open fires in the middle between two whole seconds. */
-function noticedMs(endMs: number, fromMs: number): number {
-  const half = Math.ceil((endMs - SAMPLE_MS / 2) / SAMPLE_MS) * SAMPLE_MS + SAMPLE_MS / 2;
-  return Math.max(half, fromMs);
-}
-
-/** The loop of `lead/levels.ts`, one look at a time; nothing to do where no queue is watched. */
-function levelLooks(
-  { levels, listsOf }: Planning,
-  now: Tick,
-  journal: MemoryJournal,
-): () => Promise<void> {
-  const { server, clock } = now;
-  const writer = levelWriter({
-    ...{ journal, server, log: QUIET, fence: TERM.fence, now: () => now },
-    alone: (work) => work(),
-  });
-  const watch = queueWatch({
-    ...{ server, clock, log: QUIET, writer, listsOf },
-    sensors: memorySensors(journal.store),
-    gauges: { consumers: () => Promise.resolve(null) },
-  }, () => levels.queues);
-  return () => watch.look();
-}
+/** More than anything here needs that waits for nothing. */
+const TURNS_MAX = 200;
 
 function fillStore({ store }: MemoryJournal, { cursors, open }: Planning["seed"]): void {
   for (const [name, cursor] of cursors) store.cursors.set(name, encodeCursor(cursor));
@@ -183,29 +133,4 @@ function rowsOut(
       if (open !== undefined) onPublish(open);
     }
   };
-}
-
-/** Records ends as the follower does when it reads results. */
-async function settle(
-  { world, server }: Tick,
-  journal: MemoryJournal,
-  ended: readonly Ending[],
-): Promise<void> {
-  const decidedMs = server.nowMs();
-  const settlements: Settlement[] = [];
-  for (const { open, runMs } of ended) {
-    if (world.open.get(openKey(open)) === undefined) continue;
-    const head = { task: open.task, dueMs: open.dueMs, decidedMs };
-    const rows: Row[] = runMs === null
-      ? [{ ...head, type: "fire.expired", detail: { reason: "ttl", by: "worker" } }]
-      : [
-        { ...head, type: "fire.acked", detail: { by: "result" } },
-        { ...head, type: "fire.finished", detail: { outcome: "success" } },
-      ];
-    settlements.push({ open, next: null, rows, remove: null });
-    world.open.remove(openKey(open));
-  }
-  for (let start = 0; start < settlements.length; start += BATCH_MAX) {
-    await journal.settle(settlements.slice(start, start + BATCH_MAX), TERM.fence);
-  }
 }

@@ -1,4 +1,4 @@
-/** A clock that a preview sets: who sleeps on it wakes at once, later. */
+/** A clock that a preview sets: who sleeps on it lets what comes meanwhile pass, and wakes. */
 
 import type { Clock } from "../ports.ts";
 
@@ -7,18 +7,24 @@ export interface SteppedClock extends Clock {
   moveTo(ms: number): void;
 }
 
-/** @param startMs Unix milliseconds */
-export function steppedClock(startMs: number): SteppedClock {
+/**
+ * @param startMs Unix milliseconds
+ * @param onSleep what happens while somebody sleeps until a time
+ */
+export function steppedClock(
+  startMs: number,
+  onSleep: (untilMs: number) => Promise<void>,
+): SteppedClock {
   let nowMs = startMs;
+  const moveTo = (ms: number) => void (nowMs = Math.max(nowMs, ms));
   return {
     wallMs: () => nowMs,
     monotonicMs: () => nowMs - startMs,
-    sleep(durationMs) {
-      nowMs += Math.max(0, durationMs);
-      return Promise.resolve();
+    async sleep(durationMs) {
+      const untilMs = nowMs + Math.max(0, durationMs);
+      await onSleep(untilMs);
+      moveTo(untilMs);
     },
-    moveTo(ms) {
-      nowMs = Math.max(nowMs, ms);
-    },
+    moveTo,
   };
 }

@@ -5,6 +5,7 @@
 
 import TinyQueue from "tinyqueue";
 import type { OpenFire } from "../cursor.ts";
+import { EXPIRY_MARGIN_MS } from "../follow/verdict.ts";
 import type { MemoryStore } from "../memory/store.ts";
 
 /** What is taken to be true of workers. */
@@ -23,6 +24,8 @@ export interface Ending {
   readonly open: OpenFire;
   /** `null`: it expired before anybody took it. */
   readonly runMs: number | null;
+  /** Who saw its end. */
+  readonly by: "worker" | "beat";
 }
 
 export interface Crew {
@@ -34,6 +37,10 @@ export interface Crew {
   nextMs(): number | null;
   /** The next end, if it comes by `nowMs`. */
   take(nowMs: number): Ending | null;
+  /** When the next that waits has expired for so long that Beat takes it out; `null` for none. */
+  nextRipeMs(): number | null;
+  /** Takes out what has. */
+  expire(nowMs: number): Ending[];
   /** The most that waited in each queue so far. */
   readonly depths: ReadonlyMap<string, number>;
 }
@@ -61,6 +68,12 @@ export function crewOf({ lists }: Pick<MemoryStore, "lists">, model: WorkersMode
     [],
     (one, other) => one.atMs - other.atMs || one.order - other.order,
   );
+  /** Fires that wait, and by when each is ripe. */
+  const waiting = new Map<OpenFire, { readonly queue: string }>();
+  const ripe = new TinyQueue<{ readonly atMs: number; readonly open: OpenFire }>(
+    [],
+    (one, other) => one.atMs - other.atMs,
+  );
   let begun = 0;
 
   function lineOf(queue: string): Line {
@@ -70,9 +83,9 @@ export function crewOf({ lists }: Pick<MemoryStore, "lists">, model: WorkersMode
   }
 
   function add(list: string, queue: string, open: OpenFire | null): void {
-    const { waiting } = lineOf(queue);
-    const fires = waiting.get(list);
-    if (fires === undefined) waiting.set(list, [open]);
+    const line = lineOf(queue).waiting;
+    const fires = line.get(list);
+    if (fires === undefined) line.set(list, [open]);
     else fires.push(open);
   }
 
@@ -87,6 +100,7 @@ export function crewOf({ lists }: Pick<MemoryStore, "lists">, model: WorkersMode
       if (list === undefined) break;
       const open = line.waiting.get(list)!.shift()!;
       lists.get(list)?.pop();
+      if (open !== null) waiting.delete(open);
       const isExpired = open !== null && open.expiresMs !== null && open.expiresMs < nowMs;
       const runMs = isExpired ? null : open === null ? model.otherMs(queue) : model.runMs(open);
       line.busy++;
@@ -108,7 +122,34 @@ export function crewOf({ lists }: Pick<MemoryStore, "lists">, model: WorkersMode
     },
     push(open, queue, nowMs) {
       add(open.list, queue, open);
+      if (open.expiresMs !== null) {
+        waiting.set(open, { queue });
+        ripe.push({ atMs: open.expiresMs + EXPIRY_MARGIN_MS + 1, open });
+      }
       begin(queue, nowMs);
+    },
+    nextRipeMs() {
+      for (let each = ripe.peek(); each !== undefined; each = ripe.peek()) {
+        if (waiting.has(each.open)) return each.atMs;
+        ripe.pop();
+      }
+      return null;
+    },
+    expire(nowMs) {
+      const out: Ending[] = [];
+      for (let each = ripe.peek(); each !== undefined && each.atMs <= nowMs; each = ripe.peek()) {
+        const { open } = ripe.pop()!;
+        const place = waiting.get(open);
+        if (place === undefined) continue;
+        waiting.delete(open);
+        const line = lineOf(place.queue).waiting.get(open.list)!;
+        const at = line.indexOf(open);
+        line.splice(at, 1);
+        // In the store the newest comes first.
+        lists.get(open.list)?.splice(line.length - at, 1);
+        out.push({ atMs: nowMs, open, runMs: null, by: "beat" });
+      }
+      return out;
     },
     nextMs: () => works.peek()?.atMs ?? null,
     take(nowMs) {
@@ -116,7 +157,9 @@ export function crewOf({ lists }: Pick<MemoryStore, "lists">, model: WorkersMode
         works.pop();
         lineOf(work.queue).busy--;
         begin(work.queue, work.atMs);
-        if (work.open !== null) return { atMs: work.atMs, open: work.open, runMs: work.runMs };
+        if (work.open !== null) {
+          return { atMs: work.atMs, open: work.open, runMs: work.runMs, by: "worker" };
+        }
       }
       return null;
     },
