@@ -67,8 +67,13 @@ export function decodeRow(id: string, fields: readonly string[]): JournalRow | s
   return rowFrom(id, { v, t, k, d, m, f, p });
 }
 
+/** The type that a wire name stands for. */
+export function typeOf(wire: string): string {
+  return FROM_WIRE.get(wire) ?? wire;
+}
+
 /** Whether the names are those of {@link ROW_FIELDS}, in their order, and no others. */
-function hasRowFields(fields: readonly string[]): boolean {
+export function hasRowFields(fields: readonly string[]): boolean {
   return fields.length === 2 * ROW_FIELDS.length &&
     fields[0] === "v" && fields[2] === "t" && fields[4] === "k" && fields[6] === "d" &&
     fields[8] === "m" && fields[10] === "f" && fields[12] === "p";
@@ -87,7 +92,7 @@ function rowFrom(
   if (!areWhole) return `expected whole numbers in v, d, m and f, got ${v}, ${d}, ${m}, ${f}`;
   const detail = p === "" ? {} : parsePayload(p);
   if (detail === null) return `expected a JSON object in p, got ${p}`;
-  return { id, version, type: FROM_WIRE.get(t) ?? t, task: k, dueMs, decidedMs, fence, detail };
+  return { id, version, type: typeOf(t), task: k, dueMs, decidedMs, fence, detail };
 }
 
 function parsePayload(text: string): Record<string, unknown> | null {

@@ -1,6 +1,6 @@
 /** All rows as files for DuckDB: the segments as they are, and what is in Redis in one more. */
 
-import { foreignLine, lineOf } from "../archive/line.ts";
+import { lineOfEntry } from "../archive/line.ts";
 import { segmentName } from "../archive/segments.ts";
 import { compareIds } from "../event.ts";
 import type { Segment } from "../ports.ts";
@@ -71,12 +71,12 @@ async function writeHot(
     from: sinceMs === null ? "-" : String(sinceMs),
     to: untilMs === null ? "+" : String(untilMs),
   };
-  const addForeign = (id: string, why: string) => text += `${foreignLine({ id, why })}\n`;
-  for await (const rows of hot.pages(range, addForeign)) {
-    progress.add(rows.length);
-    const isOld = afterId !== null && rows.length > 0 && compareIds(rows[0]!.id, afterId) <= 0;
-    for (const row of rows) {
-      if (!isOld || compareIds(row.id, afterId) > 0) text += `${lineOf(row)}\n`;
+  for await (const entries of hot.entries(range)) {
+    progress.add(entries.length);
+    const isOld = afterId !== null && entries.length > 0 &&
+      compareIds(entries[0]![0], afterId) <= 0;
+    for (const [id, fields] of entries) {
+      if (!isOld || compareIds(id, afterId) > 0) text += `${lineOfEntry(id, fields)}\n`;
     }
     if (text.length >= CHUNK_MIN) await write();
   }

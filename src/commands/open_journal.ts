@@ -13,7 +13,7 @@ import type { Keys } from "../redis/keys.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
 import { peekingJournal } from "../redis/peek.ts";
-import { readPages } from "../redis/bulk_read.ts";
+import { readEntries, readPages } from "../redis/bulk_read.ts";
 import { firstRowId, readEpoch } from "../redis/read.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import type { Shell } from "./shell.ts";
@@ -30,6 +30,8 @@ type OnForeign = (id: string, why: string) => void;
 export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload" | "extent"> {
   firstId(): Promise<string | null>;
   pages(range: ReadRange, onForeign?: OnForeign): AsyncIterable<readonly JournalRow[]>;
+  /** Ids, and names and values in turn. */
+  entries(range: ReadRange): AsyncIterable<readonly [id: string, fields: readonly string[]][]>;
 }
 
 export interface OpenedJournal {
@@ -73,6 +75,7 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     ...stream,
     firstId: () => firstRowId(client, keys),
     pages: (range, onForeign) => readPages(client, keys, range, onForeign),
+    entries: (range) => readEntries(client, keys, range),
   };
   const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {
     client.disconnect();

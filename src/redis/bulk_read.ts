@@ -18,7 +18,7 @@ const TASK_FIELD = 2 * ROW_FIELDS.indexOf("k");
 const PATIENCE_MS = 10_000;
 
 /**
- * A page at a time, oldest first; the next is on its way while one is being used.
+ * Rows a page at a time, oldest first; the next is on its way while one is being used.
  *
  * @param client says where; it is not used itself
  * @param onForeign told of entries that are not rows; they are passed over
@@ -26,15 +26,24 @@ const PATIENCE_MS = 10_000;
  */
 export async function* readPages(
   client: Redis,
-  { journal }: Keys,
-  { from, to }: ReadRange,
+  keys: Keys,
+  range: ReadRange,
   onForeign?: (id: string, why: string) => void,
 ): AsyncGenerator<JournalRow[]> {
+  const names = flatNames();
+  for await (const page of readEntries(client, keys, range)) yield rowsIn(page, names, onForeign);
+}
+
+/** As {@link readPages}, entries as they stand. */
+export async function* readEntries(
+  client: Redis,
+  { journal }: Keys,
+  { from, to }: ReadRange,
+): AsyncGenerator<Entry[]> {
   const line = client.duplicate({ retryStrategy: () => null, lazyConnect: false });
   line.on("error", () => {});
   try {
     await untilReady(line, AbortSignal.timeout(PATIENCE_MS));
-    const names = flatNames();
     const pageFrom = pagesOver(line);
     const wanted = (start: string) => {
       const page = ask(client, () => pageFrom(["XRANGE", journal, start, to]));
@@ -45,7 +54,7 @@ export async function* readPages(
     while (coming !== null) {
       const page: Entry[] = await coming;
       coming = page.length < PAGE_ROWS ? null : wanted(`(${page.at(-1)![0]}`);
-      yield rowsIn(page, names, onForeign);
+      yield page;
     }
   } finally {
     line.disconnect();

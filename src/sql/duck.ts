@@ -63,7 +63,7 @@ const tables = (files: string, { sinceMs, untilMs, isDoubled }: Wanted) => `
   from read_ndjson([${files}], columns = {
     id: 'VARCHAR', type: 'VARCHAR', task: 'VARCHAR', due_ms: 'BIGINT', decided_ms: 'BIGINT',
     fence: 'BIGINT', detail: 'JSON'
-  }) where type is not null
+  }, ignore_errors = true) where type is not null
     and id_ms between ${sinceMs ?? 0} and ${untilMs ?? Number.MAX_SAFE_INTEGER};
 
   create temp table declared as
