@@ -1,23 +1,19 @@
 /**
- * Two minutes of chaos, with CHAOS=1 only: a run of seed 20 on a busy machine told two fires that were
- * published once and ran twice, and why is not proved yet. The figures of time are printed; a busy
- * machine may not break the test by them.
+ * Two minutes of chaos. What must be zero on any machine is asserted; times, and how many faults there
+ * was room for, are printed: a busy machine must not break the test by them.
  */
 
 import assert from "node:assert/strict";
-import * as bdd from "@std/testing/bdd";
 import { needs } from "../support/needs.ts";
 import { runChaos } from "./run.ts";
 
+/** Its file of Redis is torn, and Redis is killed again right after. */
 const SEED = 20;
-const isWanted = Deno.env.get("CHAOS") !== undefined;
-const { describe: describeNeeding, it } = needs("redis", "celery");
-const describe = isWanted
-  ? describeNeeding
-  : (name: string, fn: () => void) => bdd.describe.ignore(`${name} (skipped: set CHAOS=1)`, fn);
 
-describe("three replicas, killed, paused and cut off for two minutes", () => {
-  it("lose nothing, double nothing and let no old leader write", async () => {
+const { describe, it } = needs("redis", "celery");
+
+describe("three replicas, killed, paused and cut off for 2 minutes", () => {
+  it("lose nothing, double nothing, let no old leader write", async () => {
     const seed = Number(Deno.env.get("CHAOS_SEED") ?? SEED);
     const { rows, findings, dir } = await runChaos({
       ...{ minutes: 2, seed, profile: "fast", leaseS: 2 },

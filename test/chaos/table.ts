@@ -11,7 +11,7 @@ export interface TableRow {
   readonly bar: string;
   readonly got: string;
   readonly isBroken: boolean;
-  /** Depends on the machine, and on who else is on it. */
+  /** Depends on the machine, and on who else is on it: times, and how many faults there was room for. */
   readonly isTiming?: boolean;
 }
 
@@ -51,7 +51,7 @@ function counts(scene: Scene, { owed }: Verdict): TableRow[] {
     names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
   const atLeast = (measure: string, perHour: number, got: number): TableRow => {
     const bar = Math.floor(perHour * minutes / 60);
-    return { measure, bar: `>= ${bar}`, got: String(got), isBroken: got < bar };
+    return { measure, bar: `>= ${bar}`, got: String(got), isBroken: got < bar, isTiming: true };
   };
   const leaders = count("kill of the leader");
   const kills = leaders + count("kill of a standby");
@@ -65,6 +65,7 @@ function counts(scene: Scene, { owed }: Verdict): TableRow[] {
       bar: ">= 2/3",
       got: `${leaders} (${Math.round(100 * leaders / Math.max(1, kills))} %)`,
       isBroken: leaders < kills * 2 / 3,
+      isTiming: true,
     },
     atLeast("SIGSTOP of the leader beyond its lease", 50, count("freeze 1.5", "freeze 5")),
     atLeast("link cuts", 100, count("link cut")),
@@ -128,6 +129,7 @@ function fences({ options, replicas }: Scene): TableRow[] {
     bar: `>= ${bar}`,
     got: String(refused),
     isBroken: refused < bar,
+    isTiming: true,
   }];
 }
 
