@@ -88,9 +88,10 @@ export interface LevelSettings {
 /** Nothing is measured. */
 export const NO_LEVELS: LevelSettings = { everyMs: 5_000, queues: {}, objectives: [] };
 
-/** A share of bad events, from 0 to 1. */
+/** What a source tells. */
 export interface Share {
-  readonly share: number;
+  /** Of bad events, from 0 to 1; `null`: there were no events. */
+  readonly share: number | null;
   /** When it was so, by the clock of who says it; `null` where that is not told. Unix milliseconds. */
   readonly atMs: number | null;
 }

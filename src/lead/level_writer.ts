@@ -61,7 +61,8 @@ export function levelWriter(parts: WriterParts): LevelWriter {
     const tally = await now.committer.commitAll([[step]], fence);
     unsure.delete(cursor);
     isFenced ||= tally.isFenced;
-    if (tally.committed > 0) log.warn("level changed", { key, from, to, reason });
+    if (tally.committed === 0) return;
+    log[to === "normal" ? "info" : "warn"]("level changed", { key, from, to, reason });
   }
 
   return {

@@ -156,7 +156,7 @@ async function sampleOf(
     if (ageMs > objective.staleMs) throw new SourceError("what it tells is too old");
     if (book.told !== "") parts.log.info("a source answers again", { objective: objective.name });
     book.told = "";
-    return { atMs: parts.server.nowMs(), events: 1, bad: share };
+    return { atMs: parts.server.nowMs(), events: share === null ? 0 : 1, bad: share ?? 0 };
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;
     if (book.told !== error.message && !signal.aborted) {

@@ -70,7 +70,9 @@ export function estimate(readings: readonly QueueReading[]): QueueEstimate {
   const ageMs = Math.max(0, atMs - frontMs);
   const pace = paceOf(readings);
   // Before there is a second reading, a queue is taken to drain as fast as it fills.
-  const waitMs = pace === 0 ? null : Math.min(WAIT_MAX_MS, Math.round(ageMs / (pace ?? 1)));
+  const waitMs = pace === 0
+    ? null
+    : Math.round(Math.min(WAIT_MAX_MS, ageMs / (pace ?? 1), longestByDepth(readings)));
   const isKnown = pace !== null && waitMs !== 0;
   const drainPerS = !isKnown ? null : waitMs === null ? 0 : rounded(depth * 1_000 / waitMs);
   return { ...told, ageMs, waitMs, drainPerS, isUnserved: isUnserved(readings) };
@@ -83,6 +85,16 @@ function paceOf(readings: readonly QueueReading[]): number | null {
   if (first === last) return null;
   // A message that was given back stands at the front again: then it has not moved.
   return Math.max(0, last.frontMs! - first.frontMs!) / (last.atMs - first.atMs);
+}
+
+/**
+ * The wait that a shrinking queue bounds: so many were taken at least, whatever came meanwhile. It is
+ * right where messages came in bursts, of which the front tells little. Milliseconds.
+ */
+function longestByDepth(readings: readonly QueueReading[]): number {
+  const [first, last] = [readings[0]!, readings.at(-1)!];
+  const taken = first.depth - last.depth;
+  return taken > 0 ? last.depth * (last.atMs - first.atMs) / taken : Infinity;
 }
 
 function isUnserved(readings: readonly QueueReading[]): boolean {

@@ -12,7 +12,10 @@ const BODY_MAX = 1_000_000;
 export async function readHttp(source: HttpSource, signal: AbortSignal): Promise<Share> {
   const body = await fetched(urlOf(source), signal);
   if (source.kind === "prometheus") {
-    return { share: shareOf(firstValue(body, source.query), source.query), atMs: null };
+    const value = firstValue(body, source.query);
+    // None of none: nothing happened, so nothing went wrong.
+    const share = value === "NaN" ? null : shareOf(value, source.query);
+    return { share, atMs: null };
   }
   const share = shareOf(memberAt(body, source.path), source.path.join("."));
   return { share, atMs: source.at === null ? null : timeOf(memberAt(body, source.at), source.at) };

@@ -79,6 +79,16 @@ describe("estimate()", () => {
     ));
   });
 
+  it("goes by the length of a queue that shrinks, where messages came in a burst", () => {
+    // Ten seconds apart, and one is served in 30 s: the last one waits for another 30 s, not for an hour.
+    const [burst, later] = [T0 - 600_000, T0 - 590_000];
+    const { ageMs, waitMs } = estimate([
+      aReading({ depth: 2, frontMs: burst }),
+      aReading({ depth: 1, frontMs: later, atMs: T0 + 30_000 }),
+    ]);
+    assert.deepEqual([ageMs, waitMs], [620_000, 30_000]);
+  });
+
   it("says that nobody serves a queue whose front stands still and that nobody consumes", () => {
     const still = (durationMs: number, consumers: number | null) =>
       estimate([

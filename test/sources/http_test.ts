@@ -71,6 +71,11 @@ describe("readHttp() of Prometheus", () => {
     });
   });
 
+  it("takes none of none for no events", async () => {
+    const read = await ofPrometheus(prometheus(vector([0, "NaN"])));
+    assert.deepEqual(read, { share: null, atMs: null });
+  });
+
   it("takes a scalar, too", async () => {
     const scalar = { data: { resultType: "scalar", result: [0, "0.25"] } };
     assert.equal((await ofPrometheus(prometheus(scalar))).share, 0.25);
@@ -80,7 +85,7 @@ describe("readHttp() of Prometheus", () => {
     const [what, answer, expected] of [
       ["no series", prometheus(vector()), /^expected `errors` to answer with one series, got 0/],
       ["two series", prometheus(vector([0, "1"], [0, "1"])), /got 2: sum over the others$/],
-      ["no number", prometheus(vector([0, "NaN"])), /from 0 to 1, got "NaN"$/],
+      ["no number", prometheus(vector([0, "+Inf"])), /from 0 to 1, got "\+Inf"$/],
       ["a rate", prometheus(vector([0, "17"])), /share of bad events, from 0 to 1, got "17"$/],
       [
         "a wrong query",
