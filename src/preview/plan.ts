@@ -16,6 +16,7 @@ import { entryOf, openIdOf } from "../fire.ts";
 import type { LevelSettings } from "../level.ts";
 import type { MemoryJournal } from "../memory/journal.ts";
 import { memoryJournal } from "../memory/journal.ts";
+import { pushMessage } from "../memory/store.ts";
 import type { WorkersModel } from "./workers_model.ts";
 import { crewOf } from "./workers_model.ts";
 import type { Recurring } from "./plan_events.ts";
@@ -81,7 +82,11 @@ export async function plan(planning: Planning): Promise<Planned> {
   const pour = rowsOut(journal, planning.onRow, (open) => {
     crew.push(open, queueOf(open.task), serverMs());
   }, now);
-  for (const open of seed.open) crew.push(open, queueOf(open.task), fromMs);
+  for (const open of seed.open) {
+    // Its message is where it was; what it says does not matter here.
+    if (open.state !== "acked") pushMessage(journal.store, open.list, "{}");
+    crew.push(open, queueOf(open.task), fromMs);
+  }
   pour();
   events.push(...eventsOf(planning, { now, journal, crew, clock }));
   for (let event = nextOf(events, clock); event !== null; event = nextOf(events, clock)) {

@@ -6,6 +6,23 @@ import type { Shell } from "../commands/shell.ts";
 type Choose = (work: (shell: Shell) => Promise<number>) => void;
 
 export function addPreviewing(program: Command, choose: Choose): void {
+  program.command("plan")
+    .description(
+      "print what will be published, held and skipped, by running the core ahead of time",
+    )
+    .option("--hours <number>", "so far ahead (24)")
+    .option("--from <time>", "from then on instead of now, each task anew; RFC 3339")
+    .option("--task <name>", "this task alone; may be repeated", collect)
+    .option("--queue <name>", "this queue alone; may be repeated", collect)
+    .option("--format <name>", "table, json, csv or html", "table")
+    .option("--explain", "with the reason of each decision")
+    .option("--diff <file>", "what another beat.yaml would do otherwise; ends with 3 if anything")
+    .option("--figures", "queue peaks with and without jitter, and fires saved")
+    .option("--assume <what=value>", "as queue.QUEUE.depth=5000; may be repeated", collect)
+    .option("--json", "as --format json")
+    .action((options) =>
+      choose(async (shell) => (await import("../commands/plan.ts")).plan(options, shell))
+    );
   program.command("replay")
     .description(
       "decide again what was decided, and show what would differ; ends with 3 if any does",

@@ -1,0 +1,168 @@
+/** `beat plan`: what would be published, held and skipped in the time to come, and why. */
+
+import { loadConfig } from "../config/load.ts";
+import { rosterOf } from "../core/roster.ts";
+import { EXIT, UsageError } from "../errors.ts";
+import type { JournalRow } from "../event.ts";
+import { outcomeDifferences, outcomesOf } from "../preview/outcomes.ts";
+import type { PlanRow } from "../preview/plan_table.ts";
+import { minuteBook, planLines, planRowOf } from "../preview/plan_table.ts";
+import type { Config } from "../settings.ts";
+import { planFigures } from "./plan_figures.ts";
+import { planHtml } from "./plan_html.ts";
+import { CSV_HEAD, csvLine, rowObject } from "./plan_rows.ts";
+import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
+import { planned, settingOf } from "./plan_setting.ts";
+import { chartLines, differenceLine, planTable } from "./plan_text.ts";
+import type { Shell } from "./shell.ts";
+import { paintFor } from "./table.ts";
+import { instantText } from "./time_text.ts";
+
+export interface PlanCommandOptions extends SettingOptions {
+  readonly task?: readonly string[];
+  readonly queue?: readonly string[];
+  readonly format?: string;
+  readonly json?: boolean;
+  readonly explain?: boolean;
+  readonly diff?: string;
+  readonly figures?: boolean;
+}
+
+const FORMATS = ["table", "json", "csv", "html"];
+
+/** @throws {UsageError | ConfigError} */
+export async function plan(options: PlanCommandOptions, shell: Shell): Promise<number> {
+  const format = options.json === true ? "json" : options.format ?? "table";
+  if (!FORMATS.includes(format)) {
+    throw new UsageError(`expected \`--format\` to be ${FORMATS.join(", ")}, got "${format}"`);
+  }
+  const setting = await settingOf(options, shell);
+  checkNames(options, setting.config);
+  if (options.diff !== undefined) return await showDiff(setting, options.diff, options, shell);
+  if (options.figures === true) return await planFigures(setting, shell);
+  await show(setting, { ...options, format }, shell);
+  return EXIT.ok;
+}
+
+function checkNames({ task = [], queue = [] }: PlanCommandOptions, { tasks }: Config): void {
+  const names = new Set(tasks.map(({ name }) => name));
+  const queues = new Set(tasks.map((each) => each.queue));
+  for (const each of task) {
+    if (!names.has(each)) {
+      throw new UsageError(`expected \`--task\` to name a task that is on, got "${each}"`);
+    }
+  }
+  for (const each of queue) {
+    if (!queues.has(each)) {
+      throw new UsageError(
+        `expected \`--queue\` to be one of ${[...queues].sort().join(", ")}, got "${each}"`,
+      );
+    }
+  }
+}
+
+/** The decisions that were asked for, as they are made. */
+function picker(
+  { task, queue }: PlanCommandOptions,
+  { tasks }: Config,
+  onRow: (row: PlanRow) => void,
+): (row: JournalRow) => void {
+  const queueOf = new Map(tasks.map((each) => [each.name, each.queue]));
+  const wantedTasks = task === undefined ? null : new Set(task);
+  const wantedQueues = queue === undefined ? null : new Set(queue);
+  return (row) => {
+    const own = planRowOf(row, queueOf.get(row.task) ?? "");
+    const isWanted = own !== null && (wantedTasks?.has(own.task) ?? true) &&
+      (wantedQueues?.has(own.queue) ?? true);
+    if (isWanted) onRow(own);
+  };
+}
+
+async function show(
+  setting: PlanSetting,
+  options: PlanCommandOptions & { readonly format: string },
+  shell: Shell,
+): Promise<void> {
+  const { config, fromMs, untilMs, words } = setting;
+  const { format } = options;
+  if (format === "csv") {
+    for (const each of words) shell.err(`${each}\n`);
+    shell.out(`${CSV_HEAD}\n`);
+    await planned(setting, config, picker(options, config, (row) => shell.out(csvLine(row))));
+    return;
+  }
+  const book = minuteBook();
+  const rows: PlanRow[] = [];
+  if (format === "json") {
+    shell.out(`{"assumptions":${JSON.stringify(words)},"rows":[`);
+    let comma = "\n";
+    const out = (row: PlanRow) => {
+      book.add(row);
+      shell.out(`${comma}${JSON.stringify(rowObject(row))}`);
+      comma = ",\n";
+    };
+    const { depths } = await planned(setting, config, picker(options, config, out));
+    const queues = Object.fromEntries([...book.queues.keys()].map((queue) => {
+      const { atMs, count } = book.peak(queue)!;
+      return [queue, {
+        peak_minute: instantText(atMs),
+        peak: count,
+        depth: depths.get(queue) ?? 0,
+      }];
+    }));
+    return shell.out(`\n],"queues":${JSON.stringify(queues)}}\n`);
+  }
+  const keep = (row: PlanRow) => {
+    book.add(row);
+    rows.push(row);
+  };
+  const { depths } = await planned(setting, config, picker(options, config, keep));
+  if (format === "html") {
+    return shell.out(planHtml({ fromMs, untilMs, assumptions: words, rows, book }));
+  }
+  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const paint = paintFor(shell);
+  const lines = planTable(planLines(rows), {
+    paint,
+    width,
+    isExplaining: options.explain === true,
+  });
+  const chart = chartLines(book, { fromMs, untilMs, columns: shell.columns });
+  const deep = [...depths].filter(([, depth]) => depth > 0)
+    .map(([queue, depth]) => `${queue}: at most ${depth} wait`);
+  const head = words.map((each) => `assumed: ${each}`);
+  const parts = [head, lines, ["published per minute"], chart, deep].filter((each) =>
+    each.length > 0
+  );
+  shell.out(`${parts.map((each) => each.join("\n")).join("\n\n")}\n`);
+}
+
+async function showDiff(
+  setting: PlanSetting,
+  file: string,
+  options: PlanCommandOptions,
+  shell: Shell,
+): Promise<number> {
+  const other = await loadConfig(shell.env, { file });
+  const sides = [];
+  for (const config of [setting.config, other]) {
+    const roster = rosterOf(config.tasks, config.settings.transport, "beat@plan");
+    const window = { sinceMs: setting.fromMs, untilMs: setting.untilMs };
+    const side = outcomesOf(window, (task) => roster.get(task)?.trigger ?? null);
+    await planned(setting, config, side.take);
+    sides.push(side);
+  }
+  const wanted = options.task === undefined ? null : new Set(options.task);
+  const found = outcomeDifferences(sides[0]!, sides[1]!)
+    .filter(({ task }) => wanted?.has(task) ?? true);
+  if (options.json === true) {
+    shell.out(`${JSON.stringify({ assumptions: setting.words, differences: found }, null, 2)}\n`);
+  } else {
+    shell.out(`${setting.words.map((each) => `assumed: ${each}`).join("\n")}\n\n`);
+    const paint = paintFor(shell);
+    for (const each of found) shell.out(differenceLine(each, paint));
+    const times = found.reduce((sum, { count }) => sum + count, 0);
+    shell.out(`${times.toLocaleString("en")} due times differ\n`);
+  }
+  return found.length > 0 ? EXIT.finding : EXIT.ok;
+}
