@@ -6,7 +6,6 @@ import type { Redis } from "ioredis";
 import { directoryArchive, historyDirectory } from "../../src/archive/directory.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
-import { redisLease } from "../../src/redis/lease.ts";
 import type { RetainParts } from "../../src/retain/retain.ts";
 import { retain } from "../../src/retain/retain.ts";
 import { systemClock } from "../../src/clock.ts";

@@ -85,5 +85,12 @@ export function scheduleFile(
 }
 
 function configOf(tasks: readonly Task[], transport: Settings["transport"]): Config {
-  return { settings: { transport } as Settings, tasks, levels: NO_LEVELS, off: [], hints: [], files: [] };
+  return {
+    settings: { transport } as Settings,
+    tasks,
+    levels: NO_LEVELS,
+    off: [],
+    hints: [],
+    files: [],
+  };
 }
