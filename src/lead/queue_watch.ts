@@ -20,6 +20,8 @@ import type { LevelWriter } from "./level_writer.ts";
 const SAMPLE_MAX = 20;
 /** Queues of one look; of more, each look takes the next ones. */
 const QUEUES_MAX = 50;
+/** Queues read at once: some milliseconds for Redis and for a tick that comes in between. */
+const PORTION = 10;
 /** Workers are asked no more often than this. Milliseconds. */
 const ASK_MS = 10_000;
 /** Their answers count for so long. Milliseconds. */
@@ -101,6 +103,17 @@ function hasWaited(readings: readonly QueueReading[]): boolean {
 type Look = Pick<QueueReading, "depth" | "expired" | "frontMs">;
 
 async function readQueues(
+  parts: QueueWatchParts,
+  queues: readonly string[],
+): Promise<[queue: string, look: Look][]> {
+  const looks: [queue: string, look: Look][] = [];
+  for (let start = 0; start < queues.length; start += PORTION) {
+    looks.push(...await readPortion(parts, queues.slice(start, start + PORTION)));
+  }
+  return looks;
+}
+
+async function readPortion(
   { sensors, server, listsOf }: QueueWatchParts,
   queues: readonly string[],
 ): Promise<[queue: string, look: Look][]> {

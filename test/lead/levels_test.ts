@@ -134,6 +134,16 @@ describe("watchLevels()", () => {
     assert.equal((await shop.moves()).at(-1)!.to, "normal");
   });
 
+  it("looks at many queues in turn, some at a time", async () => {
+    const names = Array.from({ length: 120 }, (_, at) => `queue${at}`);
+    const queues = Object.fromEntries(names.map((name) => [name, MARKS]));
+    const shop = start({ tasks: [CRITICAL], levels: { ...NO_LEVELS, queues } });
+    await shop.pass(20);
+    const looked = new Set(shop.shop.lookedAt.flat());
+    assert.ok(names.every((name) => looked.has(name)));
+    assert.ok(Math.max(...shop.shop.lookedAt.map(({ length }) => length)) <= 10 * 4);
+  });
+
   it("lets go of a queue that is not watched any more", async () => {
     const shop = start({ tasks: TASKS, levels: PRESSED });
     await shop.pass(60);

@@ -47,16 +47,24 @@ export function throttledShop({ tasks, levels, share }: ShopOptions) {
   const log = aLog();
   /** Messages that the worker takes in a second, by queue; and how their runs end. */
   const worker = { perS: {} as Record<string, number>, owed: {} as Record<string, number> };
-  const shop = { failing: 0, isBrokerAway: false, served: [] as Served[], turn: 0 };
+  const shop = {
+    failing: 0,
+    isBrokerAway: false,
+    served: [] as Served[],
+    turn: 0,
+    lookedAt: [] as (readonly string[])[],
+  };
   const parts: OfficeParts = {
     journal: memory,
     lease: memoryLease(memory),
     sensors: {
       ...sensors,
-      sampleQueues: (lists, limit) =>
-        shop.isBrokerAway
+      sampleQueues(lists, limit) {
+        shop.lookedAt.push(lists);
+        return shop.isBrokerAway
           ? Promise.reject(new JournalUnavailableError("broker away", "backoff"))
-          : sensors.sampleQueues(lists, limit),
+          : sensors.sampleQueues(lists, limit);
+      },
     },
     clock,
     server: serverClock(clock),
