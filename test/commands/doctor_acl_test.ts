@@ -11,7 +11,7 @@ it("beat doctor and beat why say what the user of the README may not ask", async
   try {
     const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
     const [, narrow] = /ACL SETUSER beat ([^`]+)```/.exec(readme) ?? [];
-    const [, wider] = /looks, in addition:\n\n```text\n([^`]+)```/.exec(readme) ?? [];
+    const [, wider] = /in addition [^:]*:\n\n```text\n([^`]+)```/.exec(readme) ?? [];
     assert.ok(narrow !== undefined && wider !== undefined);
     const admin = redis.client();
     const url = redis.url.replace("//", "//beat:PASSWORD@");
