@@ -1,29 +1,33 @@
 /** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
 
-import type { CursorBook, FireBook } from "./books.ts";
-import { cursorBook, definitionText, listOf, nextStand, rebuilt, sorted } from "./books.ts";
-import { lastDropped, wrongCatchUp } from "./catchup_rule.ts";
-import type { Instants } from "./instants.ts";
+import type { Books, CursorBook, FireBook } from "./books.ts";
+import {
+  definitionText,
+  emptyBooks,
+  moveCursor,
+  moveFire,
+  movePause,
+  rebuilt,
+  sorted,
+} from "./books.ts";
+import type { Edition } from "./decisions.ts";
+import { decisionsOf } from "./decisions.ts";
 import { instantsOf } from "./instants.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
-import type { Store } from "./watcher.ts";
-import type { Crew } from "./workers.ts";
 import type { PlannedTask } from "./schedule.ts";
+import type { Store } from "./watcher.ts";
+import { whyNotClosed } from "./closing_rule.ts";
+import type { Crew } from "./workers.ts";
 
 /** A row of a term or an order is about no task. */
 const TASK = /./;
-
-/** A revision that a replica may run, and what it means. */
-interface Edition {
-  readonly planned: PlannedTask;
-  readonly instants: Instants;
-}
 
 export interface Account {
   readonly rows: readonly LedgerRow[];
   /** In the surviving history. */
   readonly fires: ReadonlyMap<string, FireBook>;
   readonly cursors: ReadonlyMap<string, CursorBook>;
+  readonly books: Books;
   /** A task as it may be declared from now on. */
   declare(planned: PlannedTask): void;
   /** Of every message ever pushed. */
@@ -50,26 +54,34 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
   const rows: LedgerRow[] = [];
   const declared = new Map<string, PlannedTask[]>();
   const editions = new Map<string, Edition>();
-  /** Every push of a fire, in any history. */
-  const pushed = new Map<string, Push[]>();
-  const taskIds = new Set<string>();
   const forgotten = new Map<string, number>();
   let writes = 0;
-  let fires = new Map<string, FireBook>();
-  let cursors = new Map<string, CursorBook>();
+  let books = emptyBooks();
+  /** Fires that were closed, in any history. */
+  const closedOnce = new Set<string>();
+  /** Rows were lost, and no term has begun since. */
+  let isBehind = false;
 
   const editionOf = (task: string, revision: string) => editions.get(`${task} ${revision}`);
+  const { takeDecided, takeDropped, pushed, taskIds } = decisionsOf({
+    ...{ namespace, sep, report, editionOf },
+    isReopened: (fire) => closedOnce.has(fire),
+    stand: () => ({ books, isBehind }),
+  });
 
   function takeDeclared(row: LedgerRow): void {
     const revision = String(row.detail.revision);
-    const before = cursors.get(row.task);
+    const before = books.cursors.get(row.task);
     if (before !== undefined && row.dueMs! < before.dueMs) {
       report("I5", `${row.type} moved the cursor of ${row.task} back to ${row.dueMs}`);
     }
     if (row.type === "task.known" && before !== undefined) {
       report("I5", `${row.task} is known anew although it has a cursor`);
     }
-    cursors.set(row.task, cursorBook(row.dueMs!, revision));
+    moveCursor(books, row);
+    if (before?.pending && books.cursors.get(row.task)!.pending === null) {
+      report("I4", `${row.task}@${before.dueMs} was held, and is forgotten by ${row.type}`);
+    }
     if (editionOf(row.task, revision) !== undefined) return;
     const definition = JSON.stringify(sorted(row.detail.definition));
     const planned = declared.get(row.task)?.find((each) => definitionText(each) === definition);
@@ -81,120 +93,24 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     editions.set(`${row.task} ${revision}`, { planned, instants: instantsOf(planned.rhythm) });
   }
 
-  /** The edition of a row that moves a cursor, and where it must go on from. */
-  function moving(row: LedgerRow): (Edition & { readonly cursor: CursorBook }) | null {
-    const cursor = cursors.get(row.task);
-    const edition = cursor && editionOf(row.task, cursor.revision);
-    if (cursor === undefined || edition === undefined) {
-      report("I4", `${row.type} of ${row.task}, which is not known`);
-      return null;
-    }
-    if (row.dueMs! <= cursor.dueMs) {
-      report("I5", `${row.type} of ${row.task} at ${row.dueMs} after ${cursor.dueMs}`);
-    }
-    cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
-    return { ...edition, cursor };
-  }
-
-  function takePublished(row: LedgerRow, push: Push | undefined, store: Store): void {
-    const fire = `${row.task}@${row.dueMs}`;
-    if (store.nowMs < row.dueMs!) {
-      report("I3", `${fire} was published ${row.dueMs! - store.nowMs} ms early`);
-    }
-    const edition = moving(row);
-    if (edition !== null) {
-      const { planned, instants, cursor } = edition;
-      const expected = instants.next(cursor.dueMs);
-      if (expected !== row.dueMs) {
-        report("I4", `${fire} was published where ${row.task}@${expected} was to be decided`);
-      }
-      const wrong = wrongCatchUp(instants, planned.catchUp, {
-        dueMs: row.dueMs!,
-        decidedMs: row.decidedMs,
-      });
-      if (wrong !== null) report("I7", `${fire}: ${wrong}`);
-      const list = listOf(planned, sep);
-      if (push !== undefined && push.list !== list) {
-        report("I2", `${fire} went to ${push.list}, not to ${list}`);
-      }
-    }
-    if (push === undefined) return;
-    const copies = pushed.get(fire) ?? [];
-    for (const copy of copies) {
-      if (!copy.row.isLost) report("I1", `${fire} was published twice, by ${copy.row.id} before`);
-      if (copy.taskId !== push.taskId) report("I1", `${fire} was published anew under another id`);
-    }
-    pushed.set(fire, [...copies, push]);
-    taskIds.add(push.taskId);
-    fires.set(fire, { stand: "queued", isOverdue: false, push });
-  }
-
-  function takeDropped(row: LedgerRow, store: Store): void {
-    const { fromMs, toMs, count } = row.detail as { fromMs: number; toMs: number; count: number };
-    if (store.nowMs < toMs) report("I3", `${row.task} dropped what was not due: ${toMs}`);
-    const edition = moving(row);
-    if (edition === null) return;
-    const { planned, instants, cursor } = edition;
-    const what = `${row.task} dropped ${count} in [${fromMs}, ${toMs}]`;
-    if (toMs !== row.dueMs) report("I4", `${what} and moved its cursor to ${row.dueMs}`);
-    if (instants.next(cursor.dueMs) !== fromMs) report("I4", `${what}, from another due time`);
-    const expected = instants.count(cursor.dueMs, toMs);
-    if (expected !== null && expected !== count) {
-      report("I4", `${what}, and there were ${expected}`);
-    }
-    const allowedMs = lastDropped(instants, planned.catchUp, row.decidedMs);
-    if (allowedMs !== toMs) {
-      report("I7", `${what} by ${planned.catchUp.policy}; it should have ended at ${allowedMs}`);
-    }
+  function takeRetired(row: LedgerRow): void {
+    const pending = books.cursors.get(row.task)?.pending ?? null;
+    if (pending !== null) report("I4", `${row.task} was retired while it held a fire`);
+    moveCursor(books, row);
   }
 
   function takeFire(row: LedgerRow, store: Store): void {
     const name = `${row.task}@${row.dueMs}`;
-    const fire = fires.get(name);
-    const stand = fire?.stand ?? null;
-    const next = nextStand(row.type, stand);
-    if (fire === undefined || next === null) {
-      report("I11", `${row.type} of ${name}, which is ${stand ?? "not published"}`);
+    const fire = books.fires.get(name);
+    const before = fire?.stand ?? null;
+    if (row.type === "fire.overdue" && fire?.isOverdue) report("I11", `${name} is overdue twice`);
+    if (!moveFire(fire, row)) {
+      report("I11", `${row.type} of ${name}, which is ${before ?? "not published"}`);
       return;
     }
-    if (row.type === "fire.overdue") {
-      if (fire.isOverdue) report("I11", `${name} is overdue twice`);
-      fire.isOverdue = true;
-    }
-    if (row.type === "fire.redelivered") fire.isOverdue = false;
-    if (row.type === "fire.acked") {
-      if (row.detail.by === "broker") checkGone(fire, store);
-      const { taskId } = fire.push;
-      if (crew().revoked.has(taskId) && !crew().ran.has(taskId) && row.detail.by !== "broker") {
-        report("I11", `${name} is acked, and its worker dropped it as expired`);
-      }
-    }
-    if (row.type === "fire.expired" && row.detail.by === "beat") checkOver(fire, row, store);
-    fire.stand = next;
-  }
-
-  function checkGone({ push }: FireBook, { keys }: Store): void {
-    const list = keys.get(push.list);
-    const unacked = keys.get("unacked");
-    const isReserved = unacked?.type === "hash" && unacked.fields.has(push.tag);
-    const isQueued = list?.type === "list" &&
-      list.list.slice(0, list.list.length - 1).some((text) => text.includes(push.tag));
-    const isInHand = crew().inHand.has(push.tag);
-    if (isReserved || isQueued || isInHand) {
-      const where = isReserved ? "reserved" : isQueued ? "in its list" : "in a worker's hand";
-      report(
-        "I11",
-        `${push.row.task}@${push.row.dueMs} is acked by the broker, and still ${where}`,
-      );
-    }
-  }
-
-  function checkOver({ push }: FireBook, row: LedgerRow, { nowMs }: Store): void {
-    const { task, dueMs } = push.row;
-    if (row.detail.reason !== "ttl") return;
-    if (push.expiresMs === null || push.expiresMs > nowMs) {
-      report("I11", `${task}@${dueMs} expired before its end at ${push.expiresMs}`);
-    }
+    if (fire!.stand === "closed") closedOnce.add(name);
+    const wrong = whyNotClosed(fire!, row, store, crew());
+    if (wrong !== null) report("I11", wrong);
   }
 
   function takeOne(row: LedgerRow, push: Push | undefined, store: Store): void {
@@ -205,12 +121,19 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       case "task.changed":
         return takeDeclared(row);
       case "task.retired":
-        cursors.delete(row.task);
-        return;
+        return takeRetired(row);
       case "task.dropped":
         return takeDropped(row, store);
       case "fire.published":
-        return takePublished(row, push, store);
+      case "fire.delayed":
+      case "fire.skipped":
+        return takeDecided(row, push, store);
+      case "control.paused":
+      case "control.resumed":
+        return movePause(books, row);
+      case "term.started":
+        isBehind = false;
+        return;
       default:
         if (row.type.startsWith("fire.")) takeFire(row, store);
     }
@@ -228,6 +151,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     const hash = keys.get(`${namespace}:cursors`);
     const fields: ReadonlyMap<string, string> = hash?.type === "hash" ? hash.fields : new Map();
     // Each that moved, and now and then all of them.
+    const { cursors, fires } = books;
     const looked = writes++ % 16 === 0 ? cursors.keys() : changed.map(({ task }) => task);
     for (const task of looked) {
       const text = cursors.get(task)?.text;
@@ -235,8 +159,9 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
         report("I2", `the cursor of ${task} is ${fields.get(task)}, its rows say ${text}`);
       }
     }
-    const others = ["@term", "@control", "@late"].filter((name) => fields.has(name)).length;
-    if (fields.size - others !== cursors.size) report("I2", "a cursor that no row speaks of");
+    if (fields.size - logsIn(fields) !== cursors.size) {
+      report("I2", "a cursor that no row speaks of");
+    }
     const open = keys.get(`${namespace}:open`);
     const texts: ReadonlyMap<string, string> = open?.type === "hash" ? open.fields : new Map();
     for (const { type, task, dueMs } of changed) {
@@ -252,10 +177,13 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     rows,
     taskIds,
     get fires() {
-      return fires;
+      return books.fires;
     },
     get cursors() {
-      return cursors;
+      return books.cursors;
+    },
+    get books() {
+      return books;
     },
     declare(planned) {
       const known = declared.get(planned.name);
@@ -277,17 +205,25 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       if (lost.length > 0) tell(() => `${lost.length} rows are lost, from ${lost[0]!.id} on`);
       if (back.length > 0) tell(() => `${back.length} rows are back, from ${back[0]!.id} on`);
       if (lost.length + back.length + forgotten.size === 0) return;
-      ({ fires, cursors } = rebuilt(rows.filter((row) => !row.isLost), pushed));
+      isBehind ||= lost.length > 0;
+      books = rebuilt(rows.filter((row) => !row.isLost), pushed);
       // Whether a deletion by hand was lost, too, stands in no row.
       const hash = keys.get(`${namespace}:cursors`);
       for (const task of forgotten.keys()) {
-        if (hash?.type !== "hash" || !hash.fields.has(task)) cursors.delete(task);
+        if (hash?.type !== "hash" || !hash.fields.has(task)) books.cursors.delete(task);
       }
     },
     forgotten,
     forget(task, serverMs) {
       forgotten.set(task, serverMs);
-      cursors.delete(task);
+      books.cursors.delete(task);
     },
   };
+}
+
+/** Cursors that stand for no task: of terms, orders and requests. */
+function logsIn(fields: ReadonlyMap<string, string>): number {
+  let count = 0;
+  for (const name of fields.keys()) if (name.startsWith("@")) count++;
+  return count;
 }

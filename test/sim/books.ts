@@ -2,6 +2,7 @@
 
 import { NO_POLICIES } from "../../src/task.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
+import type { Pause } from "./policy_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { triggerSpec } from "./schedule.ts";
 
@@ -12,26 +13,121 @@ export interface FireBook {
   stand: Stand;
   isOverdue: boolean;
   readonly push: Push;
+  /** The server's time when it was closed; `null` while it is open. Unix milliseconds. */
+  closedMs: number | null;
+}
+
+/** A fire that is held: it waits for a time, or for what stands behind the colon of `by`. */
+export interface PendingBook {
+  readonly notBeforeMs: number;
+  readonly by: string;
 }
 
 export interface CursorBook {
   readonly dueMs: number;
   readonly revision: string;
+  readonly pending: PendingBook | null;
   /** As it stands in Redis. */
   readonly text: string;
 }
 
-export function cursorBook(dueMs: number, revision: string): CursorBook {
-  return { dueMs, revision, text: `${dueMs} ${revision}` };
+/** What the surviving rows say. */
+export interface Books {
+  readonly fires: Map<string, FireBook>;
+  readonly cursors: Map<string, CursorBook>;
+  /** Orders of people given last, by task; `*` for all. */
+  readonly pauses: Map<string, Pause>;
+  /** The last row of each task that moved its cursor. */
+  readonly last: Map<string, LedgerRow>;
 }
 
-/** The list of a task's messages, by the rule of Celery's workers. */
-export function listOf({ queue, priority }: PlannedTask, sep: string): string {
-  const step = [0, 3, 6, 9].findLast((each) => each <= (priority ?? 0))!;
-  return step === 0 ? queue : `${queue}${sep}${step}`;
+export function emptyBooks(): Books {
+  return { fires: new Map(), cursors: new Map(), pauses: new Map(), last: new Map() };
 }
 
-export function nextStand(type: string, stand: Stand | null): Stand | null {
+function cursorBook(
+  dueMs: number,
+  revision: string,
+  pending: PendingBook | null = null,
+): CursorBook {
+  const held = pending === null ? "" : ` ${pending.notBeforeMs} ${pending.by}`;
+  return { dueMs, revision, pending, text: `${dueMs} ${revision}${held}` };
+}
+
+/** Whether a row moves its task's cursor; then it is moved. */
+export function moveCursor({ cursors, last }: Books, row: LedgerRow): boolean {
+  const { type, task, dueMs } = row;
+  const before = cursors.get(task);
+  const next = nextCursor(row, before);
+  if (next === undefined) return false;
+  if (next === null) cursors.delete(task);
+  else cursors.set(task, next);
+  if (dueMs !== null || type === "task.retired") last.set(task, row);
+  return true;
+}
+
+/** `undefined` where it stays as it is; `null` where it goes. */
+function nextCursor(
+  row: LedgerRow,
+  before: CursorBook | undefined,
+): CursorBook | null | undefined {
+  const dueMs = row.dueMs!;
+  switch (row.type) {
+    case "task.known":
+      return cursorBook(dueMs, String(row.detail.revision));
+    case "task.changed":
+      return changedCursor(row, before);
+    case "task.retired":
+      return null;
+    case "task.dropped":
+    case "fire.published":
+    case "fire.skipped":
+      return before && cursorBook(dueMs, before.revision);
+    case "fire.delayed":
+      return before && cursorBook(dueMs, before.revision, pendingOf(row));
+    default:
+      return undefined;
+  }
+}
+
+/** What is held stays so where the rhythm is the same, and is asked about at once. */
+function changedCursor(row: LedgerRow, before: CursorBook | undefined): CursorBook {
+  const revision = String(row.detail.revision);
+  const isSameRhythm = before?.revision.split(".")[0] === revision.split(".")[0];
+  const pending = isSameRhythm ? before?.pending ?? null : null;
+  return cursorBook(
+    row.dueMs!,
+    revision,
+    pending && { notBeforeMs: row.decidedMs, by: pending.by },
+  );
+}
+
+function pendingOf({ detail, decidedMs }: LedgerRow): PendingBook {
+  const { untilMs, by, cause } = detail as { untilMs: number | null; by: string; cause?: string };
+  return untilMs === null
+    ? { notBeforeMs: decidedMs, by: `${by}:${cause}` }
+    : { notBeforeMs: Math.max(untilMs, decidedMs + 1), by };
+}
+
+export function movePause({ pauses }: Books, { type, task, decidedMs }: LedgerRow): void {
+  const name = task === "" ? "*" : task;
+  if (type === "control.paused") pauses.set(name, { sinceMs: decidedMs, untilMs: null });
+  if (type !== "control.resumed") return;
+  pauses.set(name, { sinceMs: pauses.get(name)?.sinceMs ?? decidedMs, untilMs: decidedMs });
+}
+
+/** Whether the row says something of a fire that is open; then it is taken in. */
+export function moveFire(fire: FireBook | undefined, { type, serverMs }: LedgerRow): boolean {
+  const next = nextStand(type, fire?.stand ?? null);
+  if (fire === undefined || next === null) return false;
+  fire.stand = next;
+  if (next === "closed") fire.closedMs ??= serverMs;
+  if (type === "fire.overdue") fire.isOverdue = true;
+  if (type === "fire.redelivered") fire.isOverdue = false;
+  return true;
+}
+
+function nextStand(type: string, stand: Stand | null): Stand | null {
   const isWaiting = stand === "queued" || stand === "taken";
   switch (type) {
     case "fire.taken":
@@ -53,32 +149,34 @@ export function nextStand(type: string, stand: Stand | null): Stand | null {
   }
 }
 
-export function rebuilt(rows: readonly LedgerRow[], pushed: ReadonlyMap<string, readonly Push[]>) {
-  const fires = new Map<string, FireBook>();
-  const cursors = new Map<string, CursorBook>();
+export function rebuilt(
+  rows: readonly LedgerRow[],
+  pushed: ReadonlyMap<string, readonly Push[]>,
+): Books {
+  const books = emptyBooks();
   for (const row of rows) {
     const name = `${row.task}@${row.dueMs}`;
-    const cursor = cursors.get(row.task);
-    if (row.type === "task.known" || row.type === "task.changed") {
-      cursors.set(row.task, cursorBook(row.dueMs!, String(row.detail.revision)));
-    } else if (row.type === "task.retired") cursors.delete(row.task);
-    else if (row.type === "task.dropped" && cursor !== undefined) {
-      cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
-    } else if (row.type === "fire.published") {
-      if (cursor !== undefined) cursors.set(row.task, cursorBook(row.dueMs!, cursor.revision));
+    movePause(books, row);
+    moveCursor(books, row);
+    if (row.type === "fire.published") {
       const push = pushed.get(name)?.find((each) => each.row === row);
-      if (push !== undefined) fires.set(name, { stand: "queued", isOverdue: false, push });
-    } else {
-      const fire = fires.get(name);
-      const stand = nextStand(row.type, fire?.stand ?? null);
-      if (fire !== undefined && stand !== null) fire.stand = stand;
-      if (fire !== undefined && row.type === "fire.overdue") fire.isOverdue = true;
-      if (fire !== undefined && row.type === "fire.redelivered") fire.isOverdue = false;
-    }
+      if (push !== undefined) books.fires.set(name, openBook(push));
+    } else moveFire(books.fires.get(name), row);
   }
-  return { fires, cursors };
+  return books;
 }
 
+export function openBook(push: Push): FireBook {
+  return { stand: "queued", isOverdue: false, push, closedMs: null };
+}
+
+/** The list of a task's messages, by the rule of Celery's workers. */
+export function listOf({ queue, priority }: PlannedTask, sep: string): string {
+  const step = [0, 3, 6, 9].findLast((each) => each <= (priority ?? 0))!;
+  return step === 0 ? queue : `${queue}${sep}${step}`;
+}
+
+/** What Beat writes of a task, so that its revision can be told from others. */
 export function definitionText(planned: PlannedTask): string {
   return JSON.stringify(sorted({
     celeryTask: "work",
@@ -91,7 +189,7 @@ export function definitionText(planned: PlannedTask): string {
     ignoreResult: planned.ignoreResult,
     importance: "critical",
     catchUp: planned.catchUp,
-    policies: NO_POLICIES,
+    policies: planned.policies ?? NO_POLICIES,
     takeByMs: 60_000,
     giveUpMs: 3_600_000,
   }));

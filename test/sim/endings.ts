@@ -1,6 +1,7 @@
 /** What must be true once everything has healed and had its time. */
 
 import { instantsOf } from "./instants.ts";
+import { whyOpen } from "./open_rule.ts";
 import type { World } from "./world.ts";
 
 /** Each due time is decided so soon after it. Milliseconds. */
@@ -30,7 +31,7 @@ function checkLeader({ redis, report, posts }: World): void {
   }
 }
 
-/** I4: nothing is left open but the last few seconds. */
+/** I4: nothing is left open but the last few seconds, and what policies keep open. */
 function checkDecided({ file, account, redis, report }: World): void {
   const untilMs = redis.nowMs() - DECIDED_WITHIN_MS;
   for (const planned of file.tasks.values()) {
@@ -42,21 +43,24 @@ function checkDecided({ file, account, redis, report }: World): void {
       if (lastMs !== null && lastMs > missedMs + MISSED_WITHIN_MS) {
         report("I9", `${planned.name} is not known`);
       }
-    } else if (lastMs !== null && cursor.dueMs < lastMs) {
-      report("I4", `${planned.name}@${lastMs} is not decided; the cursor is at ${cursor.dueMs}`);
+      continue;
     }
+    const wrong = lastMs === null ? null : whyOpen(account.books, planned, { lastMs, untilMs });
+    if (wrong !== null) report("I4", wrong);
   }
   for (const task of account.cursors.keys()) {
     if (!file.tasks.has(task)) report("I9", `${task} is not declared, and still runs`);
   }
 }
 
-/** I10. */
-function checkPunctual({ account, plan, report }: World): void {
+/** I10. What was held is late from when it might go out; behind one that is held, others wait. */
+function checkPunctual({ account, plan, file, report }: World): void {
   for (const row of account.rows) {
     if (row.atMs < plan.durationMs - CALM_MS || row.isLost) continue;
     if (row.type !== "fire.published") continue;
-    const lateMs = row.serverMs - row.dueMs!;
+    const planned = file.tasks.get(row.task);
+    if (planned?.policies?.overlap === "wait" || planned?.policies?.window) continue;
+    const lateMs = row.serverMs - Math.max(row.dueMs!, Number(row.detail.notBeforeMs ?? 0));
     if (lateMs > LATE_MS) report("I10", `${row.task}@${row.dueMs} was ${lateMs} ms late in calm`);
   }
 }

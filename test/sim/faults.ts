@@ -167,9 +167,23 @@ function applyToPeople(world: World, fault: Fault): void {
         world.reloadAll();
       });
       return world.reloadAll();
+    case "order":
+      order(world, "pause", fault);
+      timeline.at(timeline.now() + fault.forMs, () => order(world, "resume", fault));
+      return;
     case "worker":
       return crew.misbehave(fault.worker, fault.habit, fault.forMs);
   }
+}
+
+/** As `beat pause` and `beat resume` write it; where Redis does not take it, nobody hears of it. */
+function order(
+  { redis }: World,
+  kind: "pause" | "resume",
+  { task, atMs }: { readonly task: string | null; readonly atMs: number },
+): void {
+  const request = { v: 1, id: `${kind}-${Math.round(atMs)}`, who: "ops", note: "", kind, task };
+  redis.execute(["XADD", "beat:requests", "*", "q", JSON.stringify(request)]);
 }
 
 /** From here on nothing is wrong any more. Clocks of machines stay as they are: Redis' clock decides. */

@@ -108,7 +108,7 @@ function matches({ minutes, hours, weekdays }: Expression, localMs: number): boo
     weekdays.includes(date.getUTCDay());
 }
 
-interface Minute {
+export interface Minute {
   readonly atMs: number;
   /** What the clock on the wall shows, as if it were UTC. */
   readonly local: number;
@@ -121,7 +121,8 @@ interface Minute {
 /** Shared by all tasks and runs. */
 const tables = new Map<string, readonly Minute[]>();
 
-function minutesOf(tz: string, day: number): readonly Minute[] {
+/** The minutes of a day of UTC, as the clocks of a zone show them. */
+export function minutesOf(tz: string, day: number): readonly Minute[] {
   const key = `${tz} ${day}`;
   let table = tables.get(key);
   if (table === undefined) tables.set(key, table = makeTable(tz, day));

@@ -1,22 +1,10 @@
 /** Bugs to plant: each a small change of the sources that must break an invariant. */
 
-export interface Patch {
-  readonly file: string;
-  /** Must stand in the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
-}
-
-export interface Mutant {
-  readonly name: string;
-  readonly patches: readonly Patch[];
-}
+import type { Mutant } from "./mutant.ts";
+import { mutant } from "./mutant.ts";
+import { POLICY_MUTANTS } from "./policy_mutants.ts";
 
 const SCRIPTS = "test/sim/redis_scripts.ts";
-
-function mutant(name: string, file: string, find: string, replace: string): Mutant {
-  return { name, patches: [{ file, find, replace }] };
-}
 
 export const MUTANTS: readonly Mutant[] = [
   mutant(
@@ -192,8 +180,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "an edited rhythm fires the past",
     "src/core/reconcile.ts",
-    "const dueMs = keepsRhythm ? cursor.dueMs : Math.max(startMs, cursor?.dueMs ?? 0);",
-    "const dueMs = keepsRhythm ? cursor.dueMs : startMs - 600_000;",
+    "const dueMs = Math.max(startMs, cursor.dueMs);",
+    "const dueMs = startMs - 600_000;",
   ),
   mutant(
     "a task that comes back begins where the clock was set back to",
@@ -225,4 +213,5 @@ export const MUTANTS: readonly Mutant[] = [
     `LEASE_LOST: { target: "standby", actions: "forgetFailures" },`,
     `LEASE_LOST: { target: "stopped", actions: "forgetFailures" },`,
   ),
+  ...POLICY_MUTANTS,
 ];

@@ -3,7 +3,7 @@
  * seed that shows each. The seeds that did are kept, so that looking again is quick.
  */
 
-import type { Mutant } from "./mutant_list.ts";
+import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./mutant_list.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -18,6 +18,8 @@ const PLAN_ARGS = ["--minutes", "10", "--tasks", "40", "--jobs", "1", "--no-shri
 export interface Killer {
   readonly seed: number;
   readonly invariant: string;
+  /** A file of `regressions`, whose plan shows the bug: no other draw moves that. */
+  readonly plan?: string;
 }
 
 export type Killers = Readonly<Record<string, Killer>>;
@@ -54,20 +56,32 @@ export async function hunt(
   mutant: Mutant,
   { from, seeds }: { readonly from: number; readonly seeds: number },
 ): Promise<Killer | null> {
+  const text = await runPlanted(mutant, [
+    ...["--from", String(from), "--seeds", String(seeds), ...PLAN_ARGS],
+  ]);
+  const found = /^seed (\d+): (\w+) at/m.exec(text);
+  if (found !== null) return { seed: Number(found[1]), invariant: found[2]! };
+  if (text.startsWith("seeds ")) return null;
+  throw new Error(`"${mutant.name}" did not run: ${text}`);
+}
+
+/** Whether what is known to show the bug still does. */
+export async function isKilledBy(mutant: Mutant, { seed, plan }: Killer): Promise<boolean> {
+  if (plan === undefined) return await hunt(mutant, { from: seed, seeds: 1 }) !== null;
+  const text = await runPlanted(mutant, ["replay", `test/sim/regressions/${plan}`]);
+  return /^I\d+ at /m.test(text);
+}
+
+/** What the simulation prints in a copy with the bug in it. */
+async function runPlanted(mutant: Mutant, args: readonly string[]): Promise<string> {
   const root = await plant(mutant);
   try {
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-q", "--no-check", "-A", `${root}/test/sim/main.ts`],
-        ...["--from", String(from), "--seeds", String(seeds), ...PLAN_ARGS],
-      ],
+      args: ["run", "-q", "--no-check", "-A", `${root}/test/sim/main.ts`, ...args],
       cwd: root,
     }).output();
-    const text = new TextDecoder().decode(stdout);
-    const found = /^seed (\d+): (\w+) at/m.exec(text);
-    if (found !== null) return { seed: Number(found[1]), invariant: found[2]! };
-    if (text.startsWith("seeds ")) return null;
-    throw new Error(`"${mutant.name}" did not run: ${text}${new TextDecoder().decode(stderr)}`);
+    const decoder = new TextDecoder();
+    return decoder.decode(stdout) || decoder.decode(stderr);
   } finally {
     await Deno.remove(root, { recursive: true });
   }

@@ -6,6 +6,7 @@
 import type { Looks } from "../../src/lead/looks.ts";
 import type { Draw, Draws } from "./draws.ts";
 import { drawsOf } from "./draws.ts";
+import { drawPolicies } from "./policy_draw.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { drawRhythm, drawSeason, drawTask } from "./schedule.ts";
 
@@ -50,6 +51,8 @@ export type Trouble =
   | { readonly kind: "cursor_deleted"; readonly task: string }
   | { readonly kind: "remove"; readonly task: string; readonly backMs: number }
   | { readonly kind: "poison"; readonly how: "unreadable" | "bad_trigger" }
+  /** A person pauses a task, or all (`null`), and resumes it later. */
+  | { readonly kind: "order"; readonly task: string | null; readonly forMs: number }
   | { readonly kind: "herd"; readonly tasks: readonly PlannedTask[] }
   | {
     readonly kind: "worker";
@@ -96,7 +99,7 @@ export const KINDS: readonly Kind[] = [
   ...["slow", "reset", "dark", "redis_restart", "failover", "refuse", "redis_clock"] as const,
   ...["script_flush", "lease_deleted", "flushall", "trim", "wrong_type", "hints_lost"] as const,
   ...["cursor_deleted", "held"] as const,
-  ...["edit", "remove", "poison", "herd", "worker"] as const,
+  ...["edit", "remove", "poison", "herd", "worker", "order"] as const,
 ];
 
 /** How long everything has to come right. */
@@ -108,11 +111,11 @@ const FEW = [1, 2, 2, 2, 3, 3];
 
 /** Most events of a long run would be looks that see nothing new; so most long runs have fewer. */
 const RARE_LOOKS: Looks = {
-  standbyMs: 1_100,
-  journalMs: 2_300,
-  sampleMs: 2_100,
-  glanceMs: 400,
-  requestsMs: 1_900,
+  standbyMs: 1_700,
+  journalMs: 3_700,
+  sampleMs: 3_100,
+  glanceMs: 700,
+  requestsMs: 2_900,
 };
 
 export function planOf(seed: number, options: PlanOptions): Plan {
@@ -156,7 +159,7 @@ function drawFaults(draws: Draws, plan: Plan, zones: readonly string[]): Fault[]
       const atMs = 1_000 + draw.below(plan.healMs - 2_000);
       const isLeader = draw.chance(0.66);
       const target = isLeader ? -1 : draw.below(plan.replicas.length);
-      faults.push({ atMs, target, ...drawTrouble(kind, draw, plan, zones) });
+      faults.push({ atMs, target, ...drawTrouble(kind, draws, plan, zones) });
     }
   }
   return faults.sort((one, other) => one.atMs - other.atMs);
@@ -165,7 +168,8 @@ function drawFaults(draws: Draws, plan: Plan, zones: readonly string[]): Fault[]
 /** At most once in a run: more of it would leave little to look at. */
 const RARE: ReadonlySet<Kind> = new Set(["flushall", "dark", "herd"]);
 
-function drawTrouble(kind: Kind, draw: Draw, plan: Plan, zones: readonly string[]): Trouble {
+function drawTrouble(kind: Kind, draws: Draws, plan: Plan, zones: readonly string[]): Trouble {
+  const draw = draws("fault", kind);
   const { leaseMs } = plan;
   const backMs = draw.pick([0, 300, 2_000, 8_000, 30_000]);
   const forMs = draw.pick([300, 1_500, leaseMs / 2, leaseMs * 1.5, leaseMs * 5, 60_000]);
@@ -208,7 +212,7 @@ function drawTrouble(kind: Kind, draw: Draw, plan: Plan, zones: readonly string[
     case "hints_lost":
       return { kind, forMs: draw.pick([10_000, 120_000, plan.durationMs]) };
     case "edit":
-      return { kind, task: drawEdit(draw, plan, zones) };
+      return { kind, task: drawEdit(draw, draws("edited policies"), plan, zones) };
     case "poison":
       return { kind, how: draw.pick(["unreadable", "bad_trigger"]) };
     case "cursor_deleted":
@@ -217,6 +221,10 @@ function drawTrouble(kind: Kind, draw: Draw, plan: Plan, zones: readonly string[
       return { kind, task: draw.pick(plan.tasks).name, backMs: draw.pick([0, 2_000, 60_000]) };
     case "herd":
       return { kind, tasks: drawHerd(draw, plan) };
+    case "order": {
+      const task = draw.chance(0.75) ? draw.pick(plan.tasks).name : null;
+      return { kind, task, forMs: draw.pick([2_000, 20_000, 90_000]) };
+    }
     case "worker":
       return {
         kind,
@@ -238,9 +246,17 @@ const REFUSALS: readonly Refusal[] = [
   "MASTERDOWN",
 ];
 
-function drawEdit(draw: Draw, plan: Plan, zones: readonly string[]): PlannedTask {
-  const task = draw.pick(plan.tasks);
+function drawEdit(
+  draw: Draw,
+  policyDraw: Draw,
+  plan: Plan,
+  zones: readonly string[],
+): PlannedTask {
+  const picked = draw.pick(plan.tasks);
   const edition = draw.between(1, 1_000_000);
+  const task = policyDraw.chance(0.5)
+    ? picked
+    : { ...picked, policies: drawPolicies(policyDraw, { startMs: plan.startMs, zones }) };
   if (draw.chance(0.4)) return { ...task, edition };
   const rhythm = drawRhythm(draw, { startMs: plan.startMs, zones, durationMs: plan.durationMs });
   return { ...task, edition, rhythm };

@@ -11,6 +11,7 @@ import { connect } from "../../src/redis/client.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
 import { redisLease } from "../../src/redis/lease.ts";
+import { redisRequests } from "../../src/redis/requests.ts";
 import { sensorsOver } from "../../src/redis/sensors.ts";
 import type { RedisEndpoint, Transport } from "../../src/settings.ts";
 import type { RedisOptions } from "ioredis";
@@ -106,6 +107,7 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     namespace: NAMESPACE,
     build: "sim",
     declared: { roster: file.rosterOf(config), rows: [] },
+    asking: { requests: redisRequests(client(), KEYS), origin: "beat@sim" },
   };
   let isStopping = false;
   const supervisor = supervise(office);

@@ -1,8 +1,9 @@
 /** The tasks of a run: drawn from the seed, and made into what Beat declares. */
 
-import type { CatchUp, Task, TriggerSpec } from "../../src/task.ts";
+import type { CatchUp, PolicySpecs, Task, TriggerSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import type { Draw, Draws } from "./draws.ts";
+import { drawPolicies } from "./policy_draw.ts";
 
 /** When a task is due, as the oracle reads it. */
 export type Rhythm =
@@ -29,6 +30,8 @@ export interface PlannedTask {
   readonly ignoreResult: boolean;
   /** An argument: another one is another revision with the same rhythm. */
   readonly edition: number;
+  /** @default none */
+  readonly policies?: PolicySpecs;
 }
 
 /** A start of a run, and the zones that are worth looking at around it. */
@@ -77,6 +80,7 @@ export function drawTask(
     priority: draw.chance(0.8) ? null : draw.below(10),
     ignoreResult: draw.chance(0.2),
     edition: 0,
+    policies: drawPolicies(draws("policies", index), { startMs, zones }),
   };
 }
 
@@ -149,7 +153,7 @@ export function declared(planned: PlannedTask): Task {
     ignoreResult: planned.ignoreResult,
     importance: "critical",
     catchUp: planned.catchUp,
-    policies: NO_POLICIES,
+    policies: planned.policies ?? NO_POLICIES,
     takeByMs: 60_000,
     giveUpMs: 3_600_000,
   };

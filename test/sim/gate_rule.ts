@@ -1,0 +1,126 @@
+/** Rows about fires that policies held, skipped or let pass, against what the policies say. */
+
+import type { Books } from "./books.ts";
+import type { Instants } from "./instants.ts";
+import type { LedgerRow } from "./ledger.ts";
+import type { Pause, Ruling } from "./policy_rule.ts";
+import { openingAt } from "./openings.ts";
+import { isLastBefore, rulingOn } from "./policy_rule.ts";
+import type { PlannedTask } from "./schedule.ts";
+import type { Store } from "./watcher.ts";
+
+export interface GateCase {
+  readonly planned: PlannedTask;
+  readonly instants: Instants;
+  readonly books: Books;
+  readonly store: Store;
+  readonly namespace: string;
+  /** Of an earlier fire that is open now: it had been closed, before a rollback opened it again. */
+  isReopened(fire: string): boolean;
+  /** Rows were lost since the term of the row began: its leader may not know yet. */
+  readonly isBehind: boolean;
+}
+
+/** What a row of an end may be behind the row of what it speaks of: a call, and its reply. Milliseconds. */
+const BEHIND_MS = 10_000;
+
+/** Why a row must not say what it says; `null` where it may. Its fire is due, and is the next one. */
+export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
+  const { planned, instants, books } = parts;
+  const running = runningOf(row, parts);
+  const ruling = rulingOn(planned, {
+    task: row.task,
+    instants,
+    dueMs: row.dueMs!,
+    decidedMs: row.decidedMs,
+    pauses: pausesOf(books, row.task),
+    isRunning: running.length > 0,
+  });
+  const said = saidBy(row);
+  if (isSame(ruling, said)) {
+    return said.kind === "wait" && row.detail.cause !== running[0] && !parts.isBehind
+      ? `it waits for ${row.detail.cause}, and ${running[0]} runs`
+      : null;
+  }
+  if (parts.isBehind && said.kind !== "hold") return null;
+  // An earlier fire may have ended while the row was under way.
+  if (
+    said.kind !== "pass" && said.by === "overlap" && ruling.kind === "pass" &&
+    hasJustEnded(row, parts)
+  ) return null;
+  // Before a rollback it had ended, and only who comes next will know better.
+  if (ruling.kind !== "pass" && ruling.by === "overlap" && running.every(parts.isReopened)) {
+    return null;
+  }
+  return `the row says ${JSON.stringify(said)}, its policies ${JSON.stringify(ruling)}`;
+}
+
+/** Due times that a policy skipped after one that has a row of its own. */
+export function wrongRun(
+  row: LedgerRow,
+  { books, isBehind, planned, instants }: GateCase,
+): string | null {
+  const { fromMs, toMs, by, reason } = row.detail as {
+    fromMs: number;
+    toMs: number;
+    by: string;
+    reason: string;
+  };
+  const before = books.last.get(row.task);
+  const isRun = before !== undefined && before.detail.by === by && before.detail.reason === reason;
+  if (!isRun || !["fire.skipped", "task.dropped"].includes(before.type)) {
+    return `${by} dropped [${fromMs}, ${toMs}] without a skip before it`;
+  }
+  if (isBehind) return null;
+  if (by === "pause") {
+    const keeps = ({ untilMs }: Pause) => untilMs === null || toMs <= untilMs;
+    return pausesOf(books, row.task).some(keeps) ? null : `no pause lasted until ${toMs}`;
+  }
+  const { policies, catchUp } = planned;
+  if (by === "window" && policies?.window) {
+    // The last of them, asked about in the closed span that it came due in or was left over to.
+    const { fromMs, endMs } = openingAt(policies.window, toMs);
+    const opensMs = toMs < fromMs ? fromMs : openingAt(policies.window, endMs).fromMs;
+    const isLast = isLastBefore(opensMs, { instants, dueMs: toMs, catchUp });
+    return isLast ? `${toMs} is the last before the window opens` : null;
+  }
+  if (by !== "overlap") return `${by} drops nothing`;
+  const endMs = books.fires.get(reason.split(" ")[0]!)?.closedMs;
+  if (endMs === undefined) return `it dropped [${fromMs}, ${toMs}] for an unknown fire: ${reason}`;
+  return endMs !== null && endMs + BEHIND_MS < toMs ? `${reason}, but it had, at ${endMs}` : null;
+}
+
+function pausesOf({ pauses }: Books, task: string): Pause[] {
+  return [pauses.get(task), pauses.get("*")].filter((each) => each !== undefined);
+}
+
+/** Keys of earlier fires of the task that are open, the oldest first. */
+function runningOf({ task, dueMs }: LedgerRow, { planned, store, namespace }: GateCase): string[] {
+  if ((planned.policies?.overlap ?? "allow") === "allow") return [];
+  const open = store.keys.get(`${namespace}:open`);
+  if (open?.type !== "hash") return [];
+  const start = `${task}@`;
+  const dues = [...open.fields.keys()].filter((key) => key.startsWith(start))
+    .map((key) => Number(key.slice(start.length))).filter((due) => due < dueMs!);
+  return dues.sort((one, other) => one - other).map((due) => `${start}${due}`);
+}
+
+function saidBy({ type, detail }: LedgerRow): Ruling {
+  const { by, untilMs } = detail as { by: string; untilMs: number | null };
+  if (type === "fire.published") return { kind: "pass" };
+  if (type === "fire.skipped") return { kind: "skip", by: by as "pause" };
+  return untilMs === null
+    ? { kind: "wait", by: by as "overlap" }
+    : { kind: "hold", by: by as "window", untilMs };
+}
+
+function isSame(one: Ruling, other: Ruling): boolean {
+  return JSON.stringify(Object.entries(one).sort()) ===
+    JSON.stringify(Object.entries(other).sort());
+}
+
+function hasJustEnded({ task, detail, serverMs }: LedgerRow, { books }: GateCase): boolean {
+  const named = String(detail.cause ?? detail.reason).split(" ")[0]!;
+  const endMs = books.fires.get(named)?.closedMs;
+  return named.startsWith(`${task}@`) && typeof endMs === "number" && endMs + BEHIND_MS > serverMs;
+}

@@ -1,0 +1,131 @@
+/** Bugs to plant in what policies hold, skip and let pass. */
+
+import type { Mutant } from "./mutant.ts";
+import { mutant } from "./mutant.ts";
+
+const DECIDE = "src/core/decide.ts";
+const RECONCILE = "src/core/reconcile.ts";
+
+export const POLICY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a held fire goes out as soon as it is looked at",
+    patches: [
+      {
+        file: DECIDE,
+        find: "  return judge(desk, dueMs, pending);",
+        replace: "  publish(chain, dueMs, chain.nowMs);\n  return true;",
+      },
+      {
+        file: DECIDE,
+        find:
+          "if ((askAgainMs(world, task.name) ?? pending.notBeforeMs) > chain.nowMs) return false;",
+        replace: "if (pending.notBeforeMs > chain.nowMs + 700) return false;",
+      },
+    ],
+  },
+  mutant(
+    "a held fire is guarded by its due time alone",
+    "src/core/chain.ts",
+    "const notBeforeMs = held === null ? dueMs : Math.max(dueMs, held);",
+    "const notBeforeMs = dueMs;",
+  ),
+  mutant(
+    "a held fire is forgotten when its task is edited",
+    RECONCILE,
+    "const kept = pending === undefined",
+    "const kept = pending === undefined || true",
+  ),
+  mutant(
+    "a held fire is forgotten when its task is retired or changes its rhythm",
+    RECONCILE,
+    "if (cursor.pending === undefined) return expect;",
+    'if (cursor.pending === undefined || why !== "") return expect;',
+  ),
+  mutant(
+    "a new leader forgets what is held",
+    "src/core/world.ts",
+    "return { cursors: new Map(cursors), open: fires,",
+    "for (const each of cursors.values()) delete (each as { pending?: unknown }).pending;\n" +
+      "  return { cursors: new Map(cursors), open: fires,",
+  ),
+  mutant(
+    "a superseded fire is published too",
+    DECIDE,
+    `skip(chain, dueMs, { by: "catchup", reason: "superseded" });`,
+    "publish(chain, dueMs, pending.notBeforeMs);",
+  ),
+  mutant(
+    "a held fire is superseded under all",
+    DECIDE,
+    `const newerMs = task.catchUp.policy === "all" ? null : trigger.next(dueMs);`,
+    "const newerMs = trigger.next(dueMs);",
+  ),
+  mutant(
+    "later due times pass a held one",
+    DECIDE,
+    "for (const dueMs of gap.fires) if (!judge(desk, dueMs, null)) break;",
+    "for (const dueMs of gap.fires) judge(desk, dueMs, null);",
+  ),
+  mutant(
+    "overlap does not see what goes out in the same pass",
+    DECIDE,
+    "return [...world.open.runningOf(task, dueMs), ...sent];",
+    "return [...world.open.runningOf(task, dueMs), ...sent.slice(0, 0)];",
+  ),
+  mutant(
+    "overlap looks at fires in their queue only",
+    "src/follow/open_fires.ts",
+    "[...allOf(task)].filter(({ open }) => open.dueMs < dueMs)",
+    `[...allOf(task)].filter(({ open }) => open.dueMs < dueMs && open.state === "queued")`,
+  ),
+  mutant(
+    "a run of skips is not written before what follows it",
+    DECIDE,
+    `    case "pass":
+      flush(desk);`,
+    `    case "pass":
+      desk.run = null;`,
+  ),
+  mutant(
+    "a run of skips counts one too few",
+    "src/core/skip_run.ts",
+    "detail: { fromMs, toMs, count, by, reason },",
+    "detail: { fromMs, toMs, count: count - 1, by, reason },",
+  ),
+  mutant(
+    "a run of skips begins one too early",
+    DECIDE,
+    "fromMs: run.fromMs ?? dueMs, toMs: dueMs,",
+    "fromMs: run.fromMs ?? run.toMs, toMs: dueMs,",
+  ),
+  mutant(
+    "what came due in a pause is fired after it",
+    "src/core/pauses.ts",
+    "pause !== null && (pause.untilMs === null || dueMs <= pause.untilMs);",
+    "pause !== null && pause.untilMs === null;",
+  ),
+  mutant(
+    "a pause of all is no pause where the task has one that is over",
+    "src/core/pauses.ts",
+    "if (keeps(ofTask)) return ofTask;",
+    "if (ofTask !== null) return keeps(ofTask) ? ofTask : null;",
+  ),
+  mutant(
+    "a window is asked about the due time",
+    "src/policies/window.ts",
+    "const { fromMs } = openings.at(nowMs);",
+    "const { fromMs } = openings.at(dueMs);",
+  ),
+  mutant(
+    "jitter names another place each time it is asked",
+    "src/policies/jitter.ts",
+    "const untilMs = baseMs + shiftMs(spec, fire, endMs - baseMs);",
+    "const untilMs = baseMs + shiftMs(spec, fire, endMs - baseMs) + (nowMs % 2);",
+  ),
+  mutant(
+    "jitter goes beyond the next due time",
+    "src/policies/jitter.ts",
+    "fire.trigger.next(baseMs) ?? Infinity,",
+    "Infinity,",
+  ),
+];
