@@ -79,6 +79,7 @@ const RANGES: Record<string, { good: string[]; bad: string[]; says: RegExp }> = 
 const FREE = new Set([
   ...SECRET_VARIABLES,
   ...[
+    "BEAT_ARCHIVE",
     "BEAT_CONFIG",
     "BEAT_CALENDARS",
     "MINSY_ENV_PROFILE",
