@@ -125,8 +125,8 @@ describe("backpressure", () => {
         }`,
     );
     assert.ok(slowed.length > 0, running.text());
-    // A reading comes once a second; the machine may be busy, so two of them may pass.
-    assert.ok(most <= MARKS.high + 2 * (PER_S + 1), `${most}`);
+    // A reading comes once a second; the machine may be busy, so that it comes late.
+    assert.ok(most <= MARKS.high + 3 * (PER_S + 1), `${most}`);
     assert.ok(slow <= calm * 1.1 + 25, `${calm} ms, ${slow} ms`);
 
     await worker.stop();
