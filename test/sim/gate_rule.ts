@@ -21,8 +21,11 @@ export interface GateCase {
   readonly isBehind: boolean;
 }
 
-/** What a row of an end may be behind the row of what it speaks of: a call, and its reply. Milliseconds. */
-const BEHIND_MS = 10_000;
+/**
+ * How long a leader may not know that a fire has ended although its row stands: the reply to that row was
+ * lost, and so were those of later looks, for as long as replies get lost. Milliseconds.
+ */
+const BEHIND_MS = 75_000;
 
 /** Why a row must not say what it says; `null` where it may. Its fire is due, and is the next one. */
 export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
