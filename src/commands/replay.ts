@@ -14,6 +14,7 @@ import { decisionText } from "./decision_text.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { progressOf } from "./progress.ts";
+import { replayOther } from "./replay_other.ts";
 import { printState, stateObject } from "./replay_state.ts";
 import { printReplayed, replayedObject } from "./replay_text.ts";
 import type { Shell } from "./shell.ts";
@@ -26,6 +27,8 @@ export interface ReplayCommandOptions {
   readonly to?: string;
   readonly task?: readonly string[];
   readonly stateAt?: string;
+  /** Another schedule, which takes the place of the recorded one. */
+  readonly config?: string;
   readonly json?: boolean;
 }
 
@@ -42,6 +45,15 @@ export async function replay(options: ReplayCommandOptions, shell: Shell): Promi
       return await showState(source, { ...options, atMs }, shell);
     }
     const window = windowOf(options, nowMs);
+    if (options.config !== undefined) {
+      const read = (take: (row: JournalRow) => void) =>
+        readUntil(source, Infinity, { take, shell });
+      return await replayOther(
+        { ...window, ...options, config: opened.config },
+        { source, read },
+        shell,
+      );
+    }
     return await showReplay(source, { ...options, ...window, nowMs }, shell);
   } finally {
     opened.close();

@@ -49,7 +49,13 @@ export interface PastPresence {
   /** When it looked at what is due at `dueMs`; Infinity for never. Unix milliseconds. */
   lookMs(dueMs: number): number;
   /** Levels and pauses, in order. */
-  readonly notes: readonly { readonly name: string; readonly text: string; readonly row: Row }[];
+  readonly notes: readonly {
+    readonly atMs: number;
+    /** Of its cursor. */
+    readonly name: string;
+    readonly text: string;
+    readonly row: Row;
+  }[];
 }
 
 /** What a plan came to, beside its rows. */

@@ -80,7 +80,7 @@ export function eventsOf(
       },
     },
     {
-      nextMs: () => notes[0]?.row.decidedMs ?? Infinity,
+      nextMs: () => notes[0]?.atMs ?? Infinity,
       run: () => takeNote(now, notes.shift()!),
     },
     {
@@ -116,7 +116,9 @@ export function eventsOf(
       nextMs() {
         const dueMs = now.agenda.nextMs() ?? Infinity;
         if (dueMs >= untilMs) return Infinity;
-        return past === null ? dueMs - PREPARE_MS : past.lookMs(dueMs);
+        const seenMs = past?.lookMs(dueMs) ?? dueMs;
+        // Who is in time has prepared it.
+        return seenMs === dueMs ? dueMs - PREPARE_MS : seenMs;
       },
       async run() {
         await alone(() => tick(now, TERM, signal));

@@ -30,6 +30,10 @@ export function addPreviewing(program: Command, choose: Choose): void {
     .option("--from <time>", "decided from here on; RFC 3339 or a duration back (24h)")
     .option("--to <time>", "decided before this; as --from (now)")
     .option("--task <name>", "this task alone; may be repeated", collect)
+    .addHelpText(
+      "after",
+      "\nWith --config: under that schedule instead of the recorded one, from one due time to the next.",
+    )
     .option("--state-at <time>", "print how each task stood then, and nothing else")
     .option("--json", "as JSON")
     .action((_options, command) =>

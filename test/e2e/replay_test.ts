@@ -46,6 +46,23 @@ describe("beat replay, of a real run", () => {
     assert.match(people.out, /\d+ decisions made again, 0 differ$/m);
   });
 
+  it("tells what another schedule would have done", async () => {
+    const same = `${stage.cwd}/same.yaml`;
+    const other = `${stage.cwd}/other.yaml`;
+    const fast = [{ ...ENTRIES[0]!, extra: "" }, ENTRIES[1]!];
+    await Deno.writeTextFile(same, `version: 1\ntasks:\n${yamlOf(ENTRIES)}\n`);
+    await Deno.writeTextFile(other, `version: 1\ntasks:\n${yamlOf(fast)}\n`);
+    const run = (file: string, ...args: string[]) =>
+      beat(["replay", "--from", "1h", "--config", file, "--json", ...args], stage);
+    const unchanged = JSON.parse((await run(same, "--task", "slow")).out);
+    assert.deepEqual(unchanged.differences, []);
+    const { code, out, err } = await run(other);
+    assert.equal(code, 3, out + err);
+    const { differences } = JSON.parse(out);
+    assert.ok(differences.every(({ task }: { task: string }) => task === "quick"), out);
+    assert.ok(differences.some(({ kind }: { kind: string }) => kind === "+"), out);
+  });
+
   it("tells how tasks stood at a time", async () => {
     const { code, out, err } = await beat(["replay", "--state-at", "0s", "--json"], stage);
     assert.equal(code, 0, out + err);

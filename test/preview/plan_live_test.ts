@@ -13,8 +13,11 @@ import type { LevelSettings } from "../../src/level.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
+import { otherSchedule } from "../../src/preview/other_schedule.ts";
 import { plan } from "../../src/preview/plan.ts";
 import type { Journal } from "../../src/ports.ts";
+import type { Task } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 import { aLog, T0 } from "../support/build.ts";
 import type { Draw } from "../support/clean_journal.ts";
 import { drawsOf } from "../support/clean_journal.ts";
@@ -50,6 +53,43 @@ describe("a plan", () => {
       assert.deepEqual(byTask(planned), byTask(lived), `seed ${seed}`);
     }
     for (const kind of WANTED) assert.ok(types.has(kind), `no ${kind} in ${[...types.keys()]}`);
+  });
+});
+
+describe("another schedule", () => {
+  async function compared(shop: Shop, roster: Roster) {
+    const other = otherSchedule({ sinceMs: shop.fromMs, untilMs: shop.untilMs });
+    for (const row of await livedRows(shop)) other.take(row);
+    return await other.close(roster, (queue) => [queue]);
+  }
+
+  it("that is the same decides nothing otherwise", async () => {
+    for (let seed = SEED; seed < SEED + RUNS / 2; seed++) {
+      const shop = aShop(drawsOf(seed));
+      const { differences, counts } = await compared(shop, shop.roster);
+      assert.deepEqual(differences.slice(0, 2), [], `seed ${seed}`);
+      assert.ok([...counts.values()].some(({ was }) => was > 20));
+    }
+  });
+
+  it("shows what a changed policy and a task more or less would do", async () => {
+    const shop = aShop(drawsOf(SEED));
+    const tasks = [...shop.roster.values()].map(({ task }) => task);
+    const policies = {
+      ...NO_POLICIES,
+      jitter: { kind: "fixed", maxMs: 400, seed: "", place: null },
+    };
+    const changed = tasks.filter(({ name }) => name !== "d.slow").map((task) =>
+      task.name === "a.each" ? { ...task, policies } as Task : task
+    );
+    const more = { ...tasks[2]!, name: "more", policies: NO_POLICIES };
+    const roster = rosterOf([...changed, more], TRANSPORT, "beat@plan");
+    const { differences } = await compared(shop, roster);
+    const kinds = new Set(differences.map(({ kind, task }) => `${kind} ${task}`));
+    assert.ok(kinds.has("+ more"), [...kinds].join());
+    assert.ok(kinds.has("- d.slow") || kinds.has("~ d.slow"), [...kinds].join());
+    assert.ok([...kinds].some((kind) => kind.endsWith("a.each")), [...kinds].join());
+    assert.ok(![...kinds].some((kind) => kind.endsWith("b.cron")), [...kinds].join());
   });
 });
 
