@@ -23,7 +23,7 @@ export interface Tally {
   /** Committed steps that carried a message. */
   published: number;
   /** The first few of the published ones, to be spoken of. */
-  readonly spoken: OpenFire[];
+  readonly spoken: Spoken[];
   /** How far the furthest step was before its time by the server's clock. Milliseconds. */
   earlyByMs: number;
   /** Tasks whose list is of another type; their steps were refused. */
@@ -32,6 +32,12 @@ export interface Tally {
   readonly otherRevision: Set<string>;
   /** Tasks whose cursor was another than expected; it has been read again. */
   readonly reread: Set<string>;
+}
+
+export interface Spoken {
+  readonly open: OpenFire;
+  /** From when it was to go out, by its trigger and its policies, to its record. Milliseconds. */
+  readonly latenessMs: number;
 }
 
 export interface Committer {
@@ -65,7 +71,10 @@ export function committer(
         case "committed":
           applyStep(world, step);
           tally.committed++;
-          if (step.publish !== null) notePublished(step.publish.open, tally);
+          if (step.publish !== null) {
+            const latenessMs = reply.serverMs - step.notBeforeMs;
+            notePublished({ open: step.publish.open, latenessMs }, tally);
+          }
           return;
         case "duplicate":
           lost.push(step);
@@ -125,9 +134,9 @@ function isRefusal(error: unknown): boolean {
   return error instanceof JournalUnavailableError && error.retry === "alarm";
 }
 
-function notePublished(open: OpenFire, tally: Tally): void {
+function notePublished(spoken: Spoken, tally: Tally): void {
   tally.published++;
-  if (tally.spoken.length < SPOKEN_MAX) tally.spoken.push(open);
+  if (tally.spoken.length < SPOKEN_MAX) tally.spoken.push(spoken);
 }
 
 function emptyTally(): Tally {

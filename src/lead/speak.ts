@@ -8,8 +8,8 @@ export function speakOf(
   { parts: { log }, now }: Pick<Office, "parts" | "now">,
   tally: Tally,
 ): void {
-  for (const { task, dueMs, list, publishedMs } of tally.spoken) {
-    log.info("published", { task, queue: list, dueMs, latenessMs: publishedMs - dueMs });
+  for (const { open: { task, dueMs, list }, latenessMs } of tally.spoken) {
+    log.info("published", { task, queue: list, dueMs, latenessMs });
   }
   const rest = tally.published - tally.spoken.length;
   if (rest > 0) log.info("published more", { count: rest });

@@ -28,7 +28,7 @@ describe("committer()", () => {
     const tally = await sender.commitAll([fires(world, "a", 1), fires(world, "b", 1, 2)], FENCE);
     assert.equal(tally.published, 3);
     assert.equal(tally.committed, 3);
-    assert.deepEqual(tally.spoken.map(({ task, dueMs }) => [task, dueMs - START]), [
+    assert.deepEqual(tally.spoken.map(({ open: { task, dueMs } }) => [task, dueMs - START]), [
       ["a", 1],
       ["b", 1],
       ["b", 2],
