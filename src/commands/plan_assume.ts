@@ -80,7 +80,9 @@ export function assumptionsOf(
           hands.has(queue) ? `${hands.get(queue)} run at a time` : "workers for all that comes"
         }; run times: ${own.join(", ")}`;
       }),
-      ...[...levels].map(([key, level]) => `${key} is ${level}`),
+      ...[...levels].map(([key, level]) =>
+        `${key} is ${level} throughout, and no queue is measured`
+      ),
     ],
   };
 }

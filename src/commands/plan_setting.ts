@@ -43,7 +43,9 @@ export function planned(
 ): Promise<Planned> {
   const { transport } = config.settings;
   return runPlan({
-    ...{ fromMs, untilMs, model, backlog, onRow, levels: config.levels },
+    ...{ fromMs, untilMs, model, backlog, onRow },
+    // What is assumed stays so; else queues are measured as the model fills and drains them.
+    levels: levels.size > 0 ? null : config.levels,
     roster: rosterOf(config.tasks, transport, "beat@plan"),
     seed: { ...seed, cursors: withLevels(seed.cursors, levels, fromMs) },
     listsOf: (queue) => listsOf(queue, transport),

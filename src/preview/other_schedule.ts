@@ -10,7 +10,6 @@ import { encodeCursor } from "../cursor.ts";
 import type { JournalRow, Row } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import { parseOpenId } from "../fire.ts";
-import { NO_LEVELS } from "../level.ts";
 import type { OutcomeDifference } from "./outcomes.ts";
 import { outcomeDifferences, outcomesOf } from "./outcomes.ts";
 import type { Past } from "./past.ts";
@@ -83,7 +82,7 @@ export function otherSchedule(
           runMs: there.runMs,
           otherMs: () => 0,
         },
-        ...{ backlog: new Map(), levels: NO_LEVELS },
+        ...{ backlog: new Map(), levels: null },
         onRow: now.take,
         past: { lookMs: there.lookMs, notes },
       });

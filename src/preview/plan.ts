@@ -36,7 +36,8 @@ export interface Planning {
   readonly model: WorkersModel;
   /** Messages that wait in lists at the start, by list. */
   readonly backlog: ReadonlyMap<string, { readonly queue: string; readonly count: number }>;
-  readonly levels: LevelSettings;
+  /** `null`: levels stay as they are. */
+  readonly levels: LevelSettings | null;
   listsOf(queue: string): readonly string[];
   /** Each row as it is written. */
   readonly onRow: (row: JournalRow) => void;

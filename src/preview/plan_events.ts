@@ -56,7 +56,7 @@ export function eventsOf(
     readonly clock: SteppedClock;
   },
 ): Recurring[] {
-  const { fromMs, untilMs, past = null } = planning;
+  const { fromMs, untilMs, levels, past = null } = planning;
   const looking = followerLooks(fromMs);
   const ended: Ending[] = [];
   const notes = [...past?.notes ?? []];
@@ -68,7 +68,7 @@ export function eventsOf(
     return mine;
   };
   const looks = levelLooks(planning, { now, journal, alone });
-  let lookMs = past === null ? fromMs + FIRST_LOOK_MS : Infinity;
+  let lookMs = levels === null ? Infinity : fromMs + FIRST_LOOK_MS;
   let look: Promise<void> = Promise.resolve();
   const { signal } = new AbortController();
   const noticedMs = (atMs: number) => past === null ? looking.after(atMs) : atMs;
@@ -107,7 +107,7 @@ export function eventsOf(
       run() {
         lookMs = Infinity;
         return look = looks().then(() => {
-          lookMs = clock.wallMs() + planning.levels.everyMs;
+          lookMs = clock.wallMs() + (levels?.everyMs ?? Infinity);
         });
       },
     },
@@ -157,7 +157,7 @@ function levelLooks(
     ...{ server, clock, log: QUIET, writer, listsOf },
     sensors: memorySensors(journal.store),
     gauges: { consumers: () => Promise.resolve(null) },
-  }, () => levels.queues);
+  }, () => levels?.queues ?? {});
   return () => watch.look();
 }
 

@@ -1,0 +1,109 @@
+import { after, before, describe, it } from "@std/testing/bdd";
+import assert from "node:assert/strict";
+import { plan } from "../../src/commands/plan.ts";
+import type { PlanCommandOptions } from "../../src/commands/plan.ts";
+import { UsageError } from "../../src/errors.ts";
+import { keptShell } from "../support/shell.ts";
+import { SEVEN_OFF } from "../support/stage.ts";
+
+const YAML = `version: 1
+tasks:
+  shop.a: { task: shop.a, queue: "q<b>&", every: 5, overlap: skip }
+  shop.b: { task: shop.b, queue: other, crontab: "*/20 * * * *", jitter: 30s, importance: deferrable, pressure: enforce }
+`;
+const FROM = "2026-01-05T14:00:00Z";
+
+describe("plan()", () => {
+  let directory = "";
+  before(async () => {
+    directory = await Deno.makeTempDir({ prefix: "beat-plan-" });
+    await Deno.writeTextFile(`${directory}/beat.yaml`, YAML);
+    const other = YAML.replace("every: 5", "every: 10").replace("jitter: 30s", "jitter: 60s");
+    await Deno.writeTextFile(`${directory}/other.yaml`, other);
+  });
+  after(() => Deno.remove(directory, { recursive: true }));
+
+  async function printed(options: PlanCommandOptions) {
+    const broker = "redis://127.0.0.1:1/0";
+    const env = { ...SEVEN_OFF, CELERY_BROKER_URL: broker, BEAT_CONFIG: `${directory}/beat.yaml` };
+    const shell = keptShell({ env });
+    const code = await plan({ from: FROM, hours: "1", ...options }, shell);
+    return { code, ...shell.said };
+  }
+
+  it("states what it assumes, counts what fires often, and draws each minute", async () => {
+    const { code, out } = await printed({});
+    assert.equal(code, 0);
+    assert.match(out, /^assumed: from 2026-01-05T14:00:00.000Z to 2026-01-05T15:00:00.000Z$/m);
+    assert.match(out, /^assumed: begins from nothing, each task anew: Redis does not answer$/m);
+    assert.match(out, /^assumed: queue other: .*shop\.b 1 s \(not measured\)$/m);
+    assert.match(out, /^2026-01-05T14 \(the hour\) +shop\.a +q<b>& +719 published$/m);
+    assert.match(out, /^2026-01-05T14:20:00\.000Z +shop\.b +other +held until/m);
+    assert.match(out, /peak 12 in the minute of 2026-01-05T14:01:00Z: shop\.a 12$/m);
+  });
+
+  it("gives every row to programs", async () => {
+    const json = JSON.parse((await printed({ json: true })).out);
+    const published = json.rows.filter(({ type }: { type: string }) => type === "fire.published");
+    assert.equal(published.length, 719 + 2);
+    assert.equal(json.queues.other.peak, 1);
+    const { out, err } = await printed({ format: "csv", task: ["shop.b"] });
+    const [head, ...lines] = out.trimEnd().split("\n");
+    assert.equal(head, "at,type,task,queue,from,due,count,text");
+    assert.equal(lines.length, 4);
+    assert.match(err, /^from 2026-01-05/);
+  });
+
+  it("follows what is assumed of workers and levels", async () => {
+    const slow = ["task.shop.a.run=12s", "level.queue:other=paused"];
+    const { out } = await printed({ assume: slow, explain: true });
+    assert.match(out, /240 published, 479 skipped by overlap|published.*skipped by overlap/);
+    assert.match(out, /queue:other is paused/);
+    assert.match(out, /shop\.b +other +.*2 held by pressure/);
+    const one = await printed({ assume: ["queue.q<b>&.consumers=1", "queue.q<b>&.depth=40"] });
+    assert.match(one.out, /queue q<b>&: 40 waiting, 1 run at a time/);
+  });
+
+  it("tells two schedules apart, and ends with 3", async () => {
+    const same = await printed({ diff: `${directory}/beat.yaml` });
+    assert.deepEqual([same.code, /0 due times differ/.test(same.out)], [0, true]);
+    const { code, out } = await printed({ diff: `${directory}/other.yaml` });
+    assert.equal(code, 3);
+    assert.match(out, /^- shop\.a .*\n {4}published\n {4}→ nothing$/m);
+    assert.match(out, /^~ shop\.b /m);
+  });
+
+  it("makes a page that needs nothing else, and escapes what it shows", async () => {
+    const { out } = await printed({ format: "html" });
+    assert.match(out, /^<!doctype html>/);
+    assert.doesNotMatch(out, /(src|href)=|url\(|@import|<script/);
+    assert.ok(out.includes("q&lt;b&gt;&amp;") && !out.includes("q<b>"));
+    assert.match(out, /<text [^>]*>shop\.a<\/text>/);
+  });
+
+  it("says what jitter is worth", async () => {
+    const { out } = await printed({ figures: true });
+    assert.match(out, /^queue peak, other: 1 a second with jitter, 1 without$/m);
+    assert.match(out, /^off-session fires saved: 0 of 721/m);
+  });
+
+  const wrong: readonly [PlanCommandOptions, RegExp][] = [
+    [{ hours: "0" }, /`--hours` to be from 0 to/],
+    [{ hours: "many" }, /got "many"/],
+    [{ format: "pdf" }, /`--format` to be table, json, csv, html/],
+    [{ task: ["none"] }, /`--task` to name a task that is on/],
+    [{ queue: ["none"] }, /`--queue` to be one of other, q<b>&/],
+    [{ assume: ["queue.none.depth=3"] }, /`--assume` to be queue\.QUEUE\.depth=N/],
+    [{ assume: ["queue.other.depth=-3"] }, /a whole number from 0/],
+    [{ assume: ["task.shop.a.run=fast"] }, /to end with a duration/],
+  ];
+  for (const [options, message] of wrong) {
+    it(`refuses ${JSON.stringify(options)}`, async () => {
+      await assert.rejects(printed(options), (error: Error) => {
+        assert.ok(error instanceof UsageError);
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  }
+});
