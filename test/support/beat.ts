@@ -10,9 +10,10 @@ export interface BeatOptions {
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const PROJECT = new URL("../../deno.json", import.meta.url).pathname;
 
-/** As narrow as looking needs. */
+/** As narrow as looking needs; the doctor tries the archive. */
 const PERMISSIONS = [
   ...["--no-prompt", "--allow-env", "--allow-read", "--allow-net", "--allow-sys=hostname"],
+  "--allow-write=.beat",
 ];
 
 /** Program and arguments of a Beat. */
