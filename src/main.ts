@@ -156,6 +156,7 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .option("--task <name>", "this task alone; may be repeated", collect)
     .option("--tolerance <duration>", "how late still counts as on time (1s)")
     .option("--verify", "also compare the whole journal with the cursors and open fires")
+    .option("--figures", "also queue peaks, time-outs, fires saved, and how critical tasks fared")
     .option("--json", "as JSON")
     .action((options) =>
       choose(async (shell) => (await import("./commands/audit.ts")).audit(options, shell))

@@ -2,6 +2,7 @@
 
 import { auditOf } from "../audit/audit.ts";
 import type { Audit } from "../audit/audit.ts";
+import { figuresOf } from "../audit/figures.ts";
 import type { AuditOptions } from "../audit/ledger.ts";
 import type { Sighting } from "../audit/outside.ts";
 import { noteOutside, QUEUE_MAX, sightingOf } from "../audit/outside.ts";
@@ -10,6 +11,7 @@ import { listOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
 import { BeatError, EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
+import type { JournalRow } from "../event.ts";
 import type { Journal, Loaded } from "../ports.ts";
 import { keysOf } from "../redis/keys.ts";
 import type { Gone } from "../redis/read.ts";
@@ -17,6 +19,7 @@ import { goneRows } from "../redis/read.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import type { AuditReading } from "./audit_reading.ts";
 import { auditReading } from "./audit_reading.ts";
+import { figuresObject, printFigures } from "./audit_figures.ts";
 import { auditObject } from "./audit_object.ts";
 import { printAudit } from "./audit_text.ts";
 import type { OpenedJournal } from "./open_journal.ts";
@@ -32,6 +35,7 @@ export interface AuditCommandOptions {
   readonly task?: readonly string[];
   readonly tolerance?: string;
   readonly verify?: boolean;
+  readonly figures?: boolean;
   readonly json?: boolean;
 }
 
@@ -60,14 +64,27 @@ export async function audit(options: AuditCommandOptions, shell: Shell): Promise
       isShowingAll: options.verify === true,
       sights: sighting.sights,
     }, source.seed);
-    await readAll(source, reading, { held, progress: progressOf(shell, source.rows) });
+    const figures = options.figures === true ? figuresOf(window) : null;
+    const both = figures === null ? reading : {
+      ...reading,
+      take(row: JournalRow) {
+        figures.take(row);
+        reading.take(row);
+      },
+    };
+    await readAll(source, both, { held, progress: progressOf(shell, source.rows) });
     noteDeleted(reading, gone);
     checkTasks(options.task ?? [], reading, opened);
     noteOutside(reading.ledger, sighting, namespace);
     const report = reading.close(nowMs);
     const shown = { report, sighting, isVerified: options.verify === true };
-    if (options.json) shell.out(`${JSON.stringify(auditObject(shown), null, 2)}\n`);
-    else printAudit(shown, shell);
+    if (options.json) {
+      const more = figures === null ? {} : { figures: figuresObject(figures, report) };
+      shell.out(`${JSON.stringify({ ...auditObject(shown), ...more }, null, 2)}\n`);
+    } else {
+      printAudit(shown, shell);
+      if (figures !== null) printFigures(figures, report, shell);
+    }
     return report.findings.length > 0 ? EXIT.finding : EXIT.ok;
   } finally {
     opened.close();

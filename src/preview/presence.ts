@@ -75,12 +75,15 @@ export function presence(): Presence {
 
   /** What waits behind a fire that is held is not late, nor is that fire itself. */
   function noteLook({ type, task, dueMs, decidedMs: atMs, detail }: JournalRow): void {
-    if (dueMs === null) return;
     const before = decided.get(task);
-    decided.set(task, { atMs, dueMs });
-    const isFirst = type !== "task.dropped" && detail.notBeforeMs === undefined &&
-      before !== undefined && before.dueMs < dueMs && before.atMs <= dueMs;
-    if (isFirst && atMs > dueMs) late.push({ fromMs: dueMs, lookMs: atMs });
+    if (dueMs === null) return;
+    const isLetGo = type === "task.dropped" && detail.by === "catchup";
+    // What is decided with what was let go is as late as that.
+    if (!isLetGo) decided.set(task, { atMs, dueMs });
+    const isFirst = detail.notBeforeMs === undefined && (isLetGo || type !== "task.dropped");
+    const fromMs = isLetGo ? Number(detail.fromMs) : dueMs;
+    const isFree = before !== undefined && before.dueMs < fromMs && before.atMs <= fromMs;
+    if (isFirst && isFree && atMs > fromMs) late.push({ fromMs, lookMs: atMs });
   }
 
   function medianOf(task: string): number {

