@@ -40,7 +40,7 @@ const DECLARES: ReadonlySet<string> = new Set(["task.known", "task.changed"]);
 
 /** @param seed what the rows before the first came to */
 export function pastOf(seed: SnapshotState | null): Past {
-  let fold = foldOf(seed === null ? {} : seedOf(seed));
+  const fold = foldOf(seed === null ? {} : seedOf(seed));
   const facts = pastFacts(seed);
   const declared = new Map<string, ReadyTask | null>();
   const runs = new Map<string, PastRun>();
@@ -51,11 +51,6 @@ export function pastOf(seed: SnapshotState | null): Past {
 
   function takeTerm({ type, fence, decidedMs, detail }: JournalRow): void {
     if (type === "term.ended" && term !== null) term = { ...term, endedMs: decidedMs };
-    if (type === "term.history_lost") {
-      fold = foldOf();
-      facts.forget();
-      declared.clear();
-    }
     if (type !== "term.started") return;
     // Skips without rows are forgotten by who comes next.
     runs.clear();

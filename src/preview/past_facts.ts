@@ -26,8 +26,6 @@ export interface Change {
 
 export interface PastFacts {
   take(row: JournalRow, folded: Folded): void;
-  /** Everything was lost: whoever leads next starts from nothing. */
-  forget(): void;
   /** Changes at or after `sinceMs` that a decision about a task could rest on, oldest first. */
   changes(task: string, sinceMs: number): readonly Change[];
   /** As `changes`, and of them the ends of the task's own fires. */
@@ -88,7 +86,7 @@ export function pastFacts(
       [levelCursor(key), { dueMs: sinceMs, revision: level }] as const
     ),
   );
-  let noteChanges: NoteChange[] = [];
+  const noteChanges: NoteChange[] = [];
   let newest = 0;
 
   function lineOf(task: string): Line {
@@ -136,11 +134,6 @@ export function pastFacts(
       }
       const note = noteIn(row, notes);
       if (note !== null) setNote(note.name, note.cursor, row.decidedMs);
-    },
-    forget() {
-      lines.clear();
-      notes = new Map();
-      noteChanges = [];
     },
     changes(task, sinceMs) {
       const own = lines.get(task)?.changes ?? [];

@@ -56,10 +56,9 @@ export function undecidedBook(
       else if (row.type === "task.changed" && row.dueMs !== null) {
         // Where it is due as before, its cursor stays, and nothing lies in between.
         note(row.task, row.dueMs, "changed", past);
-      } else if (row.type === "term.history_lost") {
-        for (const task of past.declared.keys()) {
-          note(task, recordedMs(row), "history lost", past);
-        }
+      } else if (row.type === "task.known" && row.dueMs !== null) {
+        // Its cursor was gone: rows that declared it before are those of a history that was lost.
+        note(row.task, row.dueMs, "history lost", past);
       }
     },
     close(nowMs, past) {

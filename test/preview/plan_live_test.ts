@@ -25,7 +25,7 @@ import { drawPoliced } from "../support/policed_shop.ts";
 import { TRANSPORT } from "../sim/replica.ts";
 
 const SEED = Number(Deno.env.get("PLAN_SEED") ?? 1);
-const RUNS = Number(Deno.env.get("PLAN_RUNS") ?? 8);
+const RUNS = Number(Deno.env.get("PLAN_RUNS") ?? 5);
 const DURATION_MS = 900_000;
 const NAMES = ["a.each", "b.cron", "c.local", "d.slow", "e.once"];
 

@@ -12,7 +12,14 @@ export function runSafely(plan: Plan): Outcome {
   } catch (error) {
     const what = error instanceof Error ? error.stack ?? error.message : String(error);
     const finding = { invariant: "world", what, step: -1, atMs: 0 };
-    return { findings: [finding], steps: 0, traceHash: 0, story: () => [], counts: {} };
+    return {
+      findings: [finding],
+      steps: 0,
+      traceHash: 0,
+      story: () => [],
+      counts: {},
+      rows: () => [],
+    };
   }
 }
 

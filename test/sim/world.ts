@@ -8,6 +8,8 @@ import { checkEnd } from "./endings.ts";
 import { applyFault, heal } from "./faults.ts";
 import { ether } from "./hints.ts";
 import type { Ether } from "./hints.ts";
+import type { JournalRow } from "../../src/event.ts";
+import { compareIds } from "../../src/event.ts";
 import type { Log } from "../../src/log.ts";
 import type { Machine } from "./machine.ts";
 import { machineOf } from "./machine.ts";
@@ -73,6 +75,8 @@ export interface Outcome {
   readonly traceHash: number;
   story(): string[];
   readonly counts: Readonly<Record<string, number>>;
+  /** The history that survived. */
+  rows(): JournalRow[];
 }
 
 /** Ends at the first finding. */
@@ -91,6 +95,10 @@ export function runPlan(plan: Plan): Outcome {
     traceHash: world.traceHash(),
     story: world.story,
     counts: countRows(world.account),
+    rows: () =>
+      world.account.rows.filter(({ isLost }) => !isLost)
+        .map((row) => ({ ...row, version: 1 }))
+        .sort((one, other) => compareIds(one.id, other.id)),
   };
 }
 
