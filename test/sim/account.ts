@@ -4,6 +4,7 @@ import type { Books, CursorBook, FireBook } from "./books.ts";
 import {
   definitionText,
   emptyBooks,
+  listOf,
   moveCursor,
   moveFire,
   movePause,
@@ -17,6 +18,7 @@ import type { LedgerRow, Push } from "./ledger.ts";
 import type { PlannedTask } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
 import { whyNotClosed } from "./closing_rule.ts";
+import { isWanted, wantedFires } from "./wanted_rule.ts";
 import type { Crew } from "./workers.ts";
 
 /** A row of a term or an order is about no task. */
@@ -35,6 +37,8 @@ export interface Account {
   take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
   /** Rows of which `isThere` says so are in the history, and no others. */
   cut(isThere: (row: LedgerRow) => boolean, store: Store): void;
+  /** A person's request stands in the stream as `entryId`. */
+  asked(requestId: string, entryId: string): void;
   /** A cursor was deleted by hand. */
   forget(task: string, serverMs: number): void;
   /** The server's time at each such deletion. */
@@ -54,6 +58,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
   const rows: LedgerRow[] = [];
   const declared = new Map<string, PlannedTask[]>();
   const editions = new Map<string, Edition>();
+  const wanted = wantedFires();
   const forgotten = new Map<string, number>();
   let writes = 0;
   let books = emptyBooks();
@@ -63,7 +68,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
   let isBehind = false;
 
   const editionOf = (task: string, revision: string) => editions.get(`${task} ${revision}`);
-  const { takeDecided, takeDropped, pushed, taskIds } = decisionsOf({
+  const { takeDecided, takeDropped, takePush, pushed, taskIds } = decisionsOf({
     ...{ namespace, sep, report, editionOf },
     isReopened: (fire) => closedOnce.has(fire),
     stand: () => ({ books, isBehind }),
@@ -99,6 +104,18 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     moveCursor(books, row);
   }
 
+  function takeWanted(row: LedgerRow, push: Push | undefined): void {
+    const fire = `${row.task}@${row.dueMs}`;
+    const wrong = wanted.whyNot(row);
+    if (wrong !== null) report("I1", `${fire}: ${wrong}`);
+    const planned = declared.get(row.task.slice(0, row.task.indexOf("+")))?.[0];
+    if (planned === undefined) report("I4", `${fire} is of no task`);
+    else if (push !== undefined && push.list !== listOf(planned, sep)) {
+      report("I2", `${fire} went to ${push.list}`);
+    }
+    if (push !== undefined) takePush(fire, push);
+  }
+
   function takeFire(row: LedgerRow, store: Store): void {
     const name = `${row.task}@${row.dueMs}`;
     const fire = books.fires.get(name);
@@ -125,6 +142,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       case "task.dropped":
         return takeDropped(row, store);
       case "fire.published":
+        return isWanted(row) ? takeWanted(row, push) : takeDecided(row, push, store);
       case "fire.delayed":
       case "fire.skipped":
         return takeDecided(row, push, store);
@@ -213,6 +231,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
         if (hash?.type !== "hash" || !hash.fields.has(task)) books.cursors.delete(task);
       }
     },
+    asked: wanted.asked,
     forgotten,
     forget(task, serverMs) {
       forgotten.set(task, serverMs);

@@ -30,6 +30,8 @@ export interface Decisions {
   /** A row about one due time: published, held or skipped. */
   takeDecided(row: LedgerRow, push: Push | undefined, store: Store): void;
   takeDropped(row: LedgerRow, store: Store): void;
+  /** A message of `fire`, whoever wanted it. */
+  takePush(fire: string, push: Push): void;
   /** Every push of a fire, in any history. */
   readonly pushed: ReadonlyMap<string, readonly Push[]>;
   readonly taskIds: ReadonlySet<string>;
@@ -174,7 +176,7 @@ export function decisionsOf(parts: DecisionParts): Decisions {
     moveCursor(stand().books, row);
   }
 
-  return { takeDecided, takeDropped, pushed, taskIds };
+  return { takeDecided, takeDropped, takePush, pushed, taskIds };
 }
 
 /** A held fire whose task is over: retired, or due at other times. */

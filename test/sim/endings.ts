@@ -2,6 +2,7 @@
 
 import { instantsOf } from "./instants.ts";
 import { whyOpen } from "./open_rule.ts";
+import { wrongAnswers } from "./wanted_rule.ts";
 import type { World } from "./world.ts";
 
 /** Each due time is decided so soon after it. Milliseconds. */
@@ -20,6 +21,7 @@ export function checkEnd(world: World): void {
   checkPunctual(world);
   checkClosed(world);
   checkExecutions(world);
+  for (const what of wrongAnswers(world)) world.report("I4", what);
 }
 
 /** I9. */

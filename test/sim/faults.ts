@@ -167,23 +167,34 @@ function applyToPeople(world: World, fault: Fault): void {
         world.reloadAll();
       });
       return world.reloadAll();
-    case "order":
-      order(world, "pause", fault);
-      timeline.at(timeline.now() + fault.forMs, () => order(world, "resume", fault));
+    case "order": {
+      const { task, atMs } = fault;
+      ask(world, { kind: "pause", id: `pause-${atMs}`, task });
+      timeline.at(timeline.now() + fault.forMs, () => {
+        ask(world, { kind: "resume", id: `resume-${atMs}`, task });
+      });
       return;
+    }
+    case "trigger": {
+      const { task, atMs, againMs } = fault;
+      const request = { kind: "trigger", id: `trigger-${atMs}`, task, isObeying: false };
+      ask(world, request);
+      if (againMs !== null) timeline.at(timeline.now() + againMs, () => ask(world, request));
+      return;
+    }
     case "worker":
       return crew.misbehave(fault.worker, fault.habit, fault.forMs);
   }
 }
 
-/** As `beat pause` and `beat resume` write it; where Redis does not take it, nobody hears of it. */
-function order(
-  { redis }: World,
-  kind: "pause" | "resume",
-  { task, atMs }: { readonly task: string | null; readonly atMs: number },
+/** As Beat's commands write it; where Redis does not take it, nobody hears of it. */
+function ask(
+  { redis, account }: World,
+  request: { readonly kind: string; readonly id: string; readonly task: string | null },
 ): void {
-  const request = { v: 1, id: `${kind}-${Math.round(atMs)}`, who: "ops", note: "", kind, task };
-  redis.execute(["XADD", "beat:requests", "*", "q", JSON.stringify(request)]);
+  const text = JSON.stringify({ v: 1, who: "ops", note: "", ...request });
+  const entryId = redis.execute(["XADD", "beat:requests", "*", "q", text]);
+  if (typeof entryId === "string") account.asked(request.id, entryId);
 }
 
 /** From here on nothing is wrong any more. Clocks of machines stay as they are: Redis' clock decides. */

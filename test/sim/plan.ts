@@ -53,6 +53,8 @@ export type Trouble =
   | { readonly kind: "poison"; readonly how: "unreadable" | "bad_trigger" }
   /** A person pauses a task, or all (`null`), and resumes it later. */
   | { readonly kind: "order"; readonly task: string | null; readonly forMs: number }
+  /** A person wants a task fired now; `againMs` later, if at all, asks the same once more. */
+  | { readonly kind: "trigger"; readonly task: string; readonly againMs: number | null }
   | { readonly kind: "herd"; readonly tasks: readonly PlannedTask[] }
   | {
     readonly kind: "worker";
@@ -99,7 +101,7 @@ export const KINDS: readonly Kind[] = [
   ...["slow", "reset", "dark", "redis_restart", "failover", "refuse", "redis_clock"] as const,
   ...["script_flush", "lease_deleted", "flushall", "trim", "wrong_type", "hints_lost"] as const,
   ...["cursor_deleted", "held"] as const,
-  ...["edit", "remove", "poison", "herd", "worker", "order"] as const,
+  ...["edit", "remove", "poison", "herd", "worker", "order", "trigger"] as const,
 ];
 
 /** How long everything has to come right. */
@@ -225,6 +227,12 @@ function drawTrouble(kind: Kind, draws: Draws, plan: Plan, zones: readonly strin
       const task = draw.chance(0.75) ? draw.pick(plan.tasks).name : null;
       return { kind, task, forMs: draw.pick([2_000, 20_000, 90_000]) };
     }
+    case "trigger":
+      return {
+        kind,
+        task: draw.pick(plan.tasks).name,
+        againMs: draw.pick([null, 0, 700, 9_000, 60_000]),
+      };
     case "worker":
       return {
         kind,

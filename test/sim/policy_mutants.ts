@@ -128,4 +128,23 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     "fire.trigger.next(baseMs) ?? Infinity,",
     "Infinity,",
   ),
+  mutant(
+    "a request that is asked again is done again",
+    "src/lead/take_up.ts",
+    "const known = slotOf(ring, id);",
+    "const known = slotOf(ring, `${id}?`);",
+  ),
+  mutant(
+    "a trigger is answered, and fires nothing",
+    "src/asked/wanted_run.ts",
+    "const problem = settled === 0 ? fireOrProblem(sheet, counter, ready, request) : null;",
+    "const problem = settled === 1 ? fireOrProblem(sheet, counter, ready, request) : null;",
+  ),
+  mutant(
+    "requests of the last second only are looked for",
+    "src/lead/heed.ts",
+    "await requests.after(ringOf(now.world.cursors).lastId, ENTRIES_MAX);",
+    "(await requests.after(ringOf(now.world.cursors).lastId, ENTRIES_MAX))\n" +
+      "        .filter(({ id }) => Number(id.split('-')[0]) > parts.server.nowMs() - 1_000);",
+  ),
 ];

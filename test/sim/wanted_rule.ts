@@ -1,0 +1,69 @@
+/** Fires that people asked for: each was asked for, goes out once, and every request has an answer. */
+
+import type { LedgerRow } from "./ledger.ts";
+import type { World } from "./world.ts";
+
+export interface Wanted {
+  /** A request stands in the stream as `entryId`. */
+  asked(requestId: string, entryId: string): void;
+  /** Why the row of a wanted fire must not be; `null` where it may. */
+  whyNot(row: LedgerRow): string | null;
+}
+
+export function isWanted({ task }: Pick<LedgerRow, "task">): boolean {
+  return task.includes("+");
+}
+
+export function wantedFires(): Wanted {
+  const entries = new Map<string, string[]>();
+  /** By name, the fires that went out under it, in any history. */
+  const sent = new Map<string, LedgerRow[]>();
+  return {
+    asked(requestId, entryId) {
+      entries.set(requestId, [...entries.get(requestId) ?? [], entryId]);
+    },
+    whyNot(row) {
+      const requestId = row.task.slice(row.task.indexOf("+") + 1);
+      const known = entries.get(requestId);
+      if (known === undefined) return "nobody asked for it";
+      if (!known.some((id) => Number(id.split("-")[0]) === row.dueMs)) {
+        return `it was asked for as ${known.join(" and ")}`;
+      }
+      const before = sent.get(row.task) ?? [];
+      sent.set(row.task, [...before, row]);
+      const other = before.find(({ isLost }) => !isLost);
+      return other === undefined ? null : `it went out before, as ${other.id}`;
+    },
+  };
+}
+
+/** How long a leader may take for it. Milliseconds. */
+const ANSWERED_WITHIN_MS = 10_000;
+
+/** Requests of the surviving stream that have no answer; and answers that say what is not so. */
+export function wrongAnswers({ redis, account }: World): string[] {
+  const stream = redis.store.keys.get("beat:requests");
+  if (stream?.type !== "stream") return [];
+  const standing = account.rows.filter(({ isLost }) => !isLost);
+  const answers = Map.groupBy(
+    standing.filter(({ type }) => type === "control.answered"),
+    ({ detail }) => String(detail.request),
+  );
+  const names = new Set(
+    standing.filter((row) => row.type === "fire.published" && isWanted(row)).map(({ task }) =>
+      task
+    ),
+  );
+  return stream.entries.flatMap(({ ms, id, fields }) => {
+    if (ms > redis.nowMs() - ANSWERED_WITHIN_MS) return [];
+    const request = JSON.parse(fields[1]!) as { id: string; kind: string; task: string | null };
+    const given = answers.get(request.id) ?? [];
+    if (given.length === 0) return [`${request.id}, entry ${id}, has no answer`];
+    const isDone = given.some(({ detail }) => detail.result === "done");
+    const isThere = names.has(`${request.task}+${request.id}`);
+    if (request.kind !== "trigger" || isDone === isThere) return [];
+    return [
+      `${request.id} is ${isDone ? "" : "not "}done, and its fire is ${isThere ? "" : "not "}there`,
+    ];
+  });
+}
