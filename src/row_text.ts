@@ -13,10 +13,23 @@ const WIRE: Partial<Record<EventType, string>> = {
   "fire.finished": "f",
   "fire.expired": "x",
 };
-const FROM_WIRE = new Map(Object.entries(WIRE).map(([type, wire]) => [wire, type]));
+/** Short names, and the types that they stand for. */
+export const FROM_WIRE: ReadonlyMap<string, string> = new Map(
+  Object.entries(WIRE).map(([type, wire]) => [wire, type]),
+);
 
 /** The fields of every row, in this order; equal sets compress in the stream's nodes. */
 export const ROW_FIELDS = ["v", "t", "k", "d", "m", "f", "p"] as const;
+
+/**
+ * A row in a line of text, for DuckDB: behind its id the values of these fields as they stand in the
+ * stream, {@link VALUE_END} between them. Of a row whose type is not empty, whose numbers are digits,
+ * whose payload is empty or in braces, and that has no control character in a value.
+ */
+export const LINE_FIELDS = ["t", "k", "d", "m", "f", "p"] as const;
+
+/** A control character, so that hardly a value has it in itself. */
+export const VALUE_END = 0x1f;
 
 /** What `m` is counted from: the due time where there is one, so that it is a small number. */
 function decidedBase(dueMs: number | null): number {
@@ -67,13 +80,8 @@ export function decodeRow(id: string, fields: readonly string[]): JournalRow | s
   return rowFrom(id, { v, t, k, d, m, f, p });
 }
 
-/** The type that a wire name stands for. */
-export function typeOf(wire: string): string {
-  return FROM_WIRE.get(wire) ?? wire;
-}
-
 /** Whether the names are those of {@link ROW_FIELDS}, in their order, and no others. */
-export function hasRowFields(fields: readonly string[]): boolean {
+function hasRowFields(fields: readonly string[]): boolean {
   return fields.length === 2 * ROW_FIELDS.length &&
     fields[0] === "v" && fields[2] === "t" && fields[4] === "k" && fields[6] === "d" &&
     fields[8] === "m" && fields[10] === "f" && fields[12] === "p";
@@ -92,7 +100,7 @@ function rowFrom(
   if (!areWhole) return `expected whole numbers in v, d, m and f, got ${v}, ${d}, ${m}, ${f}`;
   const detail = p === "" ? {} : parsePayload(p);
   if (detail === null) return `expected a JSON object in p, got ${p}`;
-  return { id, version, type: typeOf(t), task: k, dueMs, decidedMs, fence, detail };
+  return { id, version, type: FROM_WIRE.get(t) ?? t, task: k, dueMs, decidedMs, fence, detail };
 }
 
 function parsePayload(text: string): Record<string, unknown> | null {

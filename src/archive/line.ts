@@ -1,8 +1,6 @@
 /** A row as a line of a segment: one JSON object, complete and in plain words, for any program to read. */
 
 import type { JournalRow } from "../event.ts";
-import { decodeRow } from "../event.ts";
-import { hasRowFields, typeOf } from "../row_text.ts";
 
 /** An entry of the journal that is no row. */
 export interface ForeignEntry {
@@ -16,52 +14,6 @@ export function lineOf({ id, version, type, task, dueMs, decidedMs, fence, detai
   const rest = { decided_ms: decidedMs, fence, detail };
   return JSON.stringify({ id, v: version, type, task, ...due, ...rest });
 }
-
-/**
- * An entry of the stream as a line, without a look into its payload: a million of them are written
- * before DuckDB can be asked. What is no JSON there, it passes over.
- */
-export function lineOfEntry(id: string, fields: readonly string[]): string {
-  if (hasRowFields(fields)) {
-    const [, v, , t, , k, , d, , m, , f, , p] = fields as FieldsOfRow;
-    if (isWhole(v) && (d === "" || isWhole(d)) && isWhole(m) && isWhole(f) && isObject(p)) {
-      const due = d === "" ? "" : `,"due_ms":${d}`;
-      const decided = d === "" ? m : Number(m) + Number(d);
-      return `{"id":"${id}","v":${v},"type":${quoted(typeOf(t))},"task":${quoted(k)}${due},` +
-        `"decided_ms":${decided},"fence":${f},"detail":${p === "" ? "{}" : p}}`;
-    }
-  }
-  const row = decodeRow(id, fields);
-  return typeof row === "string" ? foreignLine({ id, why: row }) : lineOf(row);
-}
-
-type FieldsOfRow = readonly [
-  ...[v: string, string, t: string, string, k: string, string, d: string, string],
-  ...[m: string, string, f: string, string, p: string, string],
-];
-
-/** Fifteen digits are whole in any program. */
-function isWhole(text: string): boolean {
-  return /^(0|-?[1-9]\d{0,14})$/.test(text);
-}
-
-function isObject(payload: string): boolean {
-  return payload === "" || (payload.startsWith("{") && payload.endsWith("}"));
-}
-
-const quotedTexts = new Map<string, string>();
-
-/** Names of tasks and types are few. */
-function quoted(text: string): string {
-  let known = quotedTexts.get(text);
-  if (known === undefined) {
-    known = JSON.stringify(text);
-    if (quotedTexts.size < QUOTED_MAX) quotedTexts.set(text, known);
-  }
-  return known;
-}
-
-const QUOTED_MAX = 50_000;
 
 export function foreignLine({ id, why }: ForeignEntry): string {
   return JSON.stringify({ id, foreign: why });

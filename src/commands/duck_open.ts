@@ -23,7 +23,7 @@ export async function withDuck<T>(
     const progress = progressOf(shell, (await opened.hot.extent()).rows);
     const files = await journalFiles(opened, span, progress);
     try {
-      duck = await openDuck(files.paths, { ...span, isDoubled: files.isDoubled });
+      duck = await openDuck(files, { ...span, isDoubled: files.isDoubled });
     } finally {
       progress.done();
       await files.remove();

@@ -1,9 +1,12 @@
-/** All rows as files for DuckDB: the segments as they are, and what is in Redis in one more. */
+/** All rows as files for DuckDB: the segments as they are, and what is in Redis in a few more. */
 
-import { lineOfEntry } from "../archive/line.ts";
+import { foreignLine, lineOf } from "../archive/line.ts";
 import { segmentName } from "../archive/segments.ts";
-import { compareIds } from "../event.ts";
-import type { Segment } from "../ports.ts";
+import { compareIds, decodeRow } from "../event.ts";
+import type { ReadRange, Segment } from "../ports.ts";
+import type { RowBytes } from "../redis/row_bytes.ts";
+import type { RowFiles } from "../sql/tables.ts";
+import { DECLARING } from "../sql/tables.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import type { Progress } from "./progress.ts";
 
@@ -13,8 +16,7 @@ export interface Span {
   readonly untilMs: number | null;
 }
 
-export interface JournalFiles {
-  readonly paths: readonly string[];
+export interface JournalFiles extends RowFiles {
   /** A row may be in more than one of them. */
   readonly isDoubled: boolean;
   /** Removes what was made for this. */
@@ -31,56 +33,66 @@ export async function journalFiles(
   progress: Progress,
 ): Promise<JournalFiles> {
   await Deno.mkdir(OWN_DIR, { recursive: true });
-  const path = await Deno.makeTempFile({ dir: OWN_DIR, prefix: "rows-", suffix: ".ndjson" });
-  const remove = () => Deno.remove(path);
+  const dir = await Deno.makeTempDir({ dir: OWN_DIR, prefix: "rows-" });
+  const remove = () => Deno.remove(dir, { recursive: true });
   try {
     const before = await archive.list();
-    await writeHot(hot, path, { ...span, afterId: before.at(-1)?.lastId ?? null }, progress);
+    const range = hotRange(span, before.at(-1)?.lastId ?? null);
+    const { lines, others, copies } = await writeHot(hot, dir, range, progress);
     // What went to the archive meanwhile is there twice; nothing is there never.
     const segments = (await archive.list()).filter((each) => isWithin(each, span));
     const isDoubled = segments.length > before.length || overlaps(segments);
-    return {
-      paths: [...segments.map((each) => `${archiveDir}/${segmentName(each)}`), path],
-      isDoubled,
-      remove,
-    };
+    const segmentPaths = segments.map((each) => `${archiveDir}/${segmentName(each)}`);
+    return { segments: [...segmentPaths, others], lines, copies, isDoubled, remove };
   } catch (error) {
     await remove();
     throw error;
   }
 }
 
-/** Rows are many: what is written at once. Characters. */
-const CHUNK_MIN = 1 << 20;
+/** Rows that the archive had are not read again. */
+function hotRange({ sinceMs, untilMs }: Span, archivedId: string | null): ReadRange {
+  const isSince = sinceMs !== null &&
+    (archivedId === null || compareIds(archivedId, `${sinceMs}-0`) < 0);
+  const from = isSince ? String(sinceMs) : archivedId === null ? "-" : `(${archivedId}`;
+  return { from, to: untilMs === null ? "+" : String(untilMs) };
+}
 
+/** @returns paths */
 async function writeHot(
   hot: OpenedJournal["hot"],
-  path: string,
-  { sinceMs, untilMs, afterId }: Span & { afterId: string | null },
+  dir: string,
+  range: ReadRange,
   progress: Progress,
-): Promise<void> {
-  using file = await Deno.open(path, { write: true });
-  const encoder = new TextEncoder();
-  let text = "";
-  const write = async () => {
-    let bytes = encoder.encode(text);
-    while (bytes.length > 0) bytes = bytes.subarray(await file.write(bytes));
-    text = "";
+): Promise<{ readonly lines: string; readonly others: string; readonly copies: string }> {
+  const paths = {
+    lines: `${dir}/lines`,
+    others: `${dir}/others.ndjson`,
+    copies: `${dir}/copies.ndjson`,
   };
-  const range = {
-    from: sinceMs === null ? "-" : String(sinceMs),
-    to: untilMs === null ? "+" : String(untilMs),
-  };
-  for await (const entries of hot.entries(range)) {
-    progress.add(entries.length);
-    const isOld = afterId !== null && entries.length > 0 &&
-      compareIds(entries[0]![0], afterId) <= 0;
-    for (const [id, fields] of entries) {
-      if (!isOld || compareIds(id, afterId) > 0) text += `${lineOfEntry(id, fields)}\n`;
-    }
-    if (text.length >= CHUNK_MIN) await write();
+  using lines = await Deno.create(paths.lines);
+  using others = await Deno.create(paths.others);
+  using copies = await Deno.create(paths.copies);
+  for await (const page of hot.bytes(range, DECLARING)) {
+    progress.add(page.count);
+    writeAll(lines, page.lines);
+    writeAll(others, linesOf(page.others));
+    writeAll(copies, linesOf(page.copies));
   }
-  await write();
+  return paths;
+}
+
+function linesOf(entries: RowBytes["others"]): Uint8Array {
+  const lines = entries.map(([id, fields]) => {
+    const row = decodeRow(id, fields);
+    return `${typeof row === "string" ? foreignLine({ id, why: row }) : lineOf(row)}\n`;
+  });
+  return new TextEncoder().encode(lines.join(""));
+}
+
+/** Nothing else is to be done meanwhile. */
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }
 
 function isWithin({ firstId, lastId }: Segment, { sinceMs, untilMs }: Span): boolean {

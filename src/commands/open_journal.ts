@@ -13,8 +13,9 @@ import type { Keys } from "../redis/keys.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
 import { peekingJournal } from "../redis/peek.ts";
-import { readEntries, readPages } from "../redis/bulk_read.ts";
+import { readBytes, readPages } from "../redis/bulk_read.ts";
 import { firstRowId, readEpoch } from "../redis/read.ts";
+import type { RowBytes } from "../redis/row_bytes.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import type { Shell } from "./shell.ts";
 
@@ -30,8 +31,8 @@ type OnForeign = (id: string, why: string) => void;
 export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload" | "extent"> {
   firstId(): Promise<string | null>;
   pages(range: ReadRange, onForeign?: OnForeign): AsyncIterable<readonly JournalRow[]>;
-  /** Ids, and names and values in turn. */
-  entries(range: ReadRange): AsyncIterable<readonly [id: string, fields: readonly string[]][]>;
+  /** Rows as bytes, and as entries, too, those of the types `copied`. */
+  bytes(range: ReadRange, copied: ReadonlySet<string>): AsyncIterable<RowBytes>;
 }
 
 export interface OpenedJournal {
@@ -75,7 +76,7 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     ...stream,
     firstId: () => firstRowId(client, keys),
     pages: (range, onForeign) => readPages(client, keys, range, onForeign),
-    entries: (range) => readEntries(client, keys, range),
+    bytes: (range, copied) => readBytes(client, keys, range, copied),
   };
   const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {
     client.disconnect();

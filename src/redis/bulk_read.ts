@@ -8,6 +8,8 @@ import { ask, untilReady } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import { entryParser } from "./entry_parser.ts";
 import type { Keys } from "./keys.ts";
+import type { RowBytes } from "./row_bytes.ts";
+import { rowBytesParser } from "./row_bytes.ts";
 
 const PAGE_ROWS = 1_000;
 
@@ -31,29 +33,52 @@ export async function* readPages(
   onForeign?: (id: string, why: string) => void,
 ): AsyncGenerator<JournalRow[]> {
   const names = flatNames();
-  for await (const page of readEntries(client, keys, range)) yield rowsIn(page, names, onForeign);
+  const endOf = (page: Entry[]) => ({ count: page.length, lastId: page.at(-1)?.[0] ?? "" });
+  for await (const page of answers(client, keys, range, entryParser(), endOf)) {
+    yield rowsIn(page, names, onForeign);
+  }
 }
 
-/** As {@link readPages}, entries as they stand. */
-export async function* readEntries(
+/**
+ * As {@link readPages}, rows as bytes.
+ * @param copied types that are wanted as entries, too
+ */
+export function readBytes(
+  client: Redis,
+  keys: Keys,
+  range: ReadRange,
+  copied: ReadonlySet<string>,
+): AsyncGenerator<RowBytes> {
+  return answers(client, keys, range, rowBytesParser(copied), (page) => page);
+}
+
+interface Parser<Page> {
+  push(bytes: Uint8Array): Page | null;
+}
+
+/** @param endOf how many entries a page has, and the id of the last */
+async function* answers<Page>(
   client: Redis,
   { journal }: Keys,
   { from, to }: ReadRange,
-): AsyncGenerator<Entry[]> {
+  parser: Parser<Page>,
+  endOf: (page: Page) => { readonly count: number; readonly lastId: string },
+): AsyncGenerator<Page> {
   const line = client.duplicate({ retryStrategy: () => null, lazyConnect: false });
   line.on("error", () => {});
   try {
     await untilReady(line, AbortSignal.timeout(PATIENCE_MS));
-    const pageFrom = pagesOver(line);
+    const pageFrom = pagesOver(line, parser);
     const wanted = (start: string) => {
       const page = ask(client, () => pageFrom(["XRANGE", journal, start, to]));
       page.catch(() => {}); // It is awaited later, or never when the reader has seen enough.
       return page;
     };
-    let coming: Promise<Entry[]> | null = wanted(from);
+    let coming: Promise<Page> | null = wanted(from);
     while (coming !== null) {
-      const page: Entry[] = await coming;
-      coming = page.length < PAGE_ROWS ? null : wanted(`(${page.at(-1)![0]}`);
+      const page: Page = await coming;
+      const { count, lastId } = endOf(page);
+      coming = count < PAGE_ROWS ? null : wanted(`(${lastId}`);
       yield page;
     }
   } finally {
@@ -90,9 +115,11 @@ function flatNames(): (name: string) => string {
 }
 
 /** Asks on the socket of a ready connection, past its client. One question at a time. */
-function pagesOver(line: Redis): (range: readonly string[]) => Promise<Entry[]> {
+function pagesOver<Page>(
+  line: Redis,
+  parser: Parser<Page>,
+): (range: readonly string[]) => Promise<Page> {
   const { stream } = line;
-  const parser = entryParser();
   stream.removeAllListeners("data");
   return (range) =>
     new Promise((resolve, reject) => {

@@ -16,6 +16,7 @@ import { needs } from "../support/needs.ts";
 import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
 import { openFiresIn } from "../support/retained.ts";
+import { sqlBeat } from "../support/sql_beat.ts";
 
 const { describe, it } = needs("redis");
 
@@ -116,16 +117,7 @@ describe("a journal whose old rows are in files", () => {
   });
 
   it("answers in SQL, and is written out", async () => {
-    const sql = async (...args: string[]) => {
-      const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        // Paths of a permission set are seen from where deno.json is.
-        args: [...SQL, "--allow-write=.beat", MAIN, ...args],
-        cwd,
-        env: env(),
-      }).output();
-      const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-      return { success, out: out!, err: err! };
-    };
+    const sql = (...args: string[]) => sqlBeat(args, { cwd, env: env() });
     const count = "select count(*) as n, count(distinct id) as ids from journal where type like";
     const counted = await sql("audit", "sql", "--json", `${count} 'fire.%'`);
     assert.ok(counted.success, counted.err);
@@ -156,10 +148,6 @@ describe("a journal whose old rows are in files", () => {
     assert.match(without.err, /deno task sql/);
   });
 });
-
-const PROJECT = new URL("../../deno.json", import.meta.url).pathname;
-const SQL = ["run", "-q", "--no-prompt", "--config", PROJECT, "-P=sql"];
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
 /** Types as the stream has them. */
 const FIRE = /^(fire\..*|[ptafx])$/;

@@ -11,6 +11,7 @@ import { readPages } from "../../src/redis/bulk_read.ts";
 import { entryParser } from "../../src/redis/entry_parser.ts";
 import { keysOf } from "../../src/redis/keys.ts";
 import { readRows } from "../../src/redis/read.ts";
+import { answerOf } from "../support/redis_answer.ts";
 import type { RedisServer } from "../support/redis_server.ts";
 import { startRedis } from "../support/redis_server.ts";
 
@@ -71,7 +72,7 @@ describe("entryParser()", () => {
     fc.assert(fc.property(answers, fc.array(fc.nat({ max: 40 })), (wanted, sizes) => {
       const parser = entryParser();
       const got = wanted.map((answer) => {
-        let bytes = Buffer.from(encoded(answer));
+        let bytes = Buffer.from(answerOf(answer));
         for (const size of sizes) {
           const piece = bytes.subarray(0, Math.min(size, bytes.length - 1));
           assert.equal(parser.push(piece), null);
@@ -88,14 +89,6 @@ describe("entryParser()", () => {
     assert.throws(() => entryParser().push(Buffer.from("-ERR no\r\n")), { message: "ERR no" });
   });
 });
-
-function encoded(entries: readonly [string, string[]][]): string {
-  const text = (value: string) => `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
-  return `*${entries.length}\r\n` +
-    entries.map(([id, fields]) =>
-      `*2\r\n${text(id)}*${fields.length}\r\n${fields.map(text).join("")}`
-    ).join("");
-}
 
 function newTold() {
   const rows: JournalRow[] = [];
