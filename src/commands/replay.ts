@@ -33,6 +33,8 @@ export interface ReplayCommandOptions {
 }
 
 const FROM_DEFAULT = "24h";
+/** What came due so shortly ago may be under way. Milliseconds. */
+const UNDER_WAY_MS = 5_000;
 
 /** @throws {UsageError | JournalUnavailableError | ConfigError | ArchiveError} */
 export async function replay(options: ReplayCommandOptions, shell: Shell): Promise<number> {
@@ -104,7 +106,7 @@ async function showReplay(
   }, source.seed);
   const read = await readUntil(source, untilMs, { take: run.take, shell });
   checkTasks(options.task ?? [], run.past.cursors, run.past.declared);
-  const replayed = run.close(Math.min(options.nowMs, untilMs - 1));
+  const replayed = run.close(Math.min(options.nowMs - UNDER_WAY_MS, untilMs - 1));
   const shown = { ...replayed, ...read, seed: source.seed, isTrimmed: source.isTrimmed };
   if (json) shell.out(`${JSON.stringify(replayedObject(shown, kept, options), null, 2)}\n`);
   else printReplayed(shown, options, shell);
