@@ -2,6 +2,7 @@
 
 import { instantsOf } from "./instants.ts";
 import { whyOpen } from "./open_rule.ts";
+import type { PlannedTask } from "./schedule.ts";
 import { wrongAnswers } from "./wanted_rule.ts";
 import type { World } from "./world.ts";
 
@@ -42,7 +43,7 @@ function checkDecided({ file, account, redis, report }: World): void {
     if (cursor === undefined) {
       // One that was deleted by hand is missed when its task is due the next time.
       const missedMs = account.forgotten.get(planned.name) ?? -Infinity;
-      if (lastMs !== null && lastMs > missedMs + MISSED_WITHIN_MS) {
+      if (lastMs !== null && lastMs > missedMs + MISSED_WITHIN_MS && !isQuiet(account, planned)) {
         report("I9", `${planned.name} is not known`);
       }
       continue;
@@ -53,6 +54,12 @@ function checkDecided({ file, account, redis, report }: World): void {
   for (const task of account.cursors.keys()) {
     if (!file.tasks.has(task)) report("I9", `${task} is not declared, and still runs`);
   }
+}
+
+/** Of a task that is held or skipped nothing is written for long, so nobody asks for its cursor. */
+function isQuiet({ books }: World["account"], { name }: PlannedTask): boolean {
+  const last = books.last.get(name);
+  return last !== undefined && ["fire.delayed", "fire.skipped", "task.dropped"].includes(last.type);
 }
 
 /** I10. What was held is late from when it might go out; behind one that is held, others wait. */
