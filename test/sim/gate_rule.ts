@@ -41,9 +41,9 @@ export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
   });
   const said = saidBy(row);
   if (isSame(ruling, said)) {
-    return said.kind === "wait" && row.detail.cause !== running[0] && !parts.isBehind
-      ? `it waits for ${row.detail.cause}, and ${running[0]} runs`
-      : null;
+    const waitsForOther = said.kind === "wait" && row.detail.cause !== running[0] &&
+      !parts.isBehind && !hasJustEnded(row, parts);
+    return waitsForOther ? `it waits for ${row.detail.cause}, and ${running[0]} runs` : null;
   }
   if (parts.isBehind && said.kind !== "hold") return null;
   // An earlier fire may have ended while the row was under way.
