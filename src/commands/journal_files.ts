@@ -2,8 +2,8 @@
 
 import { foreignLine, lineOf } from "../archive/line.ts";
 import { segmentName } from "../archive/segments.ts";
-import { compareIds, decodeRow } from "../event.ts";
-import type { ReadRange, Segment } from "../ports.ts";
+import { compareIds, decodeRow, millisecondsOf } from "../event.ts";
+import type { JournalExtent, ReadRange, Segment } from "../ports.ts";
 import type { RowBytes } from "../redis/row_bytes.ts";
 import type { RowFiles } from "../sql/tables.ts";
 import { DECLARING } from "../sql/tables.ts";
@@ -37,38 +37,74 @@ export async function journalFiles(
   const remove = () => Deno.remove(dir, { recursive: true });
   try {
     const before = await archive.list();
-    const range = hotRange(span, before.at(-1)?.lastId ?? null);
-    const { lines, others, copies } = await writeHot(hot, dir, range, progress);
+    const wanted = { ...span, afterId: before.at(-1)?.lastId ?? null };
+    const hotFiles = await writeHot(hot, dir, wanted, progress);
     // What went to the archive meanwhile is there twice; nothing is there never.
     const segments = (await archive.list()).filter((each) => isWithin(each, span));
     const isDoubled = segments.length > before.length || overlaps(segments);
     const segmentPaths = segments.map((each) => `${archiveDir}/${segmentName(each)}`);
-    return { segments: [...segmentPaths, others], lines, copies, isDoubled, remove };
+    return {
+      segments: [...segmentPaths, ...hotFiles.map(({ others }) => others)],
+      lines: hotFiles.map(({ lines }) => lines),
+      copies: hotFiles.map(({ copies }) => copies),
+      ...{ isDoubled, remove },
+    };
   } catch (error) {
     await remove();
     throw error;
   }
 }
 
-/** Rows that the archive had are not read again. */
-function hotRange({ sinceMs, untilMs }: Span, archivedId: string | null): ReadRange {
-  const isSince = sinceMs !== null &&
-    (archivedId === null || compareIds(archivedId, `${sinceMs}-0`) < 0);
-  const from = isSince ? String(sinceMs) : archivedId === null ? "-" : `(${archivedId}`;
-  return { from, to: untilMs === null ? "+" : String(untilMs) };
+/** Paths of what was in a part of the stream. */
+interface HotFiles {
+  readonly lines: string;
+  readonly others: string;
+  readonly copies: string;
 }
 
-/** @returns paths */
+/** In two halves at once: Redis looks up rows of the one while those of the other are copied. */
 async function writeHot(
   hot: OpenedJournal["hot"],
   dir: string,
+  span: Span & { readonly afterId: string | null },
+  progress: Progress,
+): Promise<HotFiles[]> {
+  const ranges = halves(span, await hot.extent());
+  return await Promise.all(
+    ranges.map((range, at) => writeRange(hot, `${dir}/${at}`, range, progress)),
+  );
+}
+
+/** By time, as nothing tells where half of the rows are. Rows up to `afterId` are left out. */
+function halves(
+  { sinceMs, untilMs, afterId }: Span & { readonly afterId: string | null },
+  { firstId, lastId }: Pick<JournalExtent, "firstId" | "lastId">,
+): ReadRange[] {
+  const afterMs = afterId === null ? 0 : millisecondsOf(afterId);
+  const from = afterId !== null && afterMs >= (sinceMs ?? 0)
+    ? `(${afterId}`
+    : sinceMs === null
+    ? "-"
+    : String(sinceMs);
+  const to = untilMs === null ? "+" : String(untilMs);
+  if (firstId === null || lastId === null) return [{ from, to }];
+  const fromMs = Math.max(millisecondsOf(firstId), sinceMs ?? 0, afterMs);
+  const toMs = Math.min(millisecondsOf(lastId), untilMs ?? Infinity);
+  if (fromMs >= toMs) return [{ from, to }];
+  const middleMs = Math.floor((fromMs + toMs) / 2);
+  return [{ from, to: String(middleMs) }, { from: String(middleMs + 1), to }];
+}
+
+async function writeRange(
+  hot: OpenedJournal["hot"],
+  prefix: string,
   range: ReadRange,
   progress: Progress,
-): Promise<{ readonly lines: string; readonly others: string; readonly copies: string }> {
+): Promise<HotFiles> {
   const paths = {
-    lines: `${dir}/lines`,
-    others: `${dir}/others.ndjson`,
-    copies: `${dir}/copies.ndjson`,
+    lines: `${prefix}-lines`,
+    others: `${prefix}-others.ndjson`,
+    copies: `${prefix}-copies.ndjson`,
   };
   using lines = await Deno.create(paths.lines);
   using others = await Deno.create(paths.others);

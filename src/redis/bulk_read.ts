@@ -11,7 +11,8 @@ import type { Keys } from "./keys.ts";
 import type { RowBytes } from "./row_bytes.ts";
 import { rowBytesParser } from "./row_bytes.ts";
 
-const PAGE_ROWS = 1_000;
+/** Redis looks them up in about 2 ms, in which nobody else is served; smaller ones cost more in all. */
+const PAGE_ROWS = 2_000;
 
 /** Where the name of the task's field stands, as this build writes rows. */
 const TASK_FIELD = 2 * ROW_FIELDS.indexOf("k");

@@ -7,9 +7,9 @@ export interface RowFiles {
   /** NDJSON, plain or compressed (`archive/line.ts`). */
   readonly segments: readonly string[];
   /** Lines of values (`row_text.ts`). */
-  readonly lines: string;
-  /** What of `lines` is of a type in {@link DECLARING}, once more as NDJSON. */
-  readonly copies: string;
+  readonly lines: readonly string[];
+  /** NDJSON: what of `lines` is of a type in {@link DECLARING}, once more. */
+  readonly copies: readonly string[];
 }
 
 /** Which of the rows in the files are wanted. */
@@ -26,7 +26,7 @@ export const DECLARING: ReadonlySet<string> = new Set([
   ...["task.known", "task.changed", "journal.snapshot"],
 ]);
 
-/** Statements. What is in `lines` becomes a table once, as that is what takes the time. */
+/** Statements. The lines become a table once, as that is what takes the time. */
 export function tablesOf(
   { segments, lines, copies }: RowFiles,
   { sinceMs, untilMs, isDoubled }: Wanted,
@@ -39,7 +39,7 @@ export function tablesOf(
 
     create temp table declaring as
     ${each} from (
-      from segment_rows union all select *, ${ID_MS} from ${ndjsonRows([copies])}
+      from segment_rows union all select *, ${ID_MS} from ${ndjsonRows(copies)}
     ) where type in (${[...DECLARING].map(quoted).join(", ")});
 
     create temp table declared as
@@ -86,7 +86,7 @@ function ndjsonRows(paths: readonly string[]): string {
 }
 
 /** As {@link ndjsonRows}, what has a payload that is no JSON left out as there. */
-function lineRows(path: string): string {
+function lineRows(paths: readonly string[]): string {
   const types = [...FROM_WIRE].map(([short, type]) => `when ${quoted(short)} then ${quoted(type)}`);
   const columns = LINE_FIELDS.map((name) =>
     `${name}: '${NUMBERS.has(name) ? "BIGINT" : "VARCHAR"}'`
@@ -95,7 +95,9 @@ function lineRows(path: string): string {
     select id, case t ${types.join(" ")} else t end as type, coalesce(k, '') as task,
       d as due_ms, m + coalesce(d, 0) as decided_ms, f as fence,
       try_cast(coalesce(p, '{}') as json) as detail
-    from read_csv(${quoted(path)}, columns = { id: 'VARCHAR', ${columns.join(", ")} },
+    from read_csv([${paths.map(quoted).join(", ")}], columns = { id: 'VARCHAR', ${
+    columns.join(", ")
+  } },
       delim = ${quoted(String.fromCharCode(VALUE_END))}, new_line = '\\n', quote = '', escape = '',
       comment = '', header = false, auto_detect = false)
     where detail is not null
