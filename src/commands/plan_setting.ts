@@ -13,6 +13,7 @@ import type { Config } from "../settings.ts";
 import { openJournal } from "./open_journal.ts";
 import type { Assumed, Measured } from "./plan_assume.ts";
 import { assumptionsOf, measuredRuns, withLevels } from "./plan_assume.ts";
+import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
 import { instantText } from "./time_text.ts";
@@ -33,23 +34,30 @@ export interface PlanSetting {
   readonly seed: { readonly cursors: ReadonlyMap<string, Cursor>; readonly open: OpenFire[] };
   readonly assumed: Assumed;
   readonly words: readonly string[];
+  /** Where to show how far it has come. */
+  readonly shell: Pick<Shell, "err" | "isErrTerminal">;
 }
 
 /** Runs the core over the time of a plan. */
-export function planned(
-  { fromMs, untilMs, seed, assumed: { model, backlog, levels } }: PlanSetting,
+export async function planned(
+  { fromMs, untilMs, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
   config: Config,
   onRow: (row: JournalRow) => void,
 ): Promise<Planned> {
   const { transport } = config.settings;
-  return runPlan({
-    ...{ fromMs, untilMs, model, backlog, onRow },
+  const progress = progressOf(shell, 0);
+  const take = (row: JournalRow) => {
+    progress.add(1);
+    onRow(row);
+  };
+  return await runPlan({
+    ...{ fromMs, untilMs, model, backlog, onRow: take },
     // What is assumed stays so; else queues are measured as the model fills and drains them.
     levels: levels.size > 0 ? null : config.levels,
     roster: rosterOf(config.tasks, transport, "beat@plan"),
     seed: { ...seed, cursors: withLevels(seed.cursors, levels, fromMs) },
     listsOf: (queue) => listsOf(queue, transport),
-  });
+  }).finally(() => progress.done());
 }
 
 export async function settingOf(options: SettingOptions, shell: Shell): Promise<PlanSetting> {
@@ -67,7 +75,7 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
   const untilMs = fromMs + Math.round(hours * 3_600_000);
   const assumed = assumptionsOf(options.assume ?? [], config, measured);
   return {
-    ...{ config, fromMs, untilMs, assumed },
+    ...{ config, fromMs, untilMs, assumed, shell },
     seed: { cursors: loaded?.cursors ?? new Map(), open: [...loaded?.open ?? []] },
     words: [
       `from ${instantText(fromMs)} to ${instantText(untilMs)}`,
