@@ -94,6 +94,12 @@ describe("a Celery worker that goes away and comes back", () => {
     return new Set(lists.flat().map((text) => JSON.parse(text).headers["x-beat-fire-id"]));
   }
 
+  /** Fire ids of the messages that a worker has taken and not acknowledged. */
+  async function reserved(): Promise<Set<string>> {
+    const entries = await stage.client.hvals("unacked");
+    return new Set(entries.map((text) => JSON.parse(text)[0].headers["x-beat-fire-id"]));
+  }
+
   async function stories(): Promise<Map<string, Story>> {
     return storiesOf(await stage.journal.read(), await worker.runs());
   }
@@ -137,6 +143,9 @@ describe("a Celery worker that goes away and comes back", () => {
       return wanted.every((id) => finished.has(id) || expired.has(id));
     }, 20_000).catch(() => {}); // What is not, is a finding below.
     assert.equal(await beat.stop(), 143, beat.text());
+    // What a worker took in the instant in which it was cancelled stays with it until its visibility
+    // timeout, an hour: Beat sees it taken, and waits.
+    const isKept = await reserved();
     await worker.stop();
 
     const expiring = new Set(EXPIRING.map(({ name }) => name));
@@ -151,6 +160,7 @@ describe("a Celery worker that goes away and comes back", () => {
         return story.runs.length === 0 ? null : "expired, and yet it ran";
       }
       if (mustExpire.has(story.id)) return "it should have expired";
+      if (story.runs.length === 0 && text === "" && isKept.has(story.id)) return null;
       if (story.runs.length !== 1) return `expected one run, got ${story.runs.length}`;
       return text === "fire.acked,fire.finished success" ? null : `it ended as ${text}`;
     };
