@@ -8,6 +8,7 @@ import { EXIT, UsageError } from "../errors.ts";
 import type { MarketState } from "../triggers/calendar.ts";
 import { calendarOf } from "../triggers/calendar.ts";
 import { calendarDays, dayObject, printDays } from "./calendar_days.ts";
+import { membersOf, readQuestions } from "./questions.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor, tableLines } from "./table.ts";
 import { parseTimeOption } from "./time_option.ts";
@@ -36,7 +37,7 @@ export async function calendar(options: CalendarOptions, shell: Shell): Promise<
   const book = await loadCalendars(shell.env);
   const nowMs = systemClock.wallMs();
   if (options.stdin === true) {
-    const questions = readQuestions(await shell.readStdin());
+    const questions = readQuestions(await shell.readStdin(), "{mic, instant}");
     shell.out(`${JSON.stringify(questions.map((each) => answer(each, book, nowMs)))}\n`);
     return EXIT.ok;
   }
@@ -135,21 +136,6 @@ function calendarObject({ spec, name, aliases, officialThrough }: CalendarFile, 
   };
 }
 
-function readQuestions(text: string): unknown[] {
-  let questions: unknown;
-  try {
-    questions = JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`expected a JSON array on standard input: ${reason}`);
-  }
-  if (Array.isArray(questions)) return questions;
-  throw new UsageError(
-    "expected a JSON array of {mic, instant} on standard input, " +
-      `got ${questions === null ? "null" : typeof questions}`,
-  );
-}
-
 /** One wrong question does not spoil the answers to the others. */
 function answer(
   question: unknown,
@@ -157,10 +143,7 @@ function answer(
   nowMs: number,
 ): { open: boolean | null; error?: string } {
   try {
-    if (question === null || typeof question !== "object") {
-      throw new UsageError(`expected an object, got ${JSON.stringify(question)}`);
-    }
-    const { mic, instant }: Record<string, unknown> = { ...question };
+    const { mic, instant } = membersOf(question);
     if (typeof mic !== "string" || typeof instant !== "string") {
       throw new UsageError(
         `expected \`mic\` and \`instant\` to be texts, got ${JSON.stringify({ mic, instant })}`,

@@ -5,6 +5,7 @@ import { EXIT, TriggerError, UsageError } from "../errors.ts";
 import type { TriggerSpec } from "../task.ts";
 import { type Trigger, triggerOf } from "../triggers/mod.ts";
 import type { SessionReader } from "./next_session.ts";
+import { membersOf, readQuestions } from "./questions.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
 import { dueText } from "./time_text.ts";
@@ -28,6 +29,9 @@ export interface NextOptions {
   readonly json?: boolean | undefined;
 }
 
+/** What standard input holds an array of. */
+const QUESTION = "{expression, tz, start, count, dialect}";
+
 const COUNT_DEFAULT = 5;
 /** An answer is a list in memory; nobody reads more. */
 const COUNT_MAX = 100_000;
@@ -39,7 +43,7 @@ const COUNT_MAX = 100_000;
  */
 export async function next(options: NextOptions, shell: Shell): Promise<number> {
   if (options.stdin === true) {
-    const questions = readQuestions(await shell.readStdin());
+    const questions = readQuestions(await shell.readStdin(), QUESTION);
     const sessions = await sessionsFor(questions, shell);
     const answers = questions.map((question) => answer(question, sessions));
     shell.out(JSON.stringify(answers) + "\n");
@@ -79,30 +83,10 @@ async function sessionsFor(
   return isAsked ? (await import("./next_session.ts")).sessionReader(shell) : null;
 }
 
-function readQuestions(text: string): unknown[] {
-  let questions: unknown;
-  try {
-    questions = JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`expected a JSON array on standard input: ${reason}`);
-  }
-  if (!Array.isArray(questions)) {
-    throw new UsageError(
-      "expected a JSON array of {expression, tz, start, count, dialect} on standard input, " +
-        `got ${questions === null ? "null" : typeof questions}`,
-    );
-  }
-  return questions;
-}
-
 /** One wrong question does not spoil the answers to the others. */
 function answer(question: unknown, sessions: SessionReader | null): string[] | { error: string } {
   try {
-    if (question === null || typeof question !== "object") {
-      throw new UsageError(`expected an object, got ${JSON.stringify(question)}`);
-    }
-    const { expression, tz, start, count, dialect }: Record<string, unknown> = { ...question };
+    const { expression, tz, start, count, dialect } = membersOf(question);
     if (tz !== undefined && typeof tz !== "string") {
       throw new UsageError(`expected \`tz\` to be a zone's name, got ${JSON.stringify(tz)}`);
     }
