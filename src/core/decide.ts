@@ -1,6 +1,6 @@
 /** What is to be done about a task now: what it was holding, then what came due. Pure but for the world's notes. */
 
-import type { Cursor } from "../cursor.ts";
+import type { Cursor, Pending } from "../cursor.ts";
 import { levelCursor, openKey } from "../cursor.ts";
 import type { Level } from "../event.ts";
 import { catchUp } from "../policies/catchup.ts";
@@ -77,7 +77,7 @@ interface Desk {
 function settlePending(
   desk: Desk,
   { dueMs }: Cursor,
-  pending: NonNullable<Cursor["pending"]>,
+  pending: Pending,
 ): boolean {
   const { ready: { task, trigger }, world, chain } = desk;
   const newerMs = task.catchUp.policy === "all" ? null : trigger.next(dueMs);
@@ -90,11 +90,7 @@ function settlePending(
 }
 
 /** Asks the gate about one due time. @returns whether those after it may be looked at */
-function judge(
-  desk: Desk,
-  dueMs: number,
-  pending: Cursor["pending"] | null,
-): boolean {
+function judge(desk: Desk, dueMs: number, pending: Pending | null): boolean {
   const { ready: { gate, task, trigger }, chain, world } = desk;
   const heldMs = pending?.notBeforeMs ?? null;
   const decision: Decision = gate === null
@@ -111,7 +107,7 @@ function judge(
     case "delay":
     case "wait":
       flush(desk);
-      holdOne(desk, dueMs, { decision, pending: pending ?? null });
+      holdOne(desk, dueMs, { decision, pending });
       return false;
   }
 }
@@ -134,7 +130,7 @@ function holdOne(
   dueMs: number,
   { decision, pending }: {
     decision: Extract<Decision, { kind: "delay" | "wait" }>;
-    pending: Cursor["pending"] | null;
+    pending: Pending | null;
   },
 ): void {
   const { by, reason, facts } = decision;
@@ -150,7 +146,7 @@ function holdOne(
     ? { notBeforeMs: Math.max(decision.untilMs, chain.nowMs + 1), by }
     : { notBeforeMs: chain.nowMs, by: `${by}:${decision.cause}` };
   // A row only where what holds it, or until when, is another.
-  const isSame = pending !== null && pending?.by === next.by &&
+  const isSame = pending?.by === next.by &&
     (!isTimed || pending.notBeforeMs === next.notBeforeMs);
   if (!isSame) hold(chain, dueMs, { pending: next, detail });
   const againMs = isTimed ? next.notBeforeMs : decision.againMs;

@@ -80,16 +80,16 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
  * would otherwise go out late by the time that making it takes. Nothing, where the signal came first.
  */
 async function prepare(
-  batches: Iterator<readonly Step[]>,
+  batches: Iterator<readonly Step[], void>,
   { server, clock }: Tick,
   { asOfMs, signal }: { asOfMs: number; signal: AbortSignal },
-): Promise<readonly Step[][]> {
-  const prepared: Step[][] = [];
+): Promise<readonly (readonly Step[])[]> {
+  const prepared: (readonly Step[])[] = [];
   const isAhead = () => server.nowMs() < asOfMs && !signal.aborted;
   while (isAhead()) {
-    const { done, value } = batches.next();
-    if (done) break;
-    prepared.push(value as Step[]);
+    const next = batches.next();
+    if (next.done) break;
+    prepared.push(next.value);
   }
   while (isAhead()) await clock.sleep(asOfMs - server.nowMs(), signal);
   return server.nowMs() < asOfMs ? [] : prepared;
@@ -116,7 +116,7 @@ function* planBatches(
   { roster, world, server, agenda }: Tick,
   term: Term,
   { asOfMs, taken }: { asOfMs: number; taken: string[] },
-): Generator<readonly Step[]> {
+): Generator<readonly Step[], void> {
   const timeMs = () => Math.max(server.nowMs(), asOfMs);
   const share = shareOf(agenda.lineUp(server.nowMs()));
   let batch: Step[] = [];
