@@ -13,8 +13,7 @@ import { sloAfter } from "../levels/move.ts";
 import type { Count, Outcomes } from "../levels/outcomes.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../ports.ts";
-import type { Gauges } from "../level.ts";
-import type { Objective } from "../level.ts";
+import type { Gauges, Objective } from "../level.ts";
 import type { LevelWriter } from "./level_writer.ts";
 
 export interface ObjectiveWatchParts {

@@ -12,8 +12,7 @@ import type { QueueEstimate, QueueReading } from "../levels/queue.ts";
 import { estimate, remember, standOf } from "../levels/queue.ts";
 import type { Log } from "../log.ts";
 import type { Clock, QueueSample, Sensors } from "../ports.ts";
-import type { Gauges } from "../level.ts";
-import type { QueueMarks } from "../level.ts";
+import type { Gauges, QueueMarks } from "../level.ts";
 import type { LevelWriter } from "./level_writer.ts";
 
 /** Messages of each list that are read: enough to see one of Beat's among those of others. */

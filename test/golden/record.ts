@@ -1,7 +1,7 @@
 /**
  * Records the golden journal of this version: every kind of row, as this build writes it, and the
  * states that they come to. Run it once for a release, and not again for that version:
- * `deno run -P=test test/golden/record.ts`. There is no snapshot row: this version trims nothing.
+ * `deno run -P=test test/golden/record.ts`.
  */
 
 import project from "../../deno.json" with { type: "json" };
