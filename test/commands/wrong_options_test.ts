@@ -1,0 +1,52 @@
+/** Wrong values of options: each is refused before anything connects, with what was wanted and what came. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "@std/testing/bdd";
+import { backfill } from "../../src/commands/backfill.ts";
+import { journalExport } from "../../src/commands/journal_export.ts";
+import { pauseOrResume } from "../../src/commands/pause.ts";
+import { trigger } from "../../src/commands/trigger.ts";
+import { UsageError } from "../../src/errors.ts";
+import type { KeptShell } from "../support/shell.ts";
+import { keptShell } from "../support/shell.ts";
+
+const task = "report";
+
+const CASES: readonly [name: string, run: (shell: KeptShell) => Promise<number>, RegExp][] = [
+  ["a task's name", (shell) => trigger({ task: "a b" }, shell), /TASK to be the name .* got "a b"/],
+  ["--args", (shell) => trigger({ task, args: "[1" }, shell), /`--args` to be JSON, got \[1/],
+  ["--kwargs", (shell) => trigger({ task, kwargs: "x" }, shell), /`--kwargs` to be JSON, got x/],
+  ["--id", (shell) => trigger({ task, id: "a b" }, shell), /`--id` to be 1 to 64 .* got "a b"/],
+  ["--note", (shell) => trigger({ task, note: "a\nb" }, shell), /`--note` to be one line/],
+  ["--max", (shell) => backfill({ task, max: "none" }, shell), /`--max` .* got "none"/],
+  ["--rate", (shell) => backfill({ task, rate: "0" }, shell), /`--rate` .* above 0 .* got "0"/],
+  ["--rate", (shell) => backfill({ task, rate: "1e9" }, shell), /`--rate` .* at most .* got "1e9"/],
+  [
+    "--all",
+    (shell) => pauseOrResume({ kind: "pause", task, all: true }, shell),
+    /either TASK or `--all`/,
+  ],
+  ["no --note", (shell) => pauseOrResume({ kind: "pause", task }, shell), /`--note` to say why/],
+  [
+    "--format",
+    (shell) => journalExport({ format: "xml" }, shell),
+    /`--format` to be ndjson, csv, parquet, got "xml"/,
+  ],
+  [
+    "no --output",
+    (shell) => journalExport({ format: "parquet" }, shell),
+    /`--output` to name the Parquet file, got none/,
+  ],
+];
+
+describe("a wrong option", () => {
+  for (const [name, run, wanted] of CASES) {
+    it(`is refused: ${name} (${wanted.source})`, async () => {
+      await assert.rejects(run(keptShell()), (error) => {
+        assert.ok(error instanceof UsageError);
+        assert.match(error.message, wanted);
+        return true;
+      });
+    });
+  }
+});
