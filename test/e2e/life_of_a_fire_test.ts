@@ -14,7 +14,7 @@ import { keysOf } from "../../src/redis/keys.ts";
 import { redisLease } from "../../src/redis/lease.ts";
 import { redisSensors } from "../../src/redis/sensors.ts";
 import type { Task } from "../../src/task.ts";
-import { aLog, aReady, aWorld, publishSteps } from "../support/build.ts";
+import { aLog, aReady, aWorld, publishSteps, TRANSPORT } from "../support/build.ts";
 import type { CeleryWorker, CeleryWorkerOptions } from "../support/celery_worker.ts";
 import { startCelery } from "../support/celery_worker.ts";
 import { endpointAt } from "../support/endpoint.ts";
@@ -25,15 +25,6 @@ import { startRedis } from "../support/redis_server.ts";
 import { until } from "../support/until.ts";
 
 const { it } = needs("redis", "celery");
-const TRANSPORT = {
-  globalKeyPrefix: "",
-  sep: "\x06\x16",
-  prioritySteps: [0, 3, 6, 9],
-  visibilityTimeoutMs: 3_600_000,
-  unackedKey: "unacked",
-  unackedIndexKey: "unacked_index",
-  resultKeyPrefix: "",
-};
 const NAMESPACE = "beat-life";
 
 /** Takes office: the journal of the term that just began. */

@@ -8,23 +8,13 @@ import type { JournalRow } from "../../src/event.ts";
 import { policiesOf } from "../../src/policies/order.ts";
 import type { PolicySpecs, Task } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
-import { aTask, rowsOf, T0 } from "../support/build.ts";
+import { aTask, rowsOf, T0, TRANSPORT } from "../support/build.ts";
 import { localMs, specOf } from "../support/calendars.ts";
 import type { Desk } from "../support/desk.ts";
 import { aDesk } from "../support/desk.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const TRANSPORT = {
-  globalKeyPrefix: "",
-  sep: "\u0006\u0016",
-  prioritySteps: [0, 3, 6, 9],
-  visibilityTimeoutMs: HOUR,
-  unackedKey: "unacked",
-  unackedIndexKey: "unacked_index",
-  resultKeyPrefix: "",
-};
-
 /** New York trades from 09:30 to 16:00; the window is from 10:30 to 14:30 there. */
 const NEW_YORK: PolicySpecs = {
   ...NO_POLICIES,

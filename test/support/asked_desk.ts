@@ -9,19 +9,9 @@ import { heed } from "../../src/lead/heed.ts";
 import { memoryRequests } from "../../src/memory/requests.ts";
 import type { JournalRow } from "../../src/event.ts";
 import type { Task } from "../../src/task.ts";
-import { aLog, aTask, rowsOf } from "./build.ts";
+import { aLog, aTask, rowsOf, TRANSPORT } from "./build.ts";
 import { audited } from "./audited.ts";
 import { aDesk, TERM } from "./desk.ts";
-
-export const TRANSPORT = {
-  globalKeyPrefix: "",
-  sep: "\x06\x16",
-  prioritySteps: [0, 3, 6, 9],
-  visibilityTimeoutMs: 3_600_000,
-  unackedKey: "unacked",
-  unackedIndexKey: "unacked_index",
-  resultKeyPrefix: "",
-};
 
 const HEAD = { who: "ada@desk", note: "a test" };
 

@@ -13,12 +13,24 @@ import type { JournalRow, Row } from "../../src/event.ts";
 import { NO_ID } from "../../src/event.ts";
 import type { Log, LogFields } from "../../src/log.ts";
 import type { Journal, Step } from "../../src/ports.ts";
+import type { Transport } from "../../src/settings.ts";
 import type { Task } from "../../src/task.ts";
 import { NO_POLICIES, revisionOf } from "../../src/task.ts";
 import type { Trigger } from "../../src/triggers/mod.ts";
 
 /** 2026-01-01T00:00:00Z, a whole multiple of a day. Unix milliseconds. */
 export const T0 = Date.UTC(2026, 0, 1);
+
+/** Celery's own defaults. */
+export const TRANSPORT: Transport = {
+  globalKeyPrefix: "",
+  sep: "\x06\x16",
+  prioritySteps: [0, 3, 6, 9],
+  visibilityTimeoutMs: 3_600_000,
+  unackedKey: "unacked",
+  unackedIndexKey: "unacked_index",
+  resultKeyPrefix: "",
+};
 
 export function aTask(own: Partial<Task> = {}): Task {
   return {
