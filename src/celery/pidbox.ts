@@ -18,12 +18,12 @@ export const REPLY_BINDING = "_kombu.binding.reply.celery.pidbox";
 export const PIDBOX_BINDING = "_kombu.binding.celery.pidbox";
 
 /** The list of the answers, without the global key prefix. */
-export function replyList({ oid }: PidboxIds): string {
+export function replyList({ oid }: Pick<PidboxIds, "oid">): string {
   return `${oid}.reply.celery.pidbox`;
 }
 
 /** The member of {@link REPLY_BINDING}. @param sep Kombu's separator */
-export function replyMember(ids: PidboxIds, sep: string): string {
+export function replyMember(ids: Pick<PidboxIds, "oid">, sep: string): string {
   return `${ids.oid}${sep}${sep}${replyList(ids)}`;
 }
 
@@ -32,13 +32,16 @@ export function pidboxChannel(database: number): string {
   return `/${database}.celery.pidbox`;
 }
 
+/** Which queues a worker consumes, or what there is to tell of its process, its pool among it. */
+export type PidboxMethod = "active_queues" | "stats";
+
 /**
- * The question which queues a worker consumes.
+ * A question to all workers.
  * @param expiresMs workers do not answer after it, by their clocks. Unix milliseconds.
  */
-export function activeQueuesQuestion(ids: PidboxIds, expiresMs: number): string {
+export function questionText(method: PidboxMethod, ids: PidboxIds, expiresMs: number): string {
   const question = {
-    method: "active_queues",
+    method,
     arguments: {},
     destination: null,
     pattern: null,
@@ -61,20 +64,45 @@ export function activeQueuesQuestion(ids: PidboxIds, expiresMs: number): string 
   });
 }
 
-/** What one worker answered. */
+/** What workers have answered. */
 export interface WorkerQueues {
   /** The node name, as `io@host`. */
   readonly worker: string;
   readonly queues: readonly string[];
+  /** How many tasks it runs at a time; `null` where it was not asked, or did not tell. */
+  readonly hands: number | null;
 }
 
+/** What one answer tells. */
+export type WorkerAnswer =
+  & Pick<WorkerQueues, "worker">
+  & (Pick<WorkerQueues, "queues"> | Pick<WorkerQueues, "hands">);
+
 /** An element of the list of answers; `null` for what answers another question, or none. */
-export function decodeQueuesAnswer(text: string, { ticket }: PidboxIds): WorkerQueues | null {
+export function decodeAnswer(
+  text: string,
+  { ticket }: Pick<PidboxIds, "ticket">,
+): WorkerAnswer | null {
   const { headers, body, properties } = membersOf(parseJson(text));
   if (membersOf(headers)["ticket"] !== ticket || typeof body !== "string") return null;
   const decoded = bodyText(body, membersOf(properties)["body_encoding"]);
   const [answer] = Object.entries(membersOf(decoded === null ? null : parseJson(decoded)));
-  if (answer === undefined || !Array.isArray(answer[1])) return null;
-  const names = answer[1].map((queue) => membersOf(queue)["name"]);
-  return { worker: answer[0], queues: names.filter((name) => typeof name === "string") };
+  if (answer === undefined) return null;
+  const [worker, told] = answer;
+  if (Array.isArray(told)) {
+    const names = told.map((queue) => membersOf(queue)["name"]);
+    return { worker, queues: names.filter((name) => typeof name === "string") };
+  }
+  const hands = membersOf(membersOf(told)["pool"])["max-concurrency"];
+  return Number.isSafeInteger(hands) && Number(hands) > 0 ? { worker, hands: Number(hands) } : null;
+}
+
+/** The answers of each worker as one; of those that said which queues they consume. */
+export function workersIn(answers: readonly WorkerAnswer[]): WorkerQueues[] {
+  const hands = new Map(
+    answers.flatMap((each) => "hands" in each ? [[each.worker, each.hands]] : []),
+  );
+  return answers.flatMap((each) =>
+    "queues" in each ? [{ ...each, hands: hands.get(each.worker) ?? null }] : []
+  );
 }

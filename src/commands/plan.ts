@@ -8,6 +8,7 @@ import { outcomeDifferences, outcomesOf } from "../preview/outcomes.ts";
 import type { PlanRow } from "../preview/plan_table.ts";
 import { minuteBook, planLines, planRowOf } from "../preview/plan_table.ts";
 import type { Config } from "../settings.ts";
+import { factsObject } from "./plan_facts.ts";
 import { planFigures } from "./plan_figures.ts";
 import { planHtml } from "./plan_html.ts";
 import { CSV_HEAD, csvLine, rowObject } from "./plan_rows.ts";
@@ -94,7 +95,8 @@ async function show(
   const book = minuteBook();
   const rows: PlanRow[] = [];
   if (format === "json") {
-    shell.out(`{"assumptions":${JSON.stringify(words)},"rows":[`);
+    const model = factsObject(setting.assumed.facts);
+    shell.out(`{"assumptions":${JSON.stringify(words)},"model":${JSON.stringify(model)},"rows":[`);
     let comma = "\n";
     const out = (row: PlanRow) => {
       book.add(row);
@@ -156,7 +158,9 @@ async function showDiff(
   const found = outcomeDifferences(sides[0]!, sides[1]!)
     .filter(({ task }) => wanted?.has(task) ?? true);
   if (options.json === true) {
-    shell.out(`${JSON.stringify({ assumptions: setting.words, differences: found }, null, 2)}\n`);
+    const { words, assumed: { facts } } = setting;
+    const own = { assumptions: words, model: factsObject(facts), differences: found };
+    shell.out(`${JSON.stringify(own, null, 2)}\n`);
   } else {
     shell.out(`${setting.words.map((each) => `assumed: ${each}`).join("\n")}\n\n`);
     const paint = paintFor(shell);

@@ -1,90 +1,192 @@
-/** What a plan takes to be true of workers, queues and levels: measured, assumed by the user, or neither. */
+/** What a plan takes to be true of workers, queues and levels: assumed by the user, else measured. */
 
-import { listOf } from "../celery/message.ts";
+import type { WorkerQueues } from "../celery/pidbox.ts";
+import { listOf, listsOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
 import { levelCursor } from "../cursor.ts";
-import type { Cursor, OpenFire } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
 import { UsageError } from "../errors.ts";
-import { rowOf } from "../event.ts";
+import { queueKey, sloKey } from "../level.ts";
 import type { Planning } from "../preview/plan.ts";
 import type { WorkersModel } from "../preview/workers_model.ts";
 import type { Config } from "../settings.ts";
-import type { OpenedJournal } from "./open_journal.ts";
-import { spanText } from "./time_text.ts";
-
-/** Run times by task, from the newest finished fires. Milliseconds. */
-export type Measured = ReadonlyMap<string, number>;
+import type { HandsFact, LevelFact, PlanFacts, QueueFact, TaskFact } from "./plan_facts.ts";
+import type { Measured } from "./plan_measure.ts";
 
 export interface Assumed {
   readonly model: WorkersModel;
   readonly backlog: Planning["backlog"];
   readonly levels: ReadonlyMap<string, string>;
-  /** In words, each a line. */
-  readonly words: readonly string[];
+  readonly facts: PlanFacts;
+}
+
+/** What `--assume` says. */
+interface Said {
+  /** By task; milliseconds. */
+  readonly runs: Map<string, number>;
+  /** By queue. */
+  readonly queueRuns: Map<string, number>;
+  readonly hands: Map<string, number>;
+  readonly depths: Map<string, number>;
+  /** By key. */
+  readonly levels: Map<string, string>;
 }
 
 /** Of a fire of which nothing is known. Milliseconds. */
 const RUN_MS = 1_000;
-/** Rows from which run times are read, newest first. */
-const ROWS_MAX = 20_000;
 
 const QUEUE = /^queue\.(.+)\.(depth|consumers|run)=(.+)$/;
 const TASK = /^task\.(.+)\.run=(.+)$/;
 const LEVEL = /^level\.(.+)=(normal|slowed|paused)$/;
 
-/** @throws {UsageError} */
+/**
+ * @param cursors as the plan begins; `null` where nothing is known of now
+ * @throws {UsageError}
+ */
 export function assumptionsOf(
   texts: readonly string[],
-  { tasks, settings: { transport } }: Config,
+  config: Config,
   measured: Measured,
+  cursors: ReadonlyMap<string, Cursor> | null,
 ): Assumed {
-  const runs = new Map<string, number>();
-  const queueRuns = new Map<string, number>();
-  const hands = new Map<string, number>();
-  const backlog = new Map<string, { queue: string; count: number }>();
-  const levels = new Map<string, string>();
+  const said = saidIn(texts, config);
+  const queues = [...new Set(config.tasks.map(({ queue }) => queue))].sort();
+  const tasks = config.tasks.map(({ name, queue }) => taskFact(name, queue, said, measured));
+  const runs = new Map(tasks.map(({ task, runMs }) => [task, runMs]));
+  const otherMs = (queue: string) => said.queueRuns.get(queue) ?? RUN_MS;
+  return {
+    model: {
+      pools: poolsOf(said, measured),
+      runMs: ({ task }) => runs.get(task) ?? RUN_MS,
+      otherMs,
+    },
+    backlog: backlogOf(queues, said, measured, config),
+    levels: said.levels,
+    facts: {
+      queues: queues.map((queue) => queueFact(queue, said, measured, config)),
+      tasks,
+      levels: levelFacts(said, config, cursors),
+    },
+  };
+}
+
+function saidIn(texts: readonly string[], { tasks }: Config): Said {
+  const maps = { runs: new Map(), queueRuns: new Map(), hands: new Map(), depths: new Map() };
+  const said: Said = { ...maps, levels: new Map() };
   const queues = new Set(tasks.map(({ queue }) => queue));
   for (const text of texts) {
     const [, queue, what, value] = QUEUE.exec(text) ?? [];
     const [, task, run] = TASK.exec(text) ?? [];
     const [, key, level] = LEVEL.exec(text) ?? [];
-    if (key !== undefined) levels.set(key, level!);
+    if (key !== undefined) said.levels.set(key, level!);
     else if (task !== undefined && tasks.some(({ name }) => name === task)) {
-      runs.set(task, durationOf(text, run!));
+      said.runs.set(task, durationOf(text, run!));
     } else if (queue === undefined || !queues.has(queue)) throw unknown(text, queues);
-    else if (what === "run") queueRuns.set(queue, durationOf(text, value!));
-    else if (what === "consumers") hands.set(queue, countOf(text, value!, 1));
-    else {
-      const count = countOf(text, value!, 0);
-      backlog.set(listOf(queue, null, transport), { queue, count });
-    }
+    else if (what === "run") said.queueRuns.set(queue, durationOf(text, value!));
+    else if (what === "consumers") said.hands.set(queue, countOf(text, value!, 1));
+    else said.depths.set(queue, countOf(text, value!, 0));
   }
-  const taskQueue = new Map(tasks.map(({ name, queue }) => [name, queue]));
-  const runOf = (task: string) =>
-    runs.get(task) ?? measured.get(task) ?? queueRuns.get(taskQueue.get(task) ?? "") ?? RUN_MS;
+  return said;
+}
+
+function taskFact(task: string, queue: string, said: Said, { runs }: Measured): TaskFact {
+  const assumedMs = said.runs.get(task);
+  if (assumedMs !== undefined) return { task, queue, runMs: assumedMs, how: "assumed" };
+  const measuredMs = runs.get(task);
+  if (measuredMs !== undefined) return { task, queue, runMs: measuredMs, how: "measured" };
+  const queueMs = said.queueRuns.get(queue);
+  if (queueMs !== undefined) return { task, queue, runMs: queueMs, how: "assumed" };
+  return { task, queue, runMs: RUN_MS, how: "not measured" };
+}
+
+/** What is assumed of a queue takes it from the workers that were measured. */
+function poolsOf(said: Said, { workers }: Measured): WorkersModel["pools"] {
+  const answered = typeof workers === "string" ? [] : workers;
+  return [
+    ...[...said.hands].map(([queue, hands]) => ({ hands, queues: [queue] })),
+    ...answered.map(({ hands, queues }) => ({
+      hands: hands ?? Infinity,
+      queues: queues.filter((queue) => !said.hands.has(queue)),
+    })),
+  ];
+}
+
+function backlogOf(
+  queues: readonly string[],
+  { depths }: Said,
+  { others }: Measured,
+  { settings: { transport } }: Config,
+): Planning["backlog"] {
+  return new Map(queues.flatMap((queue) => {
+    const assumed = depths.get(queue);
+    if (assumed !== undefined) {
+      return [[listOf(queue, null, transport), { queue, count: assumed }] as const];
+    }
+    return listsOf(queue, transport).map((list) =>
+      [list, { queue, count: others?.get(list) ?? 0 }] as const
+    );
+  }));
+}
+
+function queueFact(queue: string, said: Said, measured: Measured, config: Config): QueueFact {
+  const assumed = said.depths.get(queue);
+  const counts = listsOf(queue, config.settings.transport)
+    .map((list) => measured.others?.get(list) ?? 0);
+  const runMs = said.queueRuns.get(queue);
   return {
-    model: {
-      hands: (queue) => hands.get(queue) ?? Infinity,
-      runMs: ({ task }: OpenFire) => runOf(task),
-      otherMs: (queue) => queueRuns.get(queue) ?? RUN_MS,
+    queue,
+    others: assumed !== undefined ? { count: assumed, how: "assumed" } : {
+      count: counts.reduce((sum, count) => sum + count, 0),
+      how: measured.others === null ? "not measured" : "measured",
     },
-    ...{ backlog, levels },
-    words: [
-      ...[...queues].sort().map((queue) => {
-        const own = tasks.filter((task) => task.queue === queue).map(({ name }) => {
-          const how = runs.has(name) ? "assumed" : measured.has(name) ? "measured" : "not measured";
-          return `${name} ${spanText(runOf(name))} (${how})`;
-        });
-        const depth = [...backlog.values()].find((each) => each.queue === queue)?.count ?? 0;
-        return `queue ${queue}: ${depth} waiting, ${
-          hands.has(queue) ? `${hands.get(queue)} run at a time` : "workers for all that comes"
-        }; run times: ${own.join(", ")}`;
-      }),
-      ...[...levels].map(([key, level]) =>
-        `${key} is ${level} throughout, and no queue is measured`
-      ),
-    ],
+    otherRun: { ms: runMs ?? RUN_MS, how: runMs === undefined ? "not measured" : "assumed" },
+    hands: handsFact(queue, said, measured),
   };
+}
+
+function handsFact(queue: string, said: Said, { workers }: Measured): HandsFact {
+  const nobody = { workers: [], sharedWith: [] };
+  const assumed = said.hands.get(queue);
+  if (assumed !== undefined) return { ...nobody, count: assumed, how: "assumed", why: null };
+  const all = { ...nobody, count: null, how: "not measured" } as const;
+  if (workers === "unasked") return { ...all, why: "not measured" };
+  if (workers === "refused") return { ...all, why: "Redis does not let this user ask workers" };
+  const own = workers.filter(({ queues }) => queues.includes(queue));
+  if (own.length === 0) return { ...all, why: whyNobody(workers) };
+  const silent = own.find(({ hands }) => hands === null);
+  if (silent !== undefined) {
+    return { ...all, why: `${silent.worker} does not tell how many it runs` };
+  }
+  const shared = new Set(own.flatMap(({ queues }) => queues));
+  return {
+    count: own.reduce((sum, { hands }) => sum + hands!, 0),
+    how: "measured",
+    workers: own.map(({ worker }) => worker).sort(),
+    sharedWith: [...shared].filter((name) => name !== queue && !said.hands.has(name)).sort(),
+    why: null,
+  };
+}
+
+function whyNobody(workers: readonly WorkerQueues[]): string {
+  return workers.length === 0 ? "no worker answered" : "no worker that answered consumes it";
+}
+
+/** Objectives stay as they are: a plan knows of no errors to come. */
+function levelFacts(
+  { levels: assumed }: Said,
+  { levels: { queues, objectives } }: Config,
+  cursors: ReadonlyMap<string, Cursor> | null,
+): LevelFact[] {
+  const isFixed = assumed.size > 0;
+  const now = (key: string) => cursors?.get(levelCursor(key))?.revision ?? "normal";
+  const how = cursors === null ? "not measured" : "measured";
+  return [
+    ...[...assumed].map(([key, level]) => ({ key, level, how: "assumed", isFixed } as const)),
+    ...objectives.map(({ name }) => sloKey(name))
+      .map((key) => ({ key, level: now(key), how, isFixed: true } as const)),
+    ...Object.keys(queues).map(queueKey).filter((key) => now(key) !== "normal")
+      .map((key) => ({ key, level: now(key), how, isFixed } as const)),
+  ].filter(({ key, how }) => how === "assumed" || !assumed.has(key));
 }
 
 /** The seed with the levels that are assumed. */
@@ -96,21 +198,6 @@ export function withLevels(
   const all = new Map(cursors);
   for (const [key, revision] of levels) all.set(levelCursor(key), { dueMs: fromMs, revision });
   return all;
-}
-
-/** Medians of what the newest rows say. @throws {JournalUnavailableError} */
-export async function measuredRuns({ peek }: Pick<OpenedJournal, "peek">): Promise<Measured> {
-  const all = new Map<string, number[]>();
-  let rows = 0;
-  for await (const row of peek.readBack({ from: "-", to: "+" })) {
-    if (++rows > ROWS_MAX) break;
-    const runtimeMs = rowOf(row, "fire.finished")?.detail.runtimeMs;
-    if (runtimeMs !== undefined) all.set(row.task, [...all.get(row.task) ?? [], runtimeMs]);
-  }
-  return new Map([...all].map(([task, times]) => {
-    times.sort((one, other) => one - other);
-    return [task, times[Math.floor(times.length / 2)]!];
-  }));
 }
 
 function durationOf(text: string, value: string): number {

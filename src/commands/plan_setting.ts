@@ -11,8 +11,10 @@ import type { Planned } from "../preview/plan.ts";
 import { plan as runPlan } from "../preview/plan.ts";
 import type { Config } from "../settings.ts";
 import { openJournal } from "./open_journal.ts";
-import type { Assumed, Measured } from "./plan_assume.ts";
-import { assumptionsOf, measuredRuns, withLevels } from "./plan_assume.ts";
+import type { Assumed } from "./plan_assume.ts";
+import { assumptionsOf, withLevels } from "./plan_assume.ts";
+import { factWords } from "./plan_facts.ts";
+import { measure, NOTHING_MEASURED } from "./plan_measure.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
@@ -52,7 +54,7 @@ export async function planned(
   };
   return await runPlan({
     ...{ fromMs, untilMs, model, backlog, onRow: take },
-    // What is assumed stays so; else queues are measured as the model fills and drains them.
+    // What is assumed stays so; else levels follow the queues as the model fills and drains them.
     levels: levels.size > 0 ? null : config.levels,
     roster: rosterOf(config.tasks, transport, "beat@plan"),
     seed: { ...seed, cursors: withLevels(seed.cursors, levels, fromMs) },
@@ -73,7 +75,8 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
     ? nowMs
     : parseTimeOption("--from", options.from, nowMs);
   const untilMs = fromMs + Math.round(hours * 3_600_000);
-  const assumed = assumptionsOf(options.assume ?? [], config, measured);
+  const texts = options.assume ?? [];
+  const assumed = assumptionsOf(texts, config, measured, loaded?.cursors ?? null);
   return {
     ...{ config, fromMs, untilMs, assumed, shell },
     seed: { cursors: loaded?.cursors ?? new Map(), open: [...loaded?.open ?? []] },
@@ -81,19 +84,19 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
       `from ${instantText(fromMs)} to ${instantText(untilMs)}`,
       ...words,
       "one leader, never late; workers end each fire with success",
-      ...assumed.words,
+      ...factWords(assumed.facts),
     ],
   };
 }
 
 /** What Redis holds, where a broker is configured and answers. Of another time than now, the notes alone. */
 async function realState(isNow: boolean, shell: Shell) {
-  const nothing = { loaded: null, measured: new Map() as Measured };
+  const nothing = { loaded: null, measured: NOTHING_MEASURED };
   try {
     const opened = await openJournal(shell.env);
     try {
       const loaded = await opened.journal.load();
-      const measured = await measuredRuns(opened);
+      const measured = await measure(opened, isNow ? loaded.open : null);
       const own = { config: opened.config, measured };
       if (isNow) {
         const words = [`begins as Redis has it now: ${loaded.open.length} fires on their way`];

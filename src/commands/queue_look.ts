@@ -4,7 +4,6 @@ import type { QueueLook } from "../audit/cause.ts";
 import type { WorkerQueues } from "../celery/pidbox.ts";
 import { askWorkers } from "../redis/pidbox.ts";
 import { sensorsOver } from "../redis/sensors.ts";
-import type { Config } from "../settings.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 
 /** Messages looked at for the oldest of Beat's: others' messages say nothing of their age. */
@@ -46,20 +45,32 @@ export async function lookAtQueues(
 }
 
 /** The queues of every worker that answers in time; `null` where the user may not ask. */
-export async function workersOf(
-  { client, config: { settings } }: { client: Opened["client"]; config: Pick<Config, "settings"> },
+async function workersOf(
+  opened: Opened,
   queues: ReadonlySet<string>,
   waitMs: number,
 ): Promise<WorkerQueues[] | null> {
   if (queues.size === 0) return [];
-  return await askWorkers(client, {
-    database: settings.broker?.database ?? client.options.db ?? 0,
-    transport: settings.transport,
-    waitMs,
-    isEnough: (answers) => [...queues].every((queue) => consumersOf(answers, queue).length > 0),
-  });
+  const isEnough = (answers: readonly WorkerQueues[]) =>
+    [...queues].every((queue) => consumersOf(answers, queue).length > 0);
+  return await askWorkers(opened.client, { ...whereToAsk(opened), waitMs, isEnough });
 }
 
-export function consumersOf(answers: readonly WorkerQueues[], queue: string): string[] {
+/**
+ * Every worker that answers within `waitMs`, which it takes whole, because nobody knows how many there
+ * are; with the size of its pool. `null` where the user may not ask.
+ * @throws {JournalUnavailableError}
+ */
+export function allWorkers(opened: Opened, waitMs: number): Promise<WorkerQueues[] | null> {
+  const where = whereToAsk(opened);
+  return askWorkers(opened.client, { ...where, waitMs, asksHands: true, isEnough: () => false });
+}
+
+function whereToAsk({ client, config: { settings } }: Opened) {
+  const database = settings.broker?.database ?? client.options.db ?? 0;
+  return { database, transport: settings.transport };
+}
+
+function consumersOf(answers: readonly WorkerQueues[], queue: string): string[] {
   return answers.filter(({ queues }) => queues.includes(queue)).map(({ worker }) => worker);
 }

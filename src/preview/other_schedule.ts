@@ -77,11 +77,7 @@ export function otherSchedule(
       await plan({
         ...{ roster, fromMs: beginMs, untilMs: Math.min(untilMs, lastMs + 1), listsOf },
         seed: { cursors, open },
-        model: {
-          hands: () => Infinity,
-          runMs: there.runMs,
-          otherMs: () => 0,
-        },
+        model: { pools: [], runMs: there.runMs, otherMs: () => 0 },
         ...{ backlog: new Map(), levels: null },
         onRow: now.take,
         past: { lookMs: there.lookMs, notes },

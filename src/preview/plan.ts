@@ -17,7 +17,7 @@ import type { LevelSettings } from "../level.ts";
 import type { MemoryJournal } from "../memory/journal.ts";
 import { memoryJournal } from "../memory/journal.ts";
 import { pushMessage } from "../memory/store.ts";
-import type { WorkersModel } from "./workers_model.ts";
+import type { Crew, WorkersModel } from "./workers_model.ts";
 import { crewOf } from "./workers_model.ts";
 import type { Recurring } from "./plan_events.ts";
 import { eventsOf, nextOf, TERM } from "./plan_events.ts";
@@ -34,7 +34,7 @@ export interface Planning {
     readonly open: readonly OpenFire[];
   };
   readonly model: WorkersModel;
-  /** Messages that wait in lists at the start, by list. */
+  /** Messages of others that wait in lists at the start, by list. */
   readonly backlog: ReadonlyMap<string, { readonly queue: string; readonly count: number }>;
   /** `null`: levels stay as they are. */
   readonly levels: LevelSettings | null;
@@ -82,18 +82,13 @@ export async function plan(planning: Planning): Promise<Planned> {
   fillStore(journal, seed);
   const parts = { journal, clock, server: serverClock(clock) };
   const crew = crewOf(journal.store, model);
-  for (const [list, { queue, count }] of planning.backlog) crew.fill(list, queue, count);
   const opening = { owner: "plan", epoch: "plan", build: "plan", isHistoryLost: false };
   const now = (await openTerm(parts, roster, TERM, { ...opening, history: newHistory() }))!;
   const queueOf = (task: string) => roster.get(entryOf(task))?.task.queue ?? "";
   const pour = rowsOut(journal, planning.onRow, (open) => {
     crew.push(open, queueOf(open.task), serverMs());
   }, now);
-  for (const open of seed.open) {
-    // Its message is where it was; what it says does not matter here.
-    if (open.state !== "acked") pushMessage(journal.store, open.list, "{}");
-    crew.push(open, queueOf(open.task), fromMs);
-  }
+  beginWith(planning, { journal, crew, queueOf });
   pour();
   events.push(...eventsOf(planning, { now, journal, crew, clock }));
   for (let event = nextOf(events, clock); event !== null; event = nextOf(events, clock)) {
@@ -106,6 +101,25 @@ export async function plan(planning: Planning): Promise<Planned> {
   await closeTerm(now, TERM, { owner: "plan", reason: "its end" });
   pour();
   return { depths: crew.depths };
+}
+
+/** What workers have, and what waits: messages of others first, because nobody knows their places. */
+function beginWith(
+  { seed: { open: all }, backlog, fromMs }: Planning,
+  { journal: { store }, crew, queueOf }: {
+    readonly journal: MemoryJournal;
+    readonly crew: Crew;
+    queueOf(task: string): string;
+  },
+): void {
+  const isQueued = ({ state }: OpenFire) => state === "queued";
+  for (const open of all) if (!isQueued(open)) crew.run(open, queueOf(open.task), fromMs);
+  for (const [list, { queue, count }] of backlog) crew.fill({ list, queue, count }, fromMs);
+  for (const open of all.filter(isQueued)) {
+    // What its message says does not matter here.
+    pushMessage(store, open.list, "{}");
+    crew.push(open, queueOf(open.task), fromMs);
+  }
 }
 
 /** As far as it comes without waiting for what is under way. */

@@ -1,19 +1,20 @@
 /**
- * Asks the workers which queues they consume. All that a look ever writes: a member of Kombu's set of
- * bindings, taken away at the end, and a list of answers, which ends by itself even where Beat is
- * killed while it asks.
+ * Asks the workers which queues they consume, and how many tasks they run at a time. All that a look
+ * ever writes: a member of Kombu's set of bindings, taken away at the end, and a list of answers,
+ * which ends by itself even where Beat is killed while it asks.
  */
 
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { PidboxIds, WorkerQueues } from "../celery/pidbox.ts";
+import type { PidboxIds, PidboxMethod, WorkerQueues } from "../celery/pidbox.ts";
 import {
-  activeQueuesQuestion,
-  decodeQueuesAnswer,
+  decodeAnswer,
   pidboxChannel,
+  questionText,
   REPLY_BINDING,
   replyList,
   replyMember,
+  workersIn,
 } from "../celery/pidbox.ts";
 import { systemClock } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
@@ -33,6 +34,8 @@ const LOOK_MS = 20;
 const CLOCK_MARGIN_MS = 30_000;
 
 export interface QueueQuestion {
+  /** Ask for the size of their pools, too. @default false */
+  readonly asksHands?: boolean;
   /** Of the broker. */
   readonly database: number;
   readonly transport: Pick<Transport, "globalKeyPrefix" | "sep">;
@@ -51,9 +54,11 @@ export interface QueueQuestion {
  */
 export async function askWorkers(
   client: Redis,
-  { database, transport: { globalKeyPrefix: prefix, sep }, waitMs, isEnough }: QueueQuestion,
+  { database, transport, asksHands = false, waitMs, isEnough }: QueueQuestion,
 ): Promise<WorkerQueues[] | null> {
-  const ids: PidboxIds = { oid: randomUUID(), ticket: randomUUID(), deliveryTag: randomUUID() };
+  const ids = { oid: randomUUID(), ticket: randomUUID() };
+  const { globalKeyPrefix: prefix, sep } = transport;
+  const methods: PidboxMethod[] = asksHands ? ["active_queues", "stats"] : ["active_queues"];
   const binding = prefix + REPLY_BINDING;
   const member = replyMember(ids, sep);
   const list = prefix + replyList(ids);
@@ -62,8 +67,11 @@ export async function askWorkers(
     await ask(client, () => client.rpush(list, ""));
     await ask(client, () => client.expire(list, LIST_S));
     await ask(client, () => client.sadd(binding, member));
-    const message = activeQueuesQuestion(ids, systemClock.wallMs() + waitMs + CLOCK_MARGIN_MS);
-    await ask(client, () => client.publish(prefix + pidboxChannel(database), message));
+    const expiresMs = systemClock.wallMs() + waitMs + CLOCK_MARGIN_MS;
+    for (const method of methods) {
+      const message = questionText(method, { ...ids, deliveryTag: randomUUID() }, expiresMs);
+      await ask(client, () => client.publish(prefix + pidboxChannel(database), message));
+    }
     return await collect(client, { list, ids, waitMs, isEnough });
   } catch (error) {
     if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
@@ -79,13 +87,13 @@ async function collect(
   client: Redis,
   { list, ids, waitMs, isEnough }: Pick<QueueQuestion, "waitMs" | "isEnough"> & {
     readonly list: string;
-    readonly ids: PidboxIds;
+    readonly ids: Pick<PidboxIds, "ticket">;
   },
 ): Promise<WorkerQueues[]> {
   const endMs = systemClock.monotonicMs() + waitMs;
   for (;;) {
     const texts = await ask(client, () => client.lrange(list, 0, -2));
-    const answers = texts.flatMap((text) => decodeQueuesAnswer(text, ids) ?? []);
+    const answers = workersIn(texts.flatMap((text) => decodeAnswer(text, ids) ?? []));
     if (isEnough(answers) || systemClock.monotonicMs() >= endMs) return answers;
     await systemClock.sleep(LOOK_MS, new AbortController().signal);
   }

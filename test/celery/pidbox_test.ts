@@ -1,11 +1,12 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import {
-  activeQueuesQuestion,
-  decodeQueuesAnswer,
+  decodeAnswer,
   pidboxChannel,
+  questionText,
   replyList,
   replyMember,
+  workersIn,
 } from "../../src/celery/pidbox.ts";
 import fixture from "../fixtures/celery/pidbox-active-queues.json" with { type: "json" };
 
@@ -17,9 +18,9 @@ const IDS = {
 const ANSWER = JSON.stringify(fixture.reply.envelope);
 const ANSWERED = { ...IDS, ticket: fixture.reply.envelope.headers.ticket };
 
-describe("activeQueuesQuestion()", () => {
+describe("questionText()", () => {
   it("asks as a real client does", () => {
-    const question = JSON.parse(activeQueuesQuestion(IDS, 1_500));
+    const question = JSON.parse(questionText("active_queues", IDS, 1_500));
     const body = new TextDecoder().decode(Uint8Array.fromBase64(question.body));
     assert.deepEqual(JSON.parse(body), fixture.request.body_decoded);
     assert.deepEqual(question.headers, { clock: 1, expires: 1.5 });
@@ -34,19 +35,50 @@ describe("activeQueuesQuestion()", () => {
   });
 });
 
-describe("decodeQueuesAnswer()", () => {
+describe("decodeAnswer()", () => {
   it("reads what a real worker answered", () => {
     const [worker, queues] = Object.entries(fixture.reply.body_decoded)[0]!;
-    assert.deepEqual(decodeQueuesAnswer(ANSWER, ANSWERED), {
+    assert.deepEqual(decodeAnswer(ANSWER, ANSWERED), {
       worker,
       queues: queues.map(({ name }) => name),
     });
   });
 
   it("passes over answers to others, and what is none", () => {
-    assert.equal(decodeQueuesAnswer(ANSWER, IDS), null);
+    assert.equal(decodeAnswer(ANSWER, IDS), null);
     for (const text of ["", "{}", "[]", '{"headers":{"ticket":"x"},"body":"e30="}']) {
-      assert.equal(decodeQueuesAnswer(text, { ...IDS, ticket: "x" }), null);
+      assert.equal(decodeAnswer(text, { ...IDS, ticket: "x" }), null);
     }
+  });
+
+  it("reads how many tasks a worker runs at a time, of all that it tells", () => {
+    const told = (stats: unknown) => {
+      const body = btoa(JSON.stringify({ "io@host": stats }));
+      const headers = { ticket: IDS.ticket };
+      return decodeAnswer(
+        JSON.stringify({ body, headers, properties: { body_encoding: "base64" } }),
+        IDS,
+      );
+    };
+    const pool = { implementation: "celery.concurrency.prefork:TaskPool", "max-concurrency": 4 };
+    assert.deepEqual(told({ pool, pid: 7, total: {} }), { worker: "io@host", hands: 4 });
+    for (const stats of [{}, { pool: {} }, { pool: { "max-concurrency": "4" } }, { error: "no" }]) {
+      assert.equal(told(stats), null);
+    }
+  });
+});
+
+describe("workersIn()", () => {
+  it("joins the answers of a worker, in whatever order they came", () => {
+    const answers = [
+      { worker: "b@h", hands: 2 },
+      { worker: "a@h", queues: ["x"] },
+      { worker: "b@h", queues: ["x", "y"] },
+      { worker: "c@h", hands: 9 },
+    ];
+    assert.deepEqual(workersIn(answers), [
+      { worker: "a@h", queues: ["x"], hands: null },
+      { worker: "b@h", queues: ["x", "y"], hands: 2 },
+    ]);
   });
 });

@@ -47,6 +47,10 @@ describe("plan()", () => {
     const published = json.rows.filter(({ type }: { type: string }) => type === "fire.published");
     assert.equal(published.length, 719 + 2);
     assert.equal(json.queues.other.peak, 1);
+    assert.deepEqual(json.model.queues.other.run_at_a_time, {
+      ...{ count: null, how: "not measured", workers: [], shared_with: [], why: "not measured" },
+    });
+    assert.deepEqual(json.model.tasks["shop.b"], { run: { ms: 1_000, how: "not measured" } });
     const { out, err } = await printed({ format: "csv", task: ["shop.b"] });
     const [head, ...lines] = out.trimEnd().split("\n");
     assert.equal(head, "at,type,task,queue,from,due,count,text");
@@ -61,7 +65,9 @@ describe("plan()", () => {
     assert.match(out, /queue:other is paused/);
     assert.match(out, /shop\.b +other +.*2 held by pressure/);
     const one = await printed({ assume: ["queue.q<b>&.consumers=1", "queue.q<b>&.depth=40"] });
-    assert.match(one.out, /queue q<b>&: 40 waiting, 1 run at a time/);
+    const words =
+      /^assumed: queue q<b>&: 40 of others waiting \(assumed\), 1 s each \(not measured\); (.*);/m;
+    assert.equal(words.exec(one.out)?.[1], "1 run at a time (assumed)");
   });
 
   it("tells two schedules apart, and ends with 3", async () => {

@@ -123,7 +123,11 @@ async function plannedRows({ hands, runMs, ...shop }: Shop): Promise<JournalRow[
   await plan({
     ...shop,
     seed: { cursors: new Map(), open: [] },
-    model: { hands: (queue) => hands[queue]!, runMs: ({ task }) => runMs[task]!, otherMs: () => 1 },
+    model: {
+      pools: Object.entries(hands).map(([queue, count]) => ({ hands: count, queues: [queue] })),
+      runMs: ({ task }) => runMs[task]!,
+      otherMs: () => 1,
+    },
     backlog: new Map(),
     listsOf: (queue) => [queue],
     onRow: (row) => void rows.push(row),

@@ -68,8 +68,8 @@ describe("askWorkers()", () => {
     assert.deepEqual(
       answers!.toSorted((one, other) => one.worker < other.worker ? 1 : -1),
       [
-        { worker: "io@host", queues: ["maintenance", "market_data"] },
-        { worker: "cpu@host", queues: ["stress"] },
+        { worker: "io@host", queues: ["maintenance", "market_data"], hands: null },
+        { worker: "cpu@host", queues: ["stress"], hands: null },
       ],
     );
     assert.equal(await client.exists(`p:${REPLY_BINDING}`), 0);

@@ -1,0 +1,79 @@
+/** What a plan can measure before it begins: run times, workers, and what waits in queues. */
+
+import type { WorkerQueues } from "../celery/pidbox.ts";
+import { listsOf } from "../celery/message.ts";
+import type { OpenFire } from "../cursor.ts";
+import { rowOf } from "../event.ts";
+import { orNull } from "../redis/errors.ts";
+import { sensorsOver } from "../redis/sensors.ts";
+import type { OpenedJournal } from "./open_journal.ts";
+import { allWorkers } from "./queue_look.ts";
+
+export interface Measured {
+  /** Medians by task, of the newest finished fires. Milliseconds. */
+  readonly runs: ReadonlyMap<string, number>;
+  /** Those that answered; or why nobody was asked. */
+  readonly workers: readonly WorkerQueues[] | "unasked" | "refused";
+  /** By list, messages that are none of Beat's open fires; `null` where they were not counted. */
+  readonly others: ReadonlyMap<string, number> | null;
+}
+
+/** Without a Redis that answers. */
+export const NOTHING_MEASURED: Measured = { runs: new Map(), workers: "unasked", others: null };
+
+/** Rows from which run times are read, newest first. */
+const ROWS_MAX = 20_000;
+/** As `celery inspect` waits. Milliseconds. */
+const WORKERS_WAIT_MS = 1_000;
+
+/**
+ * Takes a second, in which workers may answer.
+ * @param open fires on their way, for a plan that begins with what waits now; else `null`
+ * @throws {JournalUnavailableError}
+ */
+export async function measure(
+  opened: OpenedJournal,
+  open: readonly OpenFire[] | null,
+): Promise<Measured> {
+  const [runs, workers, others] = await Promise.all([
+    measuredRuns(opened),
+    allWorkers(opened, WORKERS_WAIT_MS),
+    open === null ? null : countOthers(opened, open),
+  ]);
+  return { runs, workers: workers ?? "refused", others };
+}
+
+/** Medians of what the newest rows say. */
+async function measuredRuns({ peek }: Pick<OpenedJournal, "peek">): Promise<Measured["runs"]> {
+  const all = new Map<string, number[]>();
+  let rows = 0;
+  for await (const row of peek.readBack({ from: "-", to: "+" })) {
+    if (++rows > ROWS_MAX) break;
+    const runtimeMs = rowOf(row, "fire.finished")?.detail.runtimeMs;
+    if (runtimeMs !== undefined) all.set(row.task, [...all.get(row.task) ?? [], runtimeMs]);
+  }
+  return new Map([...all].map(([task, times]) => {
+    times.sort((one, other) => one - other);
+    return [task, times[Math.floor(times.length / 2)]!];
+  }));
+}
+
+/** Beat's open fires begin the plan by themselves, so they are not counted. */
+async function countOthers(
+  { client, config: { tasks, settings: { transport } } }: OpenedJournal,
+  open: readonly OpenFire[],
+): Promise<Measured["others"]> {
+  const queues = new Set(tasks.map(({ queue }) => queue));
+  const lists = [...queues].flatMap((queue) => listsOf(queue, transport));
+  const sensors = sensorsOver({ queues: client, results: null }, transport);
+  const samples = await orNull(() => sensors.sampleQueues(lists, 1));
+  if (samples === null) return null;
+  const own = new Map<string, number>();
+  for (const { list, state } of open) {
+    if (state === "queued") own.set(list, (own.get(list) ?? 0) + 1);
+  }
+  return new Map(lists.map((list, index) => [
+    list,
+    Math.max(0, samples[index]!.depth - (own.get(list) ?? 0)),
+  ]));
+}
