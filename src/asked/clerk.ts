@@ -10,6 +10,7 @@ import type { Term } from "../core/chain.ts";
 import { publishOf } from "../core/chain.ts";
 import { factsOf } from "../core/decide.ts";
 import type { ReadyTask, Roster } from "../core/roster.ts";
+import { gateOfOne } from "../core/roster.ts";
 import type { World } from "../core/world.ts";
 import { skipRunOf } from "../core/world.ts";
 import { encodeCursor } from "../cursor.ts";
@@ -180,11 +181,8 @@ function taskOf({ task }: ReadyTask, { args, kwargs }: RequestOf<"trigger">): Re
 }
 
 /** What the policies of a task say of a fire at the time that it was asked for. */
-function objectionOf(
-  { world, nowMs }: Counter,
-  { task, trigger, gate }: ReadyTask,
-  entryId: string,
-) {
+function objectionOf({ world, nowMs }: Counter, { task, trigger }: ReadyTask, entryId: string) {
+  const gate = gateOfOne(task);
   if (gate === null) return null;
   const dueMs = millisecondsOf(entryId);
   const decision = gate({ task, trigger, dueMs }, nowMs, factsOf(world, task.name, dueMs));

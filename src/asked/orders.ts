@@ -41,10 +41,14 @@ export function pauseOrder(counter: Counter, request: RequestOf<"pause">): Order
 
 /** What came due before now is not fired any more, whoever led until now: `policies/pause.ts`. */
 export function resumeOrder(counter: Counter, request: RequestOf<"resume">): Order {
-  const { world, nowMs } = counter;
+  const { world, roster, nowMs } = counter;
   const { id, who, note } = request;
   const task = request.task ?? ALL_TASKS;
   const standing = pauseOf(world.cursors, task);
+  // A pause outlives its task; without one, it is a name that somebody mistyped.
+  if (standing === null && request.task !== null && !roster.has(request.task)) {
+    return refused(`the leader's schedule has no task ${request.task}`);
+  }
   const ofAll = request.task === null ? null : pauseOf(world.cursors, ALL_TASKS);
   const isAllPaused = ofAll?.untilMs === null;
   if (standing?.untilMs !== null) {

@@ -14,6 +14,7 @@ import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisRequests } from "../redis/requests.ts";
 import { encodeRequest, NOTE_MAX, REQUEST_ID } from "../request.ts";
+import { otherFirst } from "./asked_first.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
@@ -88,6 +89,7 @@ export async function ask(
   let asked = NOT_HEARD;
   if (options.wait ?? true) {
     asked = await waitFor(desk.journal, { request, entryId, fromId, timeoutMs, shell });
+    asked = await unlessTaken(desk.journal, request, asked);
   }
   if (asked.state === "queued" || asked.state === "accepted") {
     told.isLed = (await desk.lease.look()).leader !== null;
@@ -172,6 +174,20 @@ function after(asked: Asked, row: JournalRow, { id, task }: Ask, entryId: string
     passed: passed ?? 0,
     firstId: firstId ?? (result === "repeated" ? null : entryId),
   };
+}
+
+/** Under an id that was given to another request, nothing was done of this one. */
+async function unlessTaken(
+  journal: Pick<Journal, "read">,
+  { id, kind, task }: Ask,
+  asked: Asked,
+): Promise<Asked> {
+  if (asked.state !== "repeated" || asked.firstId === null) return asked;
+  const other = await otherFirst(journal, { id, kind, task }, asked.firstId);
+  if (other === null) return asked;
+  const what = `${other.kind ?? "a request"} ${other.task ?? "of all tasks"}`;
+  const reason = `its id was given to ${what} before; ask under another \`--id\``;
+  return { ...asked, state: "refused", reason, firstId: null };
 }
 
 interface Told {

@@ -45,3 +45,11 @@ export function rosterOf(
     revision: revisionOf(task),
   }]));
 }
+
+/**
+ * The gate for a single fire that somebody wants. Jitter has no say there: it keeps apart what is due at
+ * once, and would object to nearly each.
+ */
+export function gateOfOne(task: Task, data: PolicyData = {}): Gate {
+  return gateOf(policiesOf(task, data).filter(({ name }) => name !== "jitter"));
+}

@@ -85,6 +85,19 @@ describe("what people ask for", () => {
     assert.equal(requested.detail.note, "why not");
   });
 
+  it("is refused under an id that was given to something else: nothing was done of it", async () => {
+    const orders = [["trigger", "steady"], ["pause", "report"], ["pause", "--all"]];
+    for (const order of orders) {
+      const { code, asked } = await ask(...order, "--id", "once", "--note", "x");
+      assert.deepEqual([code, asked.state, asked.fire_id], [1, "refused", null], order.join(" "));
+      assert.match(asked.reason ?? "", /its id was given to trigger report before; ask under ano/);
+    }
+    await ask("pause", "report", "--id", "still", "--note", "x");
+    const resumed = await ask("resume", "report", "--id", "still", "--note", "x");
+    assert.match(resumed.asked.reason ?? "", /given to pause report before/);
+    assert.equal((await ask("resume", "report", "--note", "x")).asked.state, "done");
+  });
+
   it("is refused with a reason: a task that is not there, arguments that cannot travel", async () => {
     const unknown = await ask("trigger", "nope");
     assert.deepEqual([unknown.code, unknown.asked.state], [1, "refused"]);

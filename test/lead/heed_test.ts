@@ -7,6 +7,7 @@ import { celeryTaskId } from "../../src/celery/ids.ts";
 import { STALE_MS } from "../../src/asked/clerk.ts";
 import { millisecondsOf } from "../../src/event.ts";
 import type { Task } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 import type { AskedDesk } from "../support/asked_desk.ts";
 import { anAskedDesk } from "../support/asked_desk.ts";
 import { T0 } from "../support/build.ts";
@@ -105,6 +106,16 @@ describe("heed(), asked for a trigger", () => {
     assert.deepEqual(fire!.detail.notes, { pause: "would skip: paused by ada@desk: a test" });
     assert.deepEqual(await desk.answers(), ["p done", "r1 done", "r2 refused"]);
     assert.equal(messageCount(desk), 1);
+  });
+
+  it("does not take the jitter of a task for an objection", async () => {
+    const jitter = { kind: "fixed", maxMs: 600_000, seed: "s", place: null } as const;
+    const desk = await anAskedDesk({ ...HOUR, policies: { ...NO_POLICIES, jitter } });
+    await desk.ask(trigger("r1", { isObeying: true }));
+    await desk.pass(300);
+    assert.deepEqual(await desk.answers(), ["r1 done"]);
+    const [fire] = await desk.fires("a+r1");
+    assert.equal(fire!.detail.notes, undefined);
   });
 
   it("refuses what waited for a leader for over a day", async () => {

@@ -136,4 +136,15 @@ describe("pausing all and resuming one", () => {
     assert.match(String(reasons[3]), /^it was paused already by ada@desk since .*: a test$/);
     assert.equal((await desk.rows("control.paused")).length, 1);
   });
+
+  it("refuses to resume what never was: a name that was mistyped must not pass for done", async () => {
+    const desk = await anAskedDesk(A);
+    await desk.ask({ id: "1", kind: "resume", task: "aa" });
+    await desk.pass(300);
+    const [answer] = await desk.rows("control.answered");
+    assert.deepEqual(
+      [answer!.detail.result, answer!.detail.reason],
+      ["refused", "the leader's schedule has no task aa"],
+    );
+  });
 });
