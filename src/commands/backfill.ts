@@ -2,8 +2,10 @@
 
 import type { OwedState, OwedTime } from "../audit/owed.ts";
 import { CLOSED, NOT_RUN, owedOf } from "../audit/owed.ts";
+import { nearest } from "../config/nearest.ts";
 import { EXIT, UsageError } from "../errors.ts";
 import { BACKFILL_MAX, RATE_DEFAULT, RATE_MAX } from "../request.ts";
+import type { Config } from "../settings.ts";
 import { triggerOf } from "../triggers/mod.ts";
 import type { AskOptions } from "./ask.ts";
 import { ask, headOf } from "./ask.ts";
@@ -92,12 +94,17 @@ async function owedIn(
   const owed = owedOf({ ...range, trigger });
   // Before the rows: what it has decided has its row among them.
   const loaded = await journal.reload([range.task], []);
+  let isKnown = [...config.tasks, ...config.off].some(({ name }) => name === range.task);
   const progress = progressOf(shell, 0);
   for await (const page of pages({ from: "-", to: "+" }, () => {})) {
-    for (const row of page) owed.take(row);
+    for (const row of page) {
+      owed.take(row);
+      isKnown ||= row.task === range.task;
+    }
     progress.add(page.length);
   }
   progress.done();
+  if (!isKnown) throw new UsageError(unknownText(range.task, config));
   const count = owed.count();
   if (count > TIMES_MAX) {
     throw new UsageError(
@@ -105,6 +112,13 @@ async function owedIn(
     );
   }
   return owed.times(loaded.cursors.get(range.task)?.dueMs ?? null);
+}
+
+/** Neither the configuration nor any row of the journal has it. */
+function unknownText(task: string, { tasks, off }: Pick<Config, "tasks" | "off">): string {
+  const advice = nearest(task, [...tasks, ...off].map(({ name }) => name));
+  return `expected TASK to be the name of an entry, got "${task}"` +
+    (advice === "" ? "; `beat tasks` lists them" : advice);
 }
 
 function tooMany(count: number, max: number): UsageError {

@@ -102,6 +102,9 @@ describe("what people ask for", () => {
     const unknown = await ask("trigger", "nope");
     assert.deepEqual([unknown.code, unknown.asked.state], [1, "refused"]);
     assert.match(unknown.asked.reason ?? "", /no task nope/);
+    const missing = await beat(["backfill", "repot", "--from", "1h", "--to", "1m"], stage);
+    assert.equal(missing.code, 2, missing.out);
+    assert.match(missing.err, /name of an entry, got "repot"; did you mean report\?/);
     const before = await stage.client.xlen("beat:requests");
     for (const args of ["[NaN]", "[1e999]", "[12345678901234567890]", "{}", "[1"]) {
       const { code, err } = await ask("trigger", "report", "--args", args);
