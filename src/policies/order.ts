@@ -35,7 +35,7 @@ export function policiesOf(task: Task, _data: PolicyData): Policy[] {
     policies.push(jitter(specs.jitter, { openings, changeMs }));
   }
   if (specs.overlap !== "allow") policies.push(overlap(specs.overlap));
-  if (specs.slo !== null) policies.push(slo(specs.slo));
-  if (specs.pressure !== null) policies.push(pressure(specs.pressure, task));
+  if (specs.slo !== null) policies.push(slo(specs.slo, openings));
+  if (specs.pressure !== null) policies.push(pressure(specs.pressure, task, openings));
   return policies;
 }

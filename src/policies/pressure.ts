@@ -4,11 +4,16 @@ import { queueKey } from "../level.ts";
 import type { PressureSpec, Task } from "../task.ts";
 import type { Policy } from "./mod.ts";
 import { throttle } from "./throttle.ts";
+import type { Openings } from "./window.ts";
 
-/** What the levels do is in `throttle.ts`. */
+/**
+ * What the levels do is in `throttle.ts`.
+ * @param openings of the task's window; `null` for none
+ */
 export function pressure(
   { mode, slowTo }: PressureSpec,
   { queue }: Pick<Task, "queue">,
+  openings: Openings | null = null,
 ): Policy {
-  return throttle({ name: "pressure", key: queueKey(queue), mode, slowTo });
+  return throttle({ name: "pressure", key: queueKey(queue), mode, slowTo, openings });
 }

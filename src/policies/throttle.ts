@@ -5,7 +5,7 @@
  * | importance | slowed | paused |
  * |---|---|---|
  * | critical | goes out | goes out |
- * | normal | every n-th goes out | every n-th, where none of the task is still on its way |
+ * | normal | every n-th goes out, and the last | the same, where none of the task is still on its way |
  * | deferrable | waits | waits |
  *
  * Which fires are the n-th follows from their place among the task's due times, so nothing has to be
@@ -18,6 +18,7 @@ import type { Level } from "../event.ts";
 import { fireIdOf, fraction } from "../fire.ts";
 import type { Candidate, Facts, Policy, Verdict } from "./mod.ts";
 import { PASS } from "./mod.ts";
+import type { Openings } from "./window.ts";
 
 export interface Throttle {
   /** The name of the policy. */
@@ -28,6 +29,8 @@ export interface Throttle {
   readonly mode: "observe" | "enforce";
   /** While slowed, every n-th fire goes out. At least 2. */
   readonly slowTo: number;
+  /** Of the task's window: what waits for that is not held by a level yet. @default none */
+  readonly openings?: Openings | null;
 }
 
 /** A fire that waits is asked about again after so long, and at most twice as long. Milliseconds. */
@@ -37,13 +40,14 @@ export const AGAIN_MS = 5_000;
 const COUNT_FROM_MS = 1_577_836_800_000;
 
 /** Holds back what is not critical while the level of `key` is another than normal. */
-export function throttle({ name, key, mode, slowTo }: Throttle): Policy {
+export function throttle({ name, key, mode, slowTo, openings = null }: Throttle): Policy {
   return {
     name,
     judge(fire, nowMs, facts) {
       const level = facts.level(key);
       if (level === "normal" || fire.task.importance === "critical") return PASS;
-      const verdict = verdictOn(fire, { level, key, slowTo, nowMs, facts });
+      const fromMs = Math.max(fire.dueMs, openings?.at(fire.dueMs).fromMs ?? fire.dueMs);
+      const verdict = verdictOn(fire, { level, key, slowTo, fromMs, nowMs, facts });
       if (mode === "enforce" || verdict.kind === "pass") return verdict;
       const would = verdict.kind === "skip" ? "would be skipped" : "would wait";
       return { kind: "pass", note: `${would}: ${verdict.reason}` };
@@ -53,10 +57,12 @@ export function throttle({ name, key, mode, slowTo }: Throttle): Policy {
 
 function verdictOn(
   fire: Candidate,
-  { level, key, slowTo, nowMs, facts }: {
+  { level, key, slowTo, fromMs, nowMs, facts }: {
     readonly level: Exclude<Level, "normal">;
     readonly key: string;
     readonly slowTo: number;
+    /** When it could have gone out. */
+    readonly fromMs: number;
     readonly nowMs: number;
     readonly facts: Pick<Facts, "running">;
   },
@@ -64,17 +70,17 @@ function verdictOn(
   const { task, dueMs } = fire;
   const reason = `${key} is ${level}`;
   if (task.importance === "deferrable") {
-    const heldMs = nowMs - dueMs;
-    if (heldMs >= task.policies.maxHoldMs) {
+    if (nowMs - fromMs >= task.policies.maxHoldMs) {
       return { kind: "pass", note: `${reason}, but it was held for as long as it may be` };
     }
     // Those that wait do not all come back at once.
     const againMs = nowMs + AGAIN_MS + Math.floor(fraction(fireIdOf(task.name, dueMs)) * AGAIN_MS);
-    const untilMs = dueMs + task.policies.maxHoldMs;
+    const untilMs = fromMs + task.policies.maxHoldMs;
     const cause = key.replaceAll(/\s/g, "_");
     return { kind: "wait", cause, againMs: Math.min(againMs, untilMs), reason, facts: { level } };
   }
-  if (ordinalOf(fire) % slowTo !== 0) {
+  // Where none is due after it, no other would go out in its place.
+  if (fire.trigger.next(dueMs) !== null && ordinalOf(fire) % slowTo !== 0) {
     return { kind: "skip", reason: `${reason}: 1 of ${slowTo} goes out`, facts: { level } };
   }
   if (level === "paused" && facts.running.length > 0) {

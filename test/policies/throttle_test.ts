@@ -3,6 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { gateOf } from "../../src/policies/mod.ts";
 import { policiesOf } from "../../src/policies/order.ts";
 import { pressure } from "../../src/policies/pressure.ts";
 import { slo } from "../../src/policies/slo.ts";
@@ -129,6 +130,31 @@ describe("pressure()", () => {
       kind: "pass",
       note: "queue:maintenance is paused, but it was held for as long as it may be",
     });
+  });
+
+  it("counts that from the opening of the window on: what waits for it is not held by a level", () => {
+    const window = { name: null, from: "10:00", to: "12:00", tz: "UTC", days: null };
+    const own = ofImportance("deferrable");
+    const task = aTask({
+      ...own,
+      policies: { ...own.policies!, window, pressure: { mode: "enforce", slowTo: 4 } },
+    });
+    const gate = gateOf(policiesOf(task, {}))!;
+    const openMs = T0 + 10 * HOUR_MS;
+    const fire = { ...aFire(own), task };
+    const decide = (nowMs: number) => {
+      const { kind, ...rest } = gate(fire, nowMs, at("paused"));
+      return [kind, "by" in rest ? rest.by : Object.keys(rest.notes ?? {}).join()];
+    };
+    assert.deepEqual(decide(openMs), ["wait", "pressure"]);
+    assert.deepEqual(decide(openMs + HOUR_MS - 1), ["wait", "pressure"]);
+    assert.deepEqual(decide(openMs + HOUR_MS), ["pass", "pressure"]);
+  });
+
+  it("lets go what is due once, or for the last time: no other goes out in its place", () => {
+    const own = ofImportance("normal", { trigger: { kind: "at", atMs: T0 } });
+    assert.equal(ENFORCED.judge(aFire(own, T0), T0, at("slowed")).kind, "pass");
+    assert.equal(ENFORCED.judge(aFire(own, T0), T0, at("paused")).kind, "pass");
   });
 
   it("waits for a cause without spaces, whatever the queue is called", () => {
