@@ -23,6 +23,11 @@ export interface Pending {
   readonly by: string;
 }
 
+/** The name of the policy that holds it. */
+export function policyOf({ by }: Pending): string {
+  return by.split(":", 1)[0]!;
+}
+
 /**
  * Cursors that belong to no task: they number the rows that stand outside any schedule, so that
  * sending such a row again changes nothing. `@` cannot stand in a task's name.

@@ -1,6 +1,7 @@
 /** Why a due time did not end as it should, or ended late: causes that the evidence names. Pure. */
 
 import type { JournalRow } from "../event.ts";
+import { policyOf } from "../cursor.ts";
 import { reasonOf } from "../policies/pause.ts";
 import { recordedMs } from "../event.ts";
 import type { Evidence, Story, Verdict } from "./why.ts";
@@ -22,6 +23,8 @@ export type Cause =
   }
   /** One and the same term wrote nothing between. */
   | { readonly kind: "leader silent"; readonly fromMs: number; readonly untilMs: number }
+  /** An earlier due time of the task is held, and those after it follow in order. */
+  | { readonly kind: "waits behind"; readonly heldMs: number; readonly by: string }
   /** It leads, and has not come to it. */
   | { readonly kind: "leader behind" }
   /** Redis' clock was set back: what it shows was decided before. */
@@ -143,11 +146,14 @@ function whyLate({ evidence: { dueMs }, story: { leading }, owners }: CauseParts
 }
 
 function whyUndecided(parts: CauseParts): Cause[] {
-  const { evidence: { leader, nowMs, dueMs, offBy, pause } } = parts;
+  const { evidence: { leader, nowMs, dueMs, offBy, pause, cursor } } = parts;
   if (offBy !== null) return [switchedOff(parts)];
   if (leader === null) return [lastSign(parts)];
   // Its row comes after a while, with those of the others that were skipped.
   if (pause) return [{ kind: "policy", by: "pause", reason: reasonOf(pause) }];
+  if (cursor?.pending !== undefined) {
+    return [{ kind: "waits behind", heldMs: cursor.dueMs, by: policyOf(cursor.pending) }];
+  }
   return nowMs - dueMs > GRACE_MS ? [{ kind: "leader behind" }] : [];
 }
 

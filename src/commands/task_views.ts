@@ -2,7 +2,8 @@
 
 import { pauseAt, standingPauses } from "../core/pauses.ts";
 import { SKIP_RUN_MS } from "../core/skip_run.ts";
-import { ALL_TASKS } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import { ALL_TASKS, policyOf } from "../cursor.ts";
 import type { Pause } from "../policies/mod.ts";
 import type { Loaded } from "../ports.ts";
 import type { Config } from "../settings.ts";
@@ -68,10 +69,17 @@ function viewOf(
     offBy: null,
     last,
     nextMs: trigger.next(serverMs),
-    waiting: isTakenUp && pause === null
+    waiting: isTakenUp && pause === null && !isBehindHeld(task, cursor, serverMs)
       ? Math.max(0, trigger.count(cursor.dueMs, serverMs - patienceOf(last)))
       : 0,
   };
+}
+
+/** What a policy holds is waited for; under `catchup: all`, what is due after it waits behind it. */
+function isBehindHeld({ catchUp }: Task, { pending }: Cursor, serverMs: number): boolean {
+  if (pending === undefined || catchUp.policy !== "all") return false;
+  const isTimed = policyOf(pending) === pending.by;
+  return !isTimed || serverMs - pending.notBeforeMs <= GRACE_MS;
 }
 
 /** What a policy skips in a row has a row after a while only. Milliseconds. */

@@ -96,7 +96,7 @@ function isConsumed({ queue, evidence: { nowMs }, causes }: Known): Answered {
 function isHeldBack({ story, evidence: { task, nowMs, dueMs }, causes, queue }: Known): Answered {
   const question = "was it dropped by expires, or held back";
   const row = story.rows.findLast(({ type }) => HELD_BACK.has(type));
-  const told = causes.filter(({ kind }) => kind === "policy" || kind === "expires");
+  const told = causes.filter(({ kind }) => HOLDS.has(kind));
   if (row !== undefined || told.length > 0) {
     const text = told.map((cause) => causeText(cause, queue)).join("; ");
     const type = row?.type ?? "no row yet";
@@ -115,6 +115,8 @@ function isHeldBack({ story, evidence: { task, nowMs, dueMs }, causes, queue }: 
     evidence: `no row drops, skips or delays what was due at ${dueText(dueMs)}${waits}`,
   };
 }
+
+const HOLDS: ReadonlySet<Cause["kind"]> = new Set(["policy", "waits behind", "expires"]);
 
 const HELD_BACK: ReadonlySet<string> = new Set([
   "fire.expired",

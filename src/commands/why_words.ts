@@ -244,6 +244,11 @@ export function causeText(cause: Cause, queue: QueueLook | null): string {
       return `the leader wrote nothing from ${instantText(cause.fromMs)} to ` +
         `${instantText(cause.untilMs)}: Redis did not answer it, it stood still, or the clock of ` +
         "Redis was set forward";
+    case "waits behind":
+      return `${cause.by} holds the fire that was due at ${
+        dueText(cause.heldMs)
+      }, and those after ` +
+        "it follow in order";
     case "leader behind":
       return "a leader is there and has not come to it: see its log; `beat doctor` shows its lease";
     case "clock behind":

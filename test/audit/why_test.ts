@@ -227,6 +227,19 @@ const CASES: readonly Case[] = [
     causes: [{ kind: "leader behind" }],
   },
   {
+    name: "undecided, behind one that a policy holds",
+    rows: OLD,
+    own: {
+      cursor: {
+        dueMs: DUE - MINUTE,
+        revision: "r.r",
+        pending: { notBeforeMs: DUE, by: "overlap:a@1" },
+      },
+    },
+    verdict: "undecided",
+    causes: [{ kind: "waits behind", heldMs: DUE - MINUTE, by: "overlap" }],
+  },
+  {
     name: "undecided for a moment",
     rows: OLD,
     own: { cursor: { dueMs: DUE - MINUTE, revision: "r.r" }, nowMs: DUE + 50 },

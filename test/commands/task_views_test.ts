@@ -2,6 +2,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { taskObject, viewsOf, worriesOf } from "../../src/commands/task_views.ts";
 import type { Cursor } from "../../src/cursor.ts";
+import type { Task } from "../../src/task.ts";
 import { revisionOf } from "../../src/task.ts";
 import { aTask } from "../support/build.ts";
 
@@ -27,6 +28,19 @@ describe("viewsOf()", () => {
     assert.deepEqual([state, nextMs, waiting], ["on", NOW_MS + 15_000, 0]);
     assert.equal(viewOf(loadedAt(NOW_MS - 15_000)).waiting, 0);
     assert.equal(viewOf(loadedAt(NOW_MS - 60_000)).waiting, 3);
+  });
+
+  it("does not worry about what waits behind a held fire, as under `catchup: all` it must", () => {
+    const all = { ...report, catchUp: { ...report.catchUp, policy: "all" as const } };
+    const waiting = (pending: Cursor["pending"], task: Task = all) => {
+      const cursor = { dueMs: NOW_MS - 60_000, revision: revisionOf(task), pending: pending! };
+      const loaded = { cursors: new Map([["report", cursor]]), serverMs: NOW_MS };
+      return viewsOf({ tasks: [task], off: [] }, loaded, last)[0]!.waiting;
+    };
+    assert.equal(waiting({ notBeforeMs: NOW_MS + 3_600_000, by: "window" }), 0);
+    assert.equal(waiting({ notBeforeMs: NOW_MS - 60_000, by: "overlap:report@1" }), 0);
+    assert.equal(waiting({ notBeforeMs: NOW_MS - 11_000, by: "window" }), 3);
+    assert.equal(waiting({ notBeforeMs: NOW_MS + 3_600_000, by: "window" }, report), 3);
   });
 
   it("tells a task that no leader has, or has otherwise", () => {

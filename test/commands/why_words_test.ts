@@ -127,6 +127,10 @@ describe("what a story ends with", () => {
       /^no worker consumes maintenance: start one with -Q main/,
     ],
     [{ kind: "switched off", sinceMs: T0, by: "X=false" }, /switched off at .*: now by X=false$/],
+    [
+      { kind: "waits behind", heldMs: T0, by: "window" },
+      /^window holds the fire that was due at 2026-01-01T00:00:00Z, and those after it follow/,
+    ],
   ];
   for (const [cause, wanted] of causes) {
     it(`is the cause: ${cause.kind}, ${wanted}`, () =>
