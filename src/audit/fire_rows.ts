@@ -79,8 +79,17 @@ function isRedone({ terms: { loss } }: Ledger, dueMs: number): boolean {
   return loss !== null && dueMs > loss.fromMs && dueMs <= loss.toMs;
 }
 
-function hold({ plan }: Account, { dueMs, task }: FireRow): void {
-  if (plan !== null && plan.task === task && dueMs === plan.nextMs) plan.heldMs = dueMs;
+function hold({ plan }: Account, { dueMs, task, detail: { untilMs } }: FireRow): void {
+  if (plan === null || plan.task !== task || dueMs !== plan.nextMs) return;
+  plan.heldMs = dueMs;
+  plan.hold = { dueMs, untilMs: typeof untilMs === "number" ? untilMs : null, freedMs: null };
+}
+
+/** Takes down when what was held is let go: it, and what waited behind it, is late from then. */
+function free({ plan }: Account, { dueMs, detail }: FireRow, atMs: number): void {
+  if (plan === null || plan.hold?.dueMs !== dueMs || detail.by === "catchup") return;
+  const { untilMs } = plan.hold;
+  plan.hold = { ...plan.hold, freedMs: Math.max(dueMs, untilMs ?? atMs) };
 }
 
 /** For what has ended; where that never began, somebody made it up. */
@@ -126,6 +135,7 @@ function advance(
   const { detail, dueMs, type } = row;
   const isCounted = isInWindow(ledger, dueMs);
   if (type === "fire.skipped") {
+    free(account, row, atMs);
     if (detail.by !== "catchup" && account.plan !== null) account.plan.skippedMs = atMs;
     if (isCounted) addTo(tally.skipped, `${detail.by}: ${detail.reason}`, 1);
     return;
@@ -177,9 +187,10 @@ function publish(
   const sight = ledger.sights.size === 0 ? undefined : ledger.sights.get(fire.openId);
   if (sight !== undefined) sight.hasRow = true;
   const isFirst = attempt === 0 && plan?.task === row.task;
-  // What policies held is late from when they let it go.
+  if (isFirst) free(account, row, atMs);
   const { notBeforeMs } = row.detail;
-  const lateMs = atMs - (typeof notBeforeMs === "number" ? Math.max(dueMs, notBeforeMs) : dueMs);
+  const heldMs = typeof notBeforeMs === "number" ? notBeforeMs : dueMs;
+  const lateMs = atMs - Math.max(dueMs, heldMs, (isFirst && plan?.hold?.freedMs) || dueMs);
   const isLate = isFirst && lateMs > ledger.toleranceMs;
   if (isLate && !isRedone(ledger, dueMs)) {
     const text = `published ${secondsText(lateMs)} after it was due`;

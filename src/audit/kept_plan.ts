@@ -17,13 +17,13 @@ export type KeptPlan =
     | "sinceMs"
   >
   & {
-    /** Ends of the gaps under the trigger in force; see {@link Stretch}. */
+    /** Ends of the gaps under the trigger in force, of which a retired task has none; see {@link Stretch}. */
     readonly gaps: readonly (readonly [afterMs: number, untilMs: number])[];
   };
 
 export function keptPlan(plan: Plan): KeptPlan {
   const { task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs } = plan;
-  const gaps = plan.holes.filter(({ trigger }) => trigger === plan.trigger)
+  const gaps = (isRetired ? [] : plan.holes).filter(({ trigger }) => trigger === plan.trigger)
     .map(({ afterMs, untilMs }) => [afterMs, untilMs] as const);
   return {
     ...{ task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs, gaps },
@@ -38,5 +38,7 @@ export function planFrom({ gaps, definition, cursorMs, ...kept }: KeptPlan): Pla
   const holes = trigger === null
     ? []
     : gaps.map(([afterMs, untilMs]) => ({ afterMs, untilMs, trigger }));
-  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, eras: [], holes };
+  // The rows of what is held are not cut off.
+  const hold = null;
+  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, hold, eras: [], holes };
 }

@@ -40,6 +40,8 @@ export interface Plan {
   nextMs: number | null;
   /** A policy holds this due time: later ones wait behind it. */
   heldMs: number | null;
+  /** The last due time that was held, and when it was let go. No fire is late for it. */
+  hold: Hold | null;
   /** When a policy's last skip was recorded, which may go on without rows for a while; else `null`. */
   skippedMs: number | null;
   /** Where the trigger in force began. */
@@ -48,6 +50,15 @@ export interface Plan {
   readonly eras: Stretch[];
   /** Due times without a decision. */
   readonly holes: Stretch[];
+}
+
+/** A due time that a policy held. Unix milliseconds. */
+export interface Hold {
+  readonly dueMs: number;
+  /** Until when; `null` where it waited for something else to be over, which no row of it dates. */
+  readonly untilMs: number | null;
+  /** `null` while it is held, and where a newer due time took its place. */
+  readonly freedMs: number | null;
 }
 
 /** How a decided due time stands to what was decided before. */
@@ -205,7 +216,7 @@ function newPlan(
 ): Plan {
   const plan = { task, ...own, cursorMs, sinceMs: cursorMs, eras: [], holes: [] };
   const nextMs = own.trigger?.next(cursorMs) ?? null;
-  return { ...plan, nextMs, heldMs: null, skippedMs: null };
+  return { ...plan, nextMs, heldMs: null, hold: null, skippedMs: null };
 }
 
 function refuse(plan: Plan | null, problem: string): { plan: Plan | null; declared: Declared } {

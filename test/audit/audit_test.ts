@@ -114,6 +114,34 @@ describe("auditOf()", () => {
     assert.deepEqual(later.findings, []);
   });
 
+  it("counts lateness from when a policy lets go, also of what waited behind a held fire", () => {
+    const held = (own: Record<string, unknown>) =>
+      row("fire.delayed", { dueMs: at(1), detail: { reason: "x", ...own } }, at(1) + 1);
+    const out = (minute: number, atMs: number, notBeforeMs?: number) =>
+      row("fire.published", {
+        dueMs: at(minute),
+        detail: notBeforeMs === undefined ? {} : { notBeforeMs },
+      }, atMs);
+    const late = (...rows: JournalRow[]) => {
+      const { sum, findings } = audited([started(), known(EACH), ...rows], {}, at(9));
+      const times = findings.filter(({ kind }) => kind === "late").map(({ fromMs }) => fromMs);
+      return [times, sum.onTime];
+    };
+    const timed = held({ by: "window", untilMs: at(6) });
+    const waits = held({ by: "overlap", cause: "each@1", untilMs: null });
+    const behind = (atMs: number) => [2, 3, 4].map((minute) => out(minute, atMs));
+    // The one that was held waited for an instant; those after it followed at once.
+    assert.deepEqual(late(timed, out(1, at(6), at(6)), ...behind(at(6) + 3)), [[], 4]);
+    // It waited for another fire to end, which nothing but its publish dates.
+    assert.deepEqual(late(waits, out(1, at(5), at(1) + 1), ...behind(at(5) + 3)), [[], 4]);
+    // The leader came late to the window, or superseded what was held.
+    const [times] = late(timed, out(1, at(7), at(6)), ...behind(at(7)));
+    assert.deepEqual(times, [at(1), at(2), at(3), at(4)]);
+    const over = { by: "catchup", reason: "superseded" };
+    const skip = row("fire.skipped", { dueMs: at(1), detail: over }, at(5));
+    assert.deepEqual(late(timed, skip, out(2, at(5)))[0], [at(2)]);
+  });
+
   it("takes new attempts and what somebody asked for as they are", () => {
     const wanted = [...fireOf(aTask({ name: "each+r7" }), at(1) + 7, at(2) + 7)];
     const again = fireOf(EACH, at(1), at(2) + 100).map((each) =>
