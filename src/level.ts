@@ -30,16 +30,32 @@ export interface QueueMarks {
   readonly dwellMs: number;
 }
 
+/** What goes with a question over HTTP. */
+export interface SourceHeaders {
+  /** By name, as they are sent. */
+  readonly values: Readonly<Record<string, string>>;
+  /** What in them nobody is to read. */
+  readonly secrets: readonly string[];
+}
+
+export const NO_HEADERS: SourceHeaders = { values: {}, secrets: [] };
+
 /** Where an objective's share of bad events is read. */
 export type SourceSpec =
   /** The outcomes of Beat's own fires; of these tasks, or of all. */
   | { readonly kind: "workers"; readonly tasks: readonly string[] | null }
   /** The first value that a query of the HTTP API answers with. */
-  | { readonly kind: "prometheus"; readonly url: string; readonly query: string }
+  | {
+    readonly kind: "prometheus";
+    readonly url: string;
+    readonly headers: SourceHeaders;
+    readonly query: string;
+  }
   /** A number in a JSON document, and the time that it is of, by the keys that lead to them. */
   | {
     readonly kind: "http";
     readonly url: string;
+    readonly headers: SourceHeaders;
     readonly path: readonly string[];
     /** `null`: it is of now. */
     readonly at: readonly string[] | null;

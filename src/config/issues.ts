@@ -57,7 +57,8 @@ function closeOption(issue: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodI
   return close.length === 1 ? close[0]! : null;
 }
 
-const HIDDEN = "something else (not shown)";
+/** In the place of a value that nobody is to see. */
+export const HIDDEN = "something else (not shown)";
 
 function unknownKey(key: string, path: Path, { schema, whereOf, adviceOn }: Source): Problem {
   const where = whereOf([...path, key]);

@@ -72,12 +72,18 @@ export async function loadConfig(
     },
     isSet,
   });
+  /** Variables that the file names. */
+  const read = new Set<string>();
+  const variable = (name: string) => {
+    read.add(name);
+    return environment.variables.get(name)?.value;
+  };
   const levels = {
     everyMs: yaml.data.beat.readings,
     queues: queuesOf(tasks, { values, yaml, problems, hints, isSet }),
-    objectives: objectivesOf(yaml, problems),
+    objectives: objectivesOf(yaml, { variable, problems }),
   };
-  hints.push(...slipHints(environment.variables.keys()));
+  hints.push(...slipHints([...environment.variables.keys()].filter((name) => !read.has(name))));
   if (problems.length > 0) throw new ConfigError(inOrder(problems, yaml.path));
   const settings: Settings = {
     profile: environment.profile,

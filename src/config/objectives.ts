@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 
-import type { BurnRule, Objective, SourceSpec } from "../level.ts";
+import type { BurnRule, Objective, SourceHeaders, SourceSpec } from "../level.ts";
 import type { Importance, SloSpec } from "../task.ts";
 import { formatDuration } from "./duration.ts";
 import { nameOf } from "./issues.ts";
@@ -10,6 +10,7 @@ import { nearest } from "./nearest.ts";
 import type { Subject, Telling } from "./policies.ts";
 import { SLOW_TO, SLOW_TO_DEFAULT } from "./queues.ts";
 import { duration, line, map, wholeNumber, words } from "./shapes.ts";
+import { HEADERS, headersOf } from "./source_headers.ts";
 
 const NONE = "none";
 const mode = words(["observe", "enforce"]);
@@ -32,10 +33,11 @@ const target = z.union([z.number(), z.string()], { error: A_TARGET })
     return z.NEVER;
   });
 
-const AN_URL = "an http:// or https:// URL without a password";
+const AN_URL = "an http:// or https:// URL without a password, which belongs into `headers`";
 const url = z.string({ error: AN_URL }).refine((text) => {
   const read = URL.parse(text);
-  return read !== null && /^https?:$/.test(read.protocol) && read.password === "";
+  return read !== null && /^https?:$/.test(read.protocol) && read.password === "" &&
+    read.username === "";
 }, { error: AN_URL });
 
 const A_QUERY = "a query that answers with the share of bad events, from 0 to 1";
@@ -43,18 +45,14 @@ const query = z.string({ error: A_QUERY }).min(1, { error: A_QUERY }).max(4_000,
   error: "a query of at most 4,000 characters",
 });
 
-const source = z.union([
-  z.strictObject({
-    workers: z.strictObject({ tasks: z.array(line, { error: "a list" }).optional() }, map),
-  }, map),
-  z.strictObject({ prometheus: z.strictObject({ url, query }, map) }, map),
-  z.strictObject({
-    http: z.strictObject({ url, path: line, at: line.optional() }, map),
-  }, map),
-  z.strictObject({ redis: z.strictObject({ key: line }, map) }, map),
-], {
-  error: "a map with one of workers: {tasks}, prometheus: {url, query}, http: {url, path, at}, " +
-    "redis: {key}; URLs are http:// or https:// and without a password",
+const source = z.strictObject({
+  workers: z.strictObject({ tasks: z.array(line, { error: "a list" }).optional() }, map).optional(),
+  prometheus: z.strictObject({ url, headers: HEADERS, query }, map).optional(),
+  http: z.strictObject({ url, headers: HEADERS, path: line, at: line.optional() }, map).optional(),
+  redis: z.strictObject({ key: line }, map).optional(),
+}, map).refine((kinds) => Object.values(kinds).filter((kind) => kind !== undefined).length === 1, {
+  error: "a map with one of workers: {tasks}, prometheus: {url, headers, query}, " +
+    "http: {url, headers, path, at}, redis: {key}",
 });
 
 const rule = z.strictObject({
@@ -94,13 +92,23 @@ export const OBJECTIVES = z.record(
 
 type ObjectiveYaml = z.output<typeof OBJECTIVES>[string];
 
-/** The objectives as they are measured. */
+/**
+ * The objectives as they are measured.
+ * @param variable the value of a variable; `undefined` where it is not set
+ */
 export function objectivesOf(
   { data, whereOf }: Telling["yaml"],
-  problems: { push(problem: { where: string; message: string }): void },
+  { variable, problems }: {
+    variable(name: string): string | undefined;
+    readonly problems: { push(problem: { where: string; message: string }): void };
+  },
 ): Objective[] {
   return Object.entries(data.objectives).map(([name, written]) => {
-    const objective = objectiveOf(name, written);
+    const objective = objectiveOf(name, written, (kind, own) =>
+      headersOf(own, {
+        ...{ path: ["objectives", name, "source", kind, "headers"], variable },
+        tell: (path, message) => problems.push({ where: whereOf(path), message }),
+      }));
     const { everyMs, rules } = objective;
     const path = ["objectives", name, "rules"];
     rules.forEach(({ shortMs }, index) => {
@@ -115,9 +123,15 @@ export function objectivesOf(
   });
 }
 
-function objectiveOf(name: string, written: ObjectiveYaml): Objective {
+/** The headers of a source, and what is wrong with them told. */
+type ReadHeaders = (
+  kind: "prometheus" | "http",
+  written: Parameters<typeof headersOf>[0],
+) => SourceHeaders;
+
+function objectiveOf(name: string, written: ObjectiveYaml, headers: ReadHeaders): Objective {
   const { target, every, timeout, stale, hold, min_events: minEvents, rules } = written;
-  const source = sourceOf(written.source);
+  const source = sourceOf(written.source, headers);
   return {
     name,
     target,
@@ -136,12 +150,21 @@ function objectiveOf(name: string, written: ObjectiveYaml): Objective {
   };
 }
 
-function sourceOf(written: ObjectiveYaml["source"]): SourceSpec {
-  if ("workers" in written) return { kind: "workers", tasks: written.workers.tasks ?? null };
-  if ("prometheus" in written) return { kind: "prometheus", ...written.prometheus };
-  if ("redis" in written) return { kind: "redis", ...written.redis };
-  const { url, path, at } = written.http;
-  return { kind: "http", url, path: path.split("."), at: at?.split(".") ?? null };
+function sourceOf(
+  { workers, prometheus, http, redis }: ObjectiveYaml["source"],
+  headers: ReadHeaders,
+): SourceSpec {
+  if (workers !== undefined) return { kind: "workers", tasks: workers.tasks ?? null };
+  if (prometheus !== undefined) {
+    const { url, query } = prometheus;
+    return { kind: "prometheus", url, headers: headers("prometheus", prometheus.headers), query };
+  }
+  if (redis !== undefined) return { kind: "redis", ...redis };
+  const { url, path, at } = http!;
+  return {
+    ...{ kind: "http", url, headers: headers("http", http!.headers) },
+    ...{ path: path.split("."), at: at?.split(".") ?? null },
+  };
 }
 
 /** The objective that a task gives way to, or `null`. One that is not declared is told. */

@@ -172,7 +172,8 @@ function checked(raw: unknown, { whereOf, problems }: Telling): Checked {
     schema: BEAT_YAML,
     value: raw,
     whereOf,
-    isSecret: (path) => path.at(-1) === "sentinel_password",
+    isSecret: (path) =>
+      path.at(-1) === "sentinel_password" || path[0] === "objectives" && path.includes("headers"),
     adviceOn: (key, path) =>
       (path[0] === "tasks" && path.length === 2 ? ADVICE.get(key) : null) ?? null,
   }));

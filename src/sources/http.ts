@@ -8,9 +8,22 @@ type HttpSource = Extract<OutsideSource, { readonly kind: "prometheus" | "http" 
 /** More than this is no answer to such a question. Bytes. */
 const BODY_MAX = 1_000_000;
 
-/** Asks once. @throws {SourceError} */
+/** Asks once. @throws {SourceError} without any secret of the headers */
 export async function readHttp(source: HttpSource, signal: AbortSignal): Promise<Share> {
-  const body = await fetched(urlOf(source), signal);
+  try {
+    return await shareIn(source, signal);
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    // A server may say again what it was told.
+    const { secrets } = source.headers;
+    throw new SourceError(
+      secrets.reduce((text, each) => text.replaceAll(each, "…"), error.message),
+    );
+  }
+}
+
+async function shareIn(source: HttpSource, signal: AbortSignal): Promise<Share> {
+  const body = await fetched(urlOf(source), source.headers, signal);
   if (source.kind === "prometheus") {
     const value = firstValue(body, source.query);
     // None of none: nothing happened, so nothing went wrong.
@@ -57,11 +70,19 @@ function urlOf(source: HttpSource): URL {
   return base;
 }
 
-async function fetched(url: URL, signal: AbortSignal): Promise<unknown> {
+async function fetched(
+  url: URL,
+  { values }: HttpSource["headers"],
+  signal: AbortSignal,
+): Promise<unknown> {
   // The query may be long, and a URL may hold what is nobody's business.
   const place = url.origin + url.pathname;
   try {
-    const response = await fetch(url, { signal, headers: { accept: "application/json" } });
+    const headers = new Headers({ accept: "application/json" });
+    for (const [name, value] of Object.entries(values)) headers.set(name, value);
+    // What is meant for one server is not carried to another.
+    const redirect = Object.keys(values).length === 0 ? "follow" : "manual";
+    const response = await fetch(url, { signal, headers, redirect });
     const text = await bodyOf(response, place);
     const read = parsed(text);
     if (!response.ok) throw refused(place, response.status, read);
@@ -69,9 +90,15 @@ async function fetched(url: URL, signal: AbortSignal): Promise<unknown> {
     return read;
   } catch (error) {
     if (error instanceof SourceError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new SourceError(`${place} cannot be read: ${why}`, { cause: error });
+    throw new SourceError(`${place} cannot be read: ${whyOf(error)}`);
   }
+}
+
+/** What the network says, without the whole URL. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  return message.replace(/^error sending request for url \(.*?\): /, "");
 }
 
 async function bodyOf(response: Response, place: string): Promise<string> {
@@ -88,6 +115,9 @@ async function bodyOf(response: Response, place: string): Promise<string> {
 /** Prometheus says what is wrong with a query. */
 function refused(place: string, status: number, body: unknown): SourceError {
   const said = body === undefined ? "" : memberAt(body, ["error"]);
+  if (status >= 300 && status < 400) {
+    return new SourceError(`${place} answers ${status}: headers are not sent on to another URL`);
+  }
   const why = typeof said === "string" && said !== "" ? `: ${said.slice(0, 200)}` : "";
   return new SourceError(`${place} answers ${status}${why}`);
 }

@@ -2,6 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { NO_HEADERS } from "../../src/level.ts";
 import { loadFiles, loadFine } from "../support/load_files.ts";
 
 const VARIABLE = "PAPER_TRADING_QUEUE_BACKLOG_SOFT_LIMIT";
@@ -146,7 +147,10 @@ describe("objectives", () => {
     assert.deepEqual(api, {
       name: "api",
       target: 0.999,
-      source: { kind: "prometheus", url: "http://prometheus:9090", query: "errors" },
+      source: {
+        ...{ kind: "prometheus", url: "http://prometheus:9090", headers: NO_HEADERS },
+        query: "errors",
+      },
       everyMs: 30_000,
       timeoutMs: 5_000,
       staleMs: 95_000,
@@ -165,7 +169,7 @@ describe("objectives", () => {
     assert.deepEqual(own!.rules, [{ level: "slowed", burn: 2, longMs: 600_000, shortMs: 30_000 }]);
     assert.deepEqual(page!.source, {
       kind: "http",
-      url: "https://api/health",
+      ...{ url: "https://api/health", headers: NO_HEADERS },
       path: ["errors", "share"],
       at: ["now"],
     });
@@ -184,6 +188,17 @@ describe("objectives", () => {
         /`objectives\.api\.target`.*share of good/,
       ],
       ["a source", "{target: 99%, source: {graphite: {}}}", /`objectives\.api\.source`.*workers/],
+      [
+        "two sources",
+        "{target: 99%, source: {workers: {}, redis: {key: a}}}",
+        /`objectives\.api\.source` to be a map with one of workers/,
+      ],
+      ["none", "{target: 99%, source: {}}", /`objectives\.api\.source` to be a map with one of/],
+      [
+        "a key of a source",
+        "{target: 99%, source: {prometheus: {url: 'http://p', query: a, head: {}}}}",
+        /`objectives\.api\.source\.prometheus` to have known keys, got `head`/,
+      ],
       [
         "a URL",
         "{target: 99%, source: {http: {url: 'ftp://x', path: a}}}",

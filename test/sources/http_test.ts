@@ -3,6 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { SourceError } from "../../src/errors.ts";
+import type { SourceHeaders } from "../../src/level.ts";
+import { NO_HEADERS } from "../../src/level.ts";
 import { readHttp, shareOf } from "../../src/sources/http.ts";
 
 const NEVER = new AbortController().signal;
@@ -31,14 +33,14 @@ function prometheus(data: unknown, status = 200): () => Response {
 async function ofPrometheus(answer: () => Response) {
   return await asking(
     answer,
-    (url) => readHttp({ kind: "prometheus", url, query: "errors" }, NEVER),
+    (url) => readHttp({ kind: "prometheus", headers: NO_HEADERS, url, query: "errors" }, NEVER),
   );
 }
 
 async function ofJson(body: unknown, { path = "a.b", at = null as string | null } = {}) {
   return await asking(() => Response.json(body), (url) =>
     readHttp({
-      kind: "http",
+      ...{ kind: "http", headers: NO_HEADERS },
       url: `${url}/health?verbose=1`,
       path: path.split("."),
       at: at?.split(".") ?? null,
@@ -64,7 +66,12 @@ describe("readHttp() of Prometheus", () => {
   it("sends the query to the HTTP API, below any path", async () => {
     const query = 'sum(rate(x{code=~"5.."}[1m])) / sum(rate(x[1m]))';
     await asking(prometheus(vector([0, "0.05"])), async (url, asked) => {
-      const read = await readHttp({ kind: "prometheus", url: `${url}/prom/`, query }, NEVER);
+      const read = await readHttp({
+        kind: "prometheus",
+        headers: NO_HEADERS,
+        url: `${url}/prom/`,
+        query,
+      }, NEVER);
       assert.deepEqual(read, { share: 0.05, atMs: null });
       assert.equal(asked[0]!.pathname, "/prom/api/v1/query");
       assert.equal(asked[0]!.searchParams.get("query"), query);
@@ -103,7 +110,7 @@ describe("readHttp() of Prometheus", () => {
 
   it("says that nobody listens", async () => {
     const url = "http://127.0.0.1:1";
-    const read = readHttp({ kind: "prometheus", url, query: "errors" }, NEVER);
+    const read = readHttp({ kind: "prometheus", headers: NO_HEADERS, url, query: "errors" }, NEVER);
     assert.match(
       await problemOf(read),
       /^http:\/\/127\.0\.0\.1:1\/api\/v1\/query cannot be read: |^http:\/\/HOST/,
@@ -117,7 +124,10 @@ describe("readHttp() of Prometheus", () => {
       ending.abort();
       return new Promise((resolve) => answer = resolve);
     }, async (url) => {
-      const read = readHttp({ kind: "prometheus", url, query: "errors" }, ending.signal);
+      const read = readHttp(
+        { kind: "prometheus", headers: NO_HEADERS, url, query: "errors" },
+        ending.signal,
+      );
       assert.match(await problemOf(read), /cannot be read/);
       answer(new Response());
     });
@@ -148,6 +158,75 @@ describe("readHttp() of a document", () => {
     }
     assert.match(await problemOf(ofJson({ a: 1 })), /got nothing$/);
     assert.match(await problemOf(ofJson({}, { path: "constructor.name" })), /got nothing$/);
+  });
+});
+
+describe("readHttp() with headers", () => {
+  const secret = "s3cr3t-of-mine";
+  const headers: SourceHeaders = {
+    values: { authorization: `Bearer ${secret}`, "X-Scope-OrgID": "team-a" },
+    secrets: [secret],
+  };
+  const source = (url: string) =>
+    ({
+      kind: "http",
+      headers,
+      url: `${url}/share?token=${secret}`,
+      path: ["share"],
+      at: null,
+    }) as const;
+
+  it("sends them, and what it accepts", async () => {
+    const seen: (string | null)[] = [];
+    await asking((request) => {
+      const names = ["authorization", "x-scope-orgid", "accept"];
+      seen.push(...names.map((name) => request.headers.get(name)));
+      return Response.json({ share: 0.25 });
+    }, async (url) => {
+      assert.deepEqual(await readHttp(source(url), NEVER), { share: 0.25, atMs: null });
+    });
+    assert.deepEqual(seen, [`Bearer ${secret}`, "team-a", "application/json"]);
+  });
+
+  it("does not carry them to another server, and says so", async () => {
+    let hits = 0;
+    const other = () => Response.json({ share: hits++ });
+    const problem = await asking(
+      other,
+      (elsewhere) =>
+        asking(
+          () => Response.redirect(`${elsewhere}/x`),
+          (url) => problemOf(readHttp(source(url), NEVER)),
+        ),
+    );
+    assert.equal(problem, "http://HOST/share answers 302: headers are not sent on to another URL");
+    assert.equal(hits, 0);
+  });
+
+  it("says nothing of a secret, whatever the server says", async () => {
+    const answers = [
+      () => Response.json({ error: `Bearer ${secret} is unknown` }, { status: 401 }),
+      () => Response.json({ share: secret }),
+    ];
+    const problems: string[] = [];
+    for (const answer of answers) {
+      problems.push(await asking(answer, (url) => problemOf(readHttp(source(url), NEVER))));
+    }
+    assert.deepEqual(problems, [
+      "http://HOST/share answers 401: Bearer … is unknown",
+      'expected `share` to be the share of bad events, from 0 to 1, got "…"',
+    ]);
+  });
+
+  it("tells why there is no answer, without the rest of the URL", async () => {
+    const url = await asking(() => new Response(), (url) => Promise.resolve(url));
+    const without = { ...source(url), headers: NO_HEADERS };
+    for (const each of [source(url), without]) {
+      const error = await readHttp(each, NEVER).catch((error: unknown) => error);
+      assert.ok(error instanceof SourceError);
+      assert.match(error.message, /^http:\/\/[\d.:]+\/share cannot be read: .*refused/);
+      assert.ok(!Deno.inspect(error, { depth: 9 }).includes(secret));
+    }
   });
 });
 
