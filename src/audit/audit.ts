@@ -63,6 +63,7 @@ function takeRow(ledger: Ledger, row: JournalRow): void {
   ledger.rows++;
   ledger.firstId ??= row.id;
   ledger.lastId = row.id;
+  ledger.standing.take(row);
   const problem = ledger.terms.take(row);
   if (problem !== null) {
     noteRow(ledger, "refused", row, { atMs, text: `${type} of term ${row.fence}: ${problem}` });

@@ -1,12 +1,11 @@
 /**
- * The fold of the journal: what each row did to the fire or the task that it is about. Streaming: it
- * keeps the fires that are open and one cursor a task, however long the journal is.
+ * The fold of the journal: what each row did to the fire that it is about. Streaming: it keeps the fires
+ * that are open, however long the journal is. What stands beside them is in `standing.ts`.
  */
 
-import type { Cursor, Pending } from "../cursor.ts";
 import { IDLE, type LifeState, stepLife } from "../core/life.ts";
 import { DETAIL, type FireEventType, type JournalRow } from "../event.ts";
-import { openIdOf, TASK_NAME } from "../fire.ts";
+import { openIdOf } from "../fire.ts";
 
 /** A fire that has begun and not ended. */
 export interface FoldedFire<Note = undefined> {
@@ -30,43 +29,15 @@ export interface Fold<Note = undefined> {
   take(row: JournalRow): Folded<Note>;
   /** By fire id; those that ended are not kept. */
   readonly fires: ReadonlyMap<string, FoldedFire<Note>>;
-  /** The cursor of each task that is declared. */
-  readonly cursors: ReadonlyMap<string, Cursor>;
-  /** Throttles that are not normal, by key: the level, and since when. */
-  readonly levels: ReadonlyMap<string, LevelSince>;
 }
 
-export interface LevelSince {
-  readonly level: string;
-  /** Unix milliseconds. */
-  readonly sinceMs: number;
-}
-
-/** @param seed what was folded before the first row */
-export function foldOf<Note = undefined>(
-  seed: Partial<Omit<Fold<Note>, "take">> = {},
-): Fold<Note> {
-  const fires = new Map<string, Fire<Note>>(seed.fires);
-  const cursors = new Map<string, Cursor>(seed.cursors);
-  const levels = new Map<string, LevelSince>(seed.levels);
+/** @param open fires before the first row */
+export function foldOf<Note = undefined>(open: Fold<Note>["fires"] = new Map()): Fold<Note> {
+  const fires = new Map<string, Fire<Note>>(open);
   return {
     fires,
-    cursors,
-    levels,
-    take(row) {
-      if (MOVES.has(row.type)) moveCursor(cursors, row);
-      if (isFireRow(row) && row.dueMs !== null) return stepFire(fires, row, row.dueMs);
-      if (row.type === "level.changed") moveLevel(levels, row);
-      return PASSED;
-    },
+    take: (row) => isFireRow(row) && row.dueMs !== null ? stepFire(fires, row, row.dueMs) : PASSED,
   };
-}
-
-function moveLevel(levels: Map<string, LevelSince>, { decidedMs, detail }: JournalRow): void {
-  const { key, to } = detail;
-  if (typeof key !== "string" || typeof to !== "string") return;
-  if (to === "normal") levels.delete(key);
-  else levels.set(key, { level: to, sinceMs: decidedMs });
 }
 
 /** One object for all of a life: this stands on the path of millions of rows. */
@@ -121,34 +92,3 @@ function attemptOf({ detail }: JournalRow): number {
 const DUE = stepLife(IDLE, "fire.due")!;
 
 const CLOSED: ReadonlySet<LifeState> = new Set(["skipped", "expired", "acked.finished"]);
-
-/** Fires that somebody asked for have a name of their own, and move no cursor. */
-function moveCursor(cursors: Map<string, Cursor>, row: JournalRow): void {
-  const { type, task, dueMs, decidedMs, detail } = row;
-  const known = cursors.get(task);
-  if (known === undefined && !TASK_NAME.test(task)) return;
-  if (type === "task.retired") cursors.delete(task);
-  const revision = DECLARES.has(type) ? detail.revision : known?.revision;
-  if (dueMs === null || typeof revision !== "string") return;
-  if (type === "fire.delayed") {
-    cursors.set(task, { dueMs, revision, pending: pendingOf(row) });
-  } else if (DECLARES.has(type)) {
-    const isHeld = known?.pending !== undefined && known.dueMs === dueMs;
-    const pending = isHeld ? { notBeforeMs: decidedMs, by: known.pending!.by } : undefined;
-    cursors.set(task, pending === undefined ? { dueMs, revision } : { dueMs, revision, pending });
-  } else if (DECIDES.has(type) && attemptOf(row) === 0) cursors.set(task, { dueMs, revision });
-}
-
-function pendingOf({ decidedMs, detail: { untilMs, by, cause } }: JournalRow): Pending {
-  return typeof untilMs === "number"
-    ? { notBeforeMs: Math.max(untilMs, decidedMs + 1), by: String(by) }
-    : { notBeforeMs: decidedMs, by: `${by}:${cause}` };
-}
-
-const DECLARES: ReadonlySet<string> = new Set(["task.known", "task.changed"]);
-const DECIDES: ReadonlySet<string> = new Set(["task.dropped", "fire.published", "fire.skipped"]);
-const MOVES: ReadonlySet<string> = new Set([
-  ...DECLARES,
-  ...DECIDES,
-  ...["fire.delayed", "task.retired"],
-]);

@@ -8,6 +8,8 @@ import type { FindingKind } from "./findings.ts";
 import type { Fold } from "./fold.ts";
 import { foldOf } from "./fold.ts";
 import type { Deadlines, Plan } from "./schedule.ts";
+import type { Standing } from "./standing.ts";
+import { standingOf } from "./standing.ts";
 import type { Tally } from "./tally.ts";
 import { newTally } from "./tally.ts";
 import type { KeptTerms, Terms } from "./terms.ts";
@@ -59,8 +61,14 @@ export interface Note {
   deliveries: number;
 }
 
+/** Raised when the same rows come to something else than in the builds before. */
+export const FOLD_FORMAT = 2;
+
 export interface Ledger extends AuditOptions {
+  /** How much is known: that of what it began with, see {@link FOLD_FORMAT}. */
+  readonly format: number;
   readonly fold: Fold<Note>;
+  readonly standing: Standing;
   readonly terms: Terms;
   readonly findings: Findings;
   readonly accounts: Map<string, Account>;
@@ -81,14 +89,20 @@ export interface Ledger extends AuditOptions {
   isAfterLoss: boolean;
 }
 
-/** @param seed what rows before the first came to; `null` where that is not known, or nothing */
-export function openLedger(
-  options: AuditOptions,
-  seed: { fold: Partial<Fold<Note>>; terms: KeptTerms } | null = null,
-): Ledger {
+/** What rows before the first came to. */
+export interface LedgerSeed extends Pick<Fold<Note>, "fires"> {
+  readonly standing: Omit<Standing, "take">;
+  readonly terms: KeptTerms;
+  readonly format: number;
+}
+
+/** @param seed `null` where it is not known, or nothing */
+export function openLedger(options: AuditOptions, seed: LedgerSeed | null = null): Ledger {
   return {
     ...options,
-    fold: foldOf(seed?.fold),
+    format: seed?.format ?? FOLD_FORMAT,
+    fold: foldOf(seed?.fires),
+    standing: standingOf(seed?.standing),
     terms: termsOf(options.isTrimmed, seed?.terms),
     findings: findingsOf(),
     accounts: new Map(),

@@ -1,22 +1,21 @@
 /**
- * What the rows up to a cut came to, small enough for a row: cursors, plans, open fires, levels, terms.
- * Whoever goes on from it with the rows after the cut comes to the same as with all rows.
+ * What the rows up to a cut came to, small enough for a row: plans, open fires, terms, and what stands
+ * beside them (`standing.ts`). Whoever goes on from it with the rows after the cut comes to the same as with all rows.
  */
 
 import { createHash } from "node:crypto";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import { decodeCursor, encodeCursor, levelCursor, pauseCursor } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { rowOf } from "../event.ts";
 import { parseOpenId } from "../fire.ts";
-import type { FoldedFire, LevelSince } from "./fold.ts";
+import type { Fold, FoldedFire } from "./fold.ts";
 import type { AuditOptions, Ledger, Note } from "./ledger.ts";
-import { accountOf, openLedger } from "./ledger.ts";
+import { accountOf, FOLD_FORMAT, openLedger } from "./ledger.ts";
 import type { KeptPlan } from "./kept_plan.ts";
 import { keptPlan, planFrom } from "./kept_plan.ts";
+import type { GoingRun, Standing, StandingTerm } from "./standing.ts";
 import type { KeptTerms } from "./terms.ts";
-
-/** Raised when the same rows come to something else than in the builds before. */
-export const FOLD_FORMAT = 1;
 
 /** Plain JSON, each list in a fixed order, so that equal states have equal texts. */
 export interface SnapshotState {
@@ -27,10 +26,22 @@ export interface SnapshotState {
   readonly isAfterLoss: boolean;
   /** When the term in office last decided; `null`: not yet. Unix milliseconds. */
   readonly decidedMs: number | null;
+  /** Those that do not follow from the plan of their task: a fire is held there. */
   readonly cursors: readonly (readonly [task: string, text: string])[];
   readonly plans: readonly KeptPlan[];
   readonly fires: readonly KeptFire[];
+  /** Those that are not normal. */
   readonly levels: readonly (readonly [key: string, level: LevelSince])[];
+  /** The last order about each task, or `*`; one that is over keeps back what came due before. */
+  readonly pauses: readonly (readonly [task: string, text: string])[];
+  readonly runs: readonly (readonly [task: string, run: GoingRun])[];
+  readonly term: StandingTerm | null;
+}
+
+export interface LevelSince {
+  readonly level: string;
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
 }
 
 /** An open fire. Unix milliseconds; those of a publish are `null` while it is held. */
@@ -60,33 +71,80 @@ export interface Snapshot {
 /** What is to be known of the rows that `ledger` has taken. */
 export function snapshotOf(ledger: Ledger): SnapshotState {
   const { fence, told, controls, lastControl, loss, isWhole } = ledger.terms;
-  const { fold, lateAcks, undeclared, isAfterLoss, decidedMs } = ledger;
-  const plans = [...ledger.accounts.values()].flatMap(({ plan }) => plan ?? []);
+  const { format, fold, standing, lateAcks, undeclared, isAfterLoss, decidedMs } = ledger;
+  const plans = [...ledger.accounts.values()].flatMap(({ plan }) => plan ?? []).map(keptPlan)
+    .sort((one, other) => compareText(one.task, other.task));
+  const planned = cursorsOf(plans);
   return {
-    format: FOLD_FORMAT,
+    format,
     terms: { fence, told, controls, lastControl, loss, isWhole },
     ...{ lateAcks, undeclared, isAfterLoss },
     decidedMs: Number.isFinite(decidedMs) ? decidedMs : null,
-    cursors: [...fold.cursors].map(([task, cursor]) => [task, encodeCursor(cursor)] as const)
-      .sort(byFirst),
-    plans: plans.map(keptPlan).sort((one, other) => compareText(one.task, other.task)),
+    cursors: textsOf(standing.cursors).filter(([task, text]) => planned.get(task) !== text),
+    plans,
     fires: [...fold.fires].sort(byFirst).map(([fireId, fire]) => keptFire(fireId, fire)),
-    levels: [...fold.levels].sort(byFirst),
+    levels: notesBelow(standing, levelCursor("")).filter(([, { revision }]) =>
+      revision !== "normal"
+    ).map(([key, { dueMs, revision }]) => [key, { level: revision, sinceMs: dueMs }]),
+    pauses: textsOf(notesBelow(standing, pauseCursor(""))),
+    runs: [...standing.runs].sort(byFirst),
+    term: standing.term,
   };
+}
+
+function textsOf(cursors: Iterable<readonly [string, Cursor]>): [name: string, text: string][] {
+  return [...cursors].map(([name, cursor]): [string, string] => [name, encodeCursor(cursor)])
+    .sort(byFirst);
+}
+
+/** By what follows `prefix` in their names. */
+function notesBelow({ notes }: Standing, prefix: string): [name: string, cursor: Cursor][] {
+  return [...notes].filter(([name]) => name.startsWith(prefix))
+    .map(([name, cursor]): [string, Cursor] => [name.slice(prefix.length), cursor])
+    .sort(byFirst);
+}
+
+/** Texts of the cursors that follow from plans, by task. */
+function cursorsOf(plans: SnapshotState["plans"]): Map<string, string> {
+  return new Map(
+    plans.filter(({ isRetired }) => !isRetired).map(({ task, cursorMs, heldMs, revision }) =>
+      [task, encodeCursor({ dueMs: heldMs ?? cursorMs, revision })] as const
+    ),
+  );
+}
+
+/** What stood beside the fires. */
+export function standingIn(state: SnapshotState): Omit<Standing, "take"> {
+  const { plans, cursors, levels, pauses, runs, term } = state;
+  const notes = [
+    ...levels.map(([key, { level, sinceMs }]) =>
+      [levelCursor(key), { dueMs: sinceMs, revision: level }] as const
+    ),
+    ...pauses.map(([task, text]) => [pauseCursor(task), decodeCursor(text)] as const),
+  ];
+  return {
+    cursors: new Map(
+      [...cursorsOf(plans), ...cursors].map(([task, text]) => [task, decodeCursor(text)] as const),
+    ),
+    notes: new Map(notes),
+    runs: new Map(runs),
+    term,
+  };
+}
+
+/** Fires that had begun and not ended, without their notes. */
+export function firesIn<Note = undefined>({ fires }: SnapshotState): Fold<Note>["fires"] {
+  return new Map(
+    fires.map(({ fireId, openId, state }) => [fireId, { openId, state, note: undefined }]),
+  );
 }
 
 /** A ledger that has taken what `state` was made of. */
 export function ledgerFrom(options: AuditOptions, state: SnapshotState): Ledger {
-  const cursors = new Map(
-    state.cursors.map(([task, text]) => [task, decodeCursor(text)] as const),
-  );
-  const fires = new Map(
-    state.fires.map(({ fireId, openId, state }) =>
-      [fireId, { openId, state, note: undefined }] as const
-    ),
-  );
-  const fold = { cursors, fires, levels: new Map(state.levels) };
-  const ledger = openLedger(options, { fold, terms: state.terms });
+  const ledger = openLedger(options, {
+    ...{ fires: firesIn(state), standing: standingIn(state), terms: state.terms },
+    format: state.format,
+  });
   ledger.lateAcks = state.lateAcks;
   ledger.undeclared = state.undeclared;
   ledger.isAfterLoss = state.isAfterLoss;
@@ -118,9 +176,16 @@ export function readSnapshot(row: JournalRow): Snapshot | string | null {
   if (checksumOf({ cutId, rows, state }) !== checksum) {
     return "its checksum does not fit what it says";
   }
-  if (state.format !== FOLD_FORMAT) return `it is of format ${state.format}, not ${FOLD_FORMAT}`;
-  return { id: row.id, cutId, rows, checksum, state };
+  if (!READABLE.has(state.format)) return `it is of format ${state.format}, not ${FOLD_FORMAT}`;
+  return { id: row.id, cutId, rows, checksum, state: { ...NOT_KEPT_BEFORE, ...state } };
 }
+
+const READABLE: ReadonlySet<number> = new Set([1, FOLD_FORMAT]);
+
+/** In a snapshot of format 1, which tells of no levels either. */
+const NOT_KEPT_BEFORE: Pick<SnapshotState, "pauses" | "runs" | "term"> = {
+  ...{ pauses: [], runs: [], term: null },
+};
 
 function keptFire(fireId: string, { openId, state, note }: FoldedFire<Note>): KeptFire {
   if (note === undefined) return { fireId, openId, state, publish: null };

@@ -4,19 +4,21 @@
  */
 
 import type { Cursor, OpenFire } from "../cursor.ts";
-import { encodeCursor, LOG_CURSOR, openKey } from "../cursor.ts";
+import { encodeCursor, levelCursor, LOG_CURSOR, openKey, pauseCursor } from "../cursor.ts";
 import { lifeOf } from "../core/life.ts";
 import { millisecondsOf } from "../event.ts";
 import { entryOf } from "../fire.ts";
 import type { Loaded } from "../ports.ts";
 import type { FoldedFire } from "./fold.ts";
 import type { Ledger, Note } from "./ledger.ts";
+import { FOLD_FORMAT } from "./ledger.ts";
 import type { Plan } from "./schedule.ts";
 
 /** Notes every difference as a finding. @param ledger as it is after the row `loaded.lastId` */
 export function verify(ledger: Ledger, loaded: Pick<Loaded, "cursors" | "open">): void {
   verifyCursors(ledger, loaded.cursors);
   verifyCounters(ledger, loaded.cursors);
+  verifyNotes(ledger, loaded.cursors);
   verifyOpen(ledger, loaded.open);
 }
 
@@ -80,6 +82,24 @@ function verifyCounters(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): v
     differ(ledger, "", null, `the journal has ${count} rows ${type}, and ${written} were written`);
   }
 }
+
+/** Levels and pauses. A level that is normal again is as good as none. */
+function verifyNotes(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): void {
+  const { standing: { notes }, terms, format } = ledger;
+  const isAllKnown = terms.isWhole && format === FOLD_FORMAT;
+  const textOf = (cursor: Cursor | undefined) =>
+    cursor === undefined || cursor.revision === "normal" ? null : encodeCursor(cursor);
+  for (const name of new Set([...notes.keys(), ...cursors.keys()])) {
+    if (!NOTED.some((prefix) => name.startsWith(prefix))) continue;
+    const [told, kept] = [textOf(notes.get(name)), textOf(cursors.get(name))];
+    if (told === kept || (told === null && !isAllKnown)) continue;
+    const text = `${name.slice(1)} is "${told ?? "none"}" by the journal, ` +
+      `and "${kept ?? "none"}" by Redis`;
+    differ(ledger, "", null, text);
+  }
+}
+
+const NOTED = [levelCursor(""), pauseCursor("")];
 
 function verifyOpen(ledger: Ledger, open: readonly OpenFire[]): void {
   const known = new Map<string, FoldedFire<Note>>();

@@ -57,10 +57,10 @@ function snapshotCheck(known: Snapshot | null): AuditReading["checkBefore"] {
   let waiting = known;
   return (row, ledger) => {
     if (waiting === null || compareIds(row.id, waiting.cutId) < 0) return;
-    const { id, cutId, rows, checksum } = waiting;
+    const { id, cutId, rows, checksum, state } = waiting;
     waiting = null;
     // Of some tasks only, or of a history that is not whole, nothing can be said.
-    if (ledger.tasks !== null || !ledger.terms.isWhole) return;
+    if (ledger.tasks !== null || !ledger.terms.isWhole || state.format !== ledger.format) return;
     if (checksumOf({ cutId, rows, state: snapshotOf(ledger) }) === checksum) return;
     ledger.findings.add({
       ...{ kind: "differs", task: "", fromMs: null, toMs: null, count: 1, times: [], rowId: id },

@@ -62,10 +62,7 @@ export async function replay(options: ReplayCommandOptions, shell: Shell): Promi
   }
 }
 
-/**
- * All rows that there are: a snapshot does not say all that policies knew. Only where rows are gone for
- * good, it is what there is to begin with.
- */
+/** All rows that there are. Only where some are gone for good, it begins with the snapshot of them. */
 async function wholeReading(opened: OpenedJournal): Promise<AuditReading> {
   const { namespace, transport } = opened.config.settings;
   const gone = await goneRows(opened.client, keysOf(namespace, transport.globalKeyPrefix));

@@ -1,6 +1,7 @@
 /** How a replay went, for people and for programs. */
 
 import type { SnapshotState } from "../audit/snapshot.ts";
+import { SLACK_MS } from "../preview/past_facts.ts";
 import type { Difference, Replayed } from "../preview/replay.ts";
 import { decisionText } from "./decision_text.ts";
 import type { Shell } from "./shell.ts";
@@ -50,8 +51,8 @@ function remarksOn({ seed, isTrimmed, firstMs, foreign, byTask }: ShownReplay): 
   const isUnreadable = [...byTask.values()].some(({ unreadable }) => unreadable > 0);
   return [
     ...(seed === null ? [] : [
-      `rows before ${begins} are gone: replayed from the snapshot of them, which does not tell of ` +
-      "pauses that stood then",
+      `rows before ${begins} are gone: replayed from the snapshot of them; what was decided in the ` +
+      `first ${SLACK_MS / 1_000} s after it stands as it was`,
     ]),
     ...(isTrimmed && seed === null
       ? [

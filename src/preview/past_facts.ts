@@ -3,14 +3,11 @@
  * pauses. Who decides may not have seen the newest rows yet, so it can be asked as of an earlier one.
  */
 
-import type { Folded, LevelSince } from "../audit/fold.ts";
-import type { KeptFire } from "../audit/snapshot.ts";
+import type { Fold, Folded } from "../audit/fold.ts";
 import type { SkipRun } from "../core/skip_run.ts";
 import type { World } from "../core/world.ts";
 import type { Cursor } from "../cursor.ts";
-import { ALL_TASKS, decodeNote, encodeNote, levelCursor, pauseCursor } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
-import { rowOf } from "../event.ts";
 import { openIdOf, parseFireId } from "../fire.ts";
 import { openFires } from "../follow/open_fires.ts";
 
@@ -25,7 +22,8 @@ export interface Change {
 }
 
 export interface PastFacts {
-  take(row: JournalRow, folded: Folded): void;
+  /** @param noted levels and pauses after the row */
+  take(row: JournalRow, folded: Folded, noted: ReadonlyMap<string, Cursor>): void;
   /** Changes at or after `sinceMs` that a decision about a task could rest on, oldest first. */
   changes(task: string, sinceMs: number): readonly Change[];
   /** As `changes`, and of them the ends of the task's own fires. */
@@ -75,17 +73,13 @@ interface Line {
 /** Changes are only thrown away where there are so many. */
 const TRIM_AT = 64;
 
-/** @param seed what the rows before the first came to */
+/** @param seed what the rows before the first came to: fires that had not ended, levels and pauses */
 export function pastFacts(
-  seed: { fires: readonly KeptFire[]; levels: readonly (readonly [string, LevelSince])[] } | null,
+  seed: Pick<Fold, "fires"> & { readonly notes: ReadonlyMap<string, Cursor> },
 ): PastFacts {
   const lines = new Map<string, Line>();
   const nothingOpen = openFires();
-  let notes: ReadonlyMap<string, Cursor> = new Map(
-    (seed?.levels ?? []).map(([key, { level, sinceMs }]) =>
-      [levelCursor(key), { dueMs: sinceMs, revision: level }] as const
-    ),
-  );
+  let { notes } = seed;
   const noteChanges: NoteChange[] = [];
   let newest = 0;
 
@@ -110,30 +104,23 @@ export function pastFacts(
     line.changes.push({ number: ++newest, atMs, fire, isBegun: true });
   }
 
-  function setNote(name: string, cursor: Cursor | null, atMs: number): void {
-    noteChanges.push({ number: ++newest, atMs, before: notes });
-    const next = new Map(notes);
-    if (cursor === null) next.delete(name);
-    else next.set(name, cursor);
-    notes = next;
-  }
-
-  for (const { fireId, openId, state } of seed?.fires ?? []) {
+  for (const [fireId, { openId, state }] of seed.fires) {
     const id = parseFireId(fireId);
     if (id === null || !isRunning(state)) continue;
     lineOf(id.task).running.set(fireId, { openId, dueMs: id.dueMs });
   }
 
   return {
-    take(row, folded) {
+    take(row, folded, noted) {
       if (folded.kind === "stepped" && row.dueMs !== null) {
         const { openId, state } = folded.fire;
         const fire = isRunning(state) ? { openId, dueMs: row.dueMs } : null;
         setRunning(lineOf(row.task), openIdOf(row.task, row.dueMs, 0), fire, row.decidedMs);
         return;
       }
-      const note = noteIn(row, notes);
-      if (note !== null) setNote(note.name, note.cursor, row.decidedMs);
+      if (noted === notes) return;
+      noteChanges.push({ number: ++newest, atMs: row.decidedMs, before: notes });
+      notes = noted;
     },
     changes(task, sinceMs) {
       const own = lines.get(task)?.changes ?? [];
@@ -195,30 +182,4 @@ function runningIn(
 /** Published, and not seen to end: what Beat keeps as an open fire. */
 export function isRunning(state: string): boolean {
   return state.startsWith("published.") || state === "acked.unfinished";
-}
-
-/** The cursor that a row about a level or a pause moves; `null` for other rows. */
-function noteIn(
-  row: JournalRow,
-  notes: ReadonlyMap<string, Cursor>,
-): { name: string; cursor: Cursor | null } | null {
-  const level = rowOf(row, "level.changed");
-  if (level !== null) {
-    const { key, to } = level.detail;
-    return { name: levelCursor(key), cursor: { dueMs: row.decidedMs, revision: to } };
-  }
-  const name = pauseCursor(row.task === "" ? ALL_TASKS : row.task);
-  const paused = rowOf(row, "control.paused");
-  if (paused !== null) {
-    const { who, note } = paused.detail;
-    const revision = encodeNote({ who, note, untilMs: null });
-    return { name, cursor: { dueMs: row.decidedMs, revision } };
-  }
-  const resumed = rowOf(row, "control.resumed");
-  const standing = notes.get(name);
-  if (resumed === null || standing === undefined) return null;
-  // The order that is over keeps its words: what it held back is still told by them.
-  const { who, note } = decodeNote(standing.revision);
-  const revision = encodeNote({ who, note, untilMs: row.decidedMs });
-  return { name, cursor: { dueMs: standing.dueMs, revision } };
 }

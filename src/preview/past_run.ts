@@ -3,6 +3,8 @@
  * at the instant when it must have been looked at, on what was known then.
  */
 
+import type { GoingRun } from "../audit/standing.ts";
+import { NO_POLICY } from "../audit/standing.ts";
 import { decide } from "../core/decide.ts";
 import type { ReadyTask } from "../core/roster.ts";
 import type { SkipRun } from "../core/skip_run.ts";
@@ -14,29 +16,8 @@ import { ON_TIME_MS } from "../policies/catchup.ts";
 import type { Change, PastFacts } from "./past_facts.ts";
 import { SLACK_MS } from "./past_facts.ts";
 
-/** What a policy was skipping when the row before was written. */
-export interface PastRun {
-  readonly by: string;
-  readonly reason: string;
-  /** The last due time that has a row. Unix milliseconds. */
-  readonly toMs: number;
-  /** When that row was decided. Unix milliseconds. */
-  readonly writtenMs: number;
-}
-
 /** Nothing is sent, so it does not matter whose term it is. */
 export const PAST_TERM = { namespace: "beat", fence: 0 };
-
-/** Who decides by themselves, and not as a policy. */
-const NO_POLICY: ReadonlySet<unknown> = new Set(["catchup", "schedule"]);
-
-/** The run that a decision begins or goes on with; `null` where it is none. */
-export function runAfter({ type, dueMs, decidedMs, detail }: JournalRow): PastRun | null {
-  const { by, reason } = detail;
-  const isSkip = type === "fire.skipped" || type === "task.dropped";
-  if (!isSkip || NO_POLICY.has(by) || dueMs === null) return null;
-  return { by: String(by), reason: String(reason), toMs: dueMs, writtenMs: decidedMs };
-}
 
 /** The range of a row that tells of a run; `null` for other rows. */
 export function runIn(row: JournalRow): Detail<"task.dropped"> | null {
@@ -49,7 +30,9 @@ export interface RunCase {
   readonly ready: ReadyTask;
   readonly cursor: Cursor;
   readonly facts: PastFacts;
-  readonly run: PastRun | null;
+  readonly run: GoingRun | null;
+  /** What came due before is taken as it was recorded. Unix milliseconds. */
+  readonly knownFromMs: number;
 }
 
 /**
@@ -72,7 +55,7 @@ export function checkRun(
   const { decidedMs } = row;
   for (let dueMs = startMs; dueMs !== null && dueMs <= range.toMs; dueMs = trigger.next(dueMs)) {
     const at = { dueMs, beforeMs, writtenMs: decidedMs, changes };
-    const other = otherThanSkip(at, { ...each, run });
+    const other = dueMs < each.knownFromMs ? null : otherThanSkip(at, { ...each, run });
     if (other !== null) return other;
     beforeMs = dueMs;
     count++;
@@ -102,7 +85,7 @@ function otherThanSkip(
     readonly writtenMs: number;
     readonly changes: readonly Change[];
   },
-  each: RunCase & { readonly run: PastRun },
+  each: RunCase & { readonly run: GoingRun },
 ): { readonly now: Row | null } | null {
   const { ready: { trigger, task }, facts, run } = each;
   const fromMs = Math.max(dueMs, run.writtenMs);
@@ -127,7 +110,7 @@ function otherThanSkip(
 
 function stepAt(
   at: { dueMs: number; beforeMs: number; nowMs: number; asOf: number },
-  { ready, cursor, facts, run }: RunCase & { readonly run: PastRun },
+  { ready, cursor, facts, run }: RunCase & { readonly run: GoingRun },
 ): Row | null | "skipped" {
   const name = ready.task.name;
   const going: SkipRun = {

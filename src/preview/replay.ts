@@ -77,9 +77,11 @@ export function replayOf(options: ReplayOptions, seed: SnapshotState | null = nu
   const past = pastOf(seed);
   const undecided = undecidedBook(options);
   const byTask = new Map<string, TaskCounts>();
+  // What ended just before a snapshot is not in it, and may not have been known to who decided.
+  let knownFromMs = seed === null ? -Infinity : null;
   let rows = 0;
 
-  function decideAgain(row: JournalRow): void {
+  function decideAgain(row: JournalRow, knownFromMs: number): void {
     const counts = countsOf(byTask, row.task);
     const ready = past.declared.get(row.task) ?? null;
     const cursor = past.cursors.get(row.task);
@@ -88,7 +90,7 @@ export function replayOf(options: ReplayOptions, seed: SnapshotState | null = nu
       return;
     }
     counts.compared++;
-    for (const each of differencesAt(row, { ready, cursor, past })) {
+    for (const each of differencesAt(row, { ready, cursor, past, knownFromMs })) {
       counts.differences++;
       options.onDifference(each);
     }
@@ -98,11 +100,13 @@ export function replayOf(options: ReplayOptions, seed: SnapshotState | null = nu
     past,
     take(row) {
       const { task, type } = row;
+      const atMs = recordedMs(row);
+      knownFromMs ??= atMs + SLACK_MS;
       const isWanted = task !== "" && (options.tasks === null || options.tasks.has(task)) &&
-        recordedMs(row) >= options.sinceMs && recordedMs(row) < options.untilMs;
+        atMs >= Math.max(options.sinceMs, knownFromMs) && atMs < options.untilMs;
       if (isWanted) {
         rows++;
-        if (isOfSchedule(row)) decideAgain(row);
+        if (isOfSchedule(row)) decideAgain(row, knownFromMs);
         else if (type === "fire.published") countsOf(byTask, task).wanted++;
       }
       undecided.before(row, past);
@@ -125,15 +129,17 @@ interface Case {
   readonly ready: ReadyTask;
   readonly cursor: Cursor;
   readonly past: Past;
+  /** What came due before is taken as it was recorded. Unix milliseconds. */
+  readonly knownFromMs: number;
 }
 
 /** What would be decided otherwise at the instant of a row. */
 function differencesAt(row: JournalRow, each: Case): Difference[] {
   const range = runIn(row);
   if (range !== null) {
-    const { ready, cursor, past: { facts, runs } } = each;
+    const { ready, cursor, knownFromMs, past: { facts, runs } } = each;
     const run = runs.get(row.task) ?? null;
-    const other = checkRun(row, range, { ready, cursor, facts, run });
+    const other = checkRun(row, range, { ready, cursor, facts, run, knownFromMs });
     return other === null ? [] : [differenceOf(row, row, other.now)];
   }
   return isDecidedAgain(row, each) ? [] : insteadOf(row, each);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import type { Fold } from "../../src/audit/fold.ts";
 import { foldOf } from "../../src/audit/fold.ts";
+import { standingOf } from "../../src/audit/standing.ts";
 import { lifeOf } from "../../src/core/life.ts";
 import { openKey } from "../../src/cursor.ts";
 import type { JournalRow } from "../../src/event.ts";
@@ -48,18 +49,6 @@ describe("foldOf()", () => {
     assert.equal(fold.take(anew).kind, "refused");
   });
 
-  it("does not move a cursor by an attempt, nor by a fire that somebody asked for", () => {
-    const fold = foldOf();
-    const declared = { type: "task.known", detail: { revision: "a.b", definition: {} } };
-    fold.take(aRow({ ...declared, dueMs: T0 }));
-    fold.take(aRow({ dueMs: T0 + 5 }));
-    fold.take(aRow({ dueMs: T0 + 1, detail: { attempt: 1 } }));
-    fold.take(aRow({ task: "check.echo+r7", dueMs: T0 + 9 }));
-    assert.deepEqual([...fold.cursors], [["check.echo", { dueMs: T0 + 5, revision: "a.b" }]]);
-    fold.take(aRow({ type: "task.retired", dueMs: null }));
-    assert.equal(fold.cursors.size, 0);
-  });
-
   it("gives what a leader holds, of the rows that it wrote", async () => {
     const desk = aDesk();
     const all = { policy: "all", windowMs: 9_000, cap: 5 } as const;
@@ -70,13 +59,19 @@ describe("foldOf()", () => {
       await desk.tick(now);
     }
     const fold = foldOf();
-    for (const row of await rowsOf(desk.journal)) assert.notEqual(fold.take(row).kind, "refused");
+    const standing = standingOf();
+    for (const row of await rowsOf(desk.journal)) {
+      standing.take(row);
+      assert.notEqual(fold.take(row).kind, "refused");
+    }
     const open = [...now.world.open.values()];
     assert.deepEqual(
       [...fold.fires.values()].map(({ openId, state }) => [openId, state]).sort(),
       open.map((each) => [openKey(each), lifeOf(each)]).sort(),
     );
-    for (const name of names) assert.deepEqual(fold.cursors.get(name), now.world.cursors.get(name));
+    for (const name of names) {
+      assert.deepEqual(standing.cursors.get(name), now.world.cursors.get(name));
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import project from "../../deno.json" with { type: "json" };
 import { foldOf } from "../../src/audit/fold.ts";
+import { standingOf } from "../../src/audit/standing.ts";
 import { lifeOf } from "../../src/core/life.ts";
 import { decodeCursor, decodeOpen, encodeOpen } from "../../src/cursor.ts";
 import type { JournalRow } from "../../src/event.ts";
@@ -58,8 +59,10 @@ describe("a golden journal", () => {
 /** Each state after its row; and at the end just the fires and the cursors that were there. */
 function assertStates(rows: readonly JournalRow[], states: readonly GoldenState[]): void {
   const fold = foldOf();
+  const standing = standingOf();
   const after = new Map<string, string>();
   for (const row of rows) {
+    standing.take(row);
     const folded = fold.take(row);
     assert.notEqual(folded.kind, "refused", `${row.id} ${row.type} of ${row.task}@${row.dueMs}`);
     if (folded.kind !== "stepped") continue;
@@ -83,7 +86,7 @@ function assertStates(rows: readonly JournalRow[], states: readonly GoldenState[
   }
   const cursors = states.filter((each) => "task" in each) as { task: string; text: string }[];
   assert.deepEqual(
-    [...fold.cursors].sort(),
+    [...standing.cursors].sort(),
     cursors.map(({ task, text }) => [task, decodeCursor(text)] as const).sort(),
   );
 }
