@@ -172,4 +172,15 @@ describe("the oracle", () => {
     assert.deepEqual(found(ledger, late), []);
     assert.ok(found(ledger, again({ id: "other", redelivered: true })).includes("unexplained"));
   });
+
+  it("lets a torn file give back what was taken since the last beacon", () => {
+    const late = { runs: [...REMAINS.runs, runOf(3_000, { received: Date.now() / 1_000 + 1 })] };
+    const crashed = (isTorn: boolean) => {
+      const ledger = heard(...ALL.map(groupOf), [["SET", "chaos:beacon", "3000"]]);
+      ledger.takeOver("crash", { lastId: "3000-0", lastFence: 1, beaconMs: 3_000, isTorn });
+      return ledger;
+    };
+    assert.deepEqual(found(crashed(false), late), ["doubled"]);
+    assert.deepEqual(found(crashed(true), late), []);
+  });
 });

@@ -43,6 +43,8 @@ export interface Surviving {
   readonly lastFence: number;
   /** When the last {@link BEACON} that it holds was written. Unix milliseconds. */
   readonly beaconMs: number;
+  /** The file lost its end: what was there since the last beacon can be gone, though no row is. */
+  readonly isTorn?: boolean;
 }
 
 export interface Ledger {
@@ -208,7 +210,7 @@ export function newLedger(): Ledger {
       }
     },
     takeOver(cause, found) {
-      if (isAfter(lastId, found.lastId) || found.beaconMs < beaconMs) {
+      if (found.isTorn || isAfter(lastId, found.lastId) || found.beaconMs < beaconMs) {
         const range = { keptId: found.lastId, lostId: lastId };
         const rollback = { atMs: Date.now(), keptMs: found.beaconMs, cause, ...range };
         rollbacks.push(rollback);

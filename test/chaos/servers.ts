@@ -64,11 +64,11 @@ export async function startServers(
     for (const link of links()) link.shut(true);
   };
   /** Nothing is written before the ledger hears it. */
-  const openDoors = async (cause: string) => {
+  const openDoors = async (cause: string, isTorn = false) => {
     const [last] = await admin().xrevrange(JOURNAL, "+", "-", "COUNT", 1);
     const lastFence = last === undefined ? 0 : rowOf(...last).fence;
     const beaconMs = Number(await admin().get(BEACON));
-    ledger.takeOver(cause, { lastId: last?.[0] ?? "0-0", lastFence, beaconMs });
+    ledger.takeOver(cause, { lastId: last?.[0] ?? "0-0", lastFence, beaconMs, isTorn });
     tap = await openTap(master.port, take);
     beacon = openBeacon(master.port);
     for (const link of links()) {
@@ -100,7 +100,7 @@ export async function startServers(
       await meanwhile(master);
       await master.restart();
       if (isTorn) await writeFileAnew(admin());
-      await openDoors(cause);
+      await openDoors(cause, isTorn);
     },
     async failOver(cause) {
       shutDoors();
