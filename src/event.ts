@@ -81,7 +81,10 @@ export const DETAIL = {
     tzdata: z.string().optional(),
   }),
   "term.ended": z.looseObject({ owner: z.string(), reason: z.string() }),
-  /** Beat's keys were gone although this replica had seen them: somebody emptied Redis. */
+  /**
+   * Beat's keys are not those that this replica had seen: somebody emptied Redis, or a replica of Redis
+   * brought a history of before back.
+   */
   "term.history_lost": z.looseObject({ owner: z.string(), reason: z.string() }),
   /**
    * Rows that this replica had seen are gone: a replica of Redis was promoted before it had them, or

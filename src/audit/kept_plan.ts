@@ -17,7 +17,7 @@ export type KeptPlan =
     | "sinceMs"
   >
   & {
-    /** Ends of the gaps under the trigger in force, of which a retired task has none; see {@link Stretch}. */
+    /** Ends of the gaps under the trigger in force, none where it is retired; see {@link Stretch}. */
     readonly gaps: readonly (readonly [afterMs: number, untilMs: number])[];
   };
 

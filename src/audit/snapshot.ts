@@ -1,6 +1,7 @@
 /**
  * What the rows up to a cut came to, small enough for a row: plans, open fires, terms, and what stands
- * beside them (`standing.ts`). Whoever goes on from it with the rows after the cut comes to the same as with all rows.
+ * beside them (`standing.ts`). Whoever goes on from it with the rows after the cut comes to the same as
+ * with all rows.
  */
 
 import { createHash } from "node:crypto";

@@ -44,8 +44,8 @@ export interface Seen {
   /** `null` before the first term. */
   epoch: string | null;
   /**
-   * The history that was seen is gone: a new epoch stands where another was known. Stays until a term
-   * has said so in the journal.
+   * The history that was seen is gone: another epoch, new or of before, stands where one was known. Stays
+   * until a term has said so in the journal.
    */
   isHistoryLost: boolean;
   /** Monotonic time at which the attempt that took the lease started. */

@@ -126,14 +126,12 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
       epoch: seen.epoch ?? parts.newEpoch,
       build: parts.build,
       isHistoryLost: seen.isHistoryLost,
+      onHistoryLost: (reason) => parts.log.error(reason),
       history,
     });
     if (office.now === null) return { isFenced: true };
     parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
-    if (seen.isHistoryLost) {
-      parts.log.error("Beat's keys were gone from Redis: firing starts from now, the past is lost");
-      seen.isHistoryLost = false;
-    }
+    seen.isHistoryLost = false;
     history.cut = null;
     for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
       parts.log.warn("paused: nothing of it is fired", { task, who, note });

@@ -4,6 +4,7 @@ import type { ServerClock } from "../clock.ts";
 import { openFires } from "../follow/open_fires.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
+import { NO_ID } from "../event.ts";
 import type { Clock, Journal, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { digestOf } from "../task.ts";
@@ -35,6 +36,8 @@ export interface Opening {
   readonly epoch: string;
   readonly build: string;
   readonly isHistoryLost: boolean;
+  /** Called with what the journal then says of it. */
+  readonly onHistoryLost?: (reason: string) => void;
   /** A cut in it is told, too. */
   readonly history: History;
 }
@@ -54,7 +57,7 @@ export async function openTerm(
   const loaded = await parts.journal.load();
   const world = worldOf(loaded, openFires());
   const sender = committer(parts, world);
-  const started = openingRows(parts, opening).map((row, index) =>
+  const started = openingRows(parts, opening, loaded.lastId === NO_ID).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
   );
   const tally = await sender.commitAll([inChain(started)], term.fence);
@@ -118,18 +121,25 @@ function skipSteps({ server }: Pick<TermParts, "server">, world: World): Step[] 
   });
 }
 
-function openingRows({ server }: TermParts, opening: Opening): Row[] {
+function openingRows({ server }: TermParts, opening: Opening, isEmpty: boolean): Row[] {
   const { owner, epoch, build, isHistoryLost, history } = opening;
   const head = { task: "", dueMs: null, decidedMs: server.nowMs() };
   const rows: Row[] = [{ ...head, type: "term.started", detail: { owner, epoch, build } }];
   if (isHistoryLost) {
-    const reason = "Beat's keys were gone: firing starts from now, the past is not fired";
+    const reason = isEmpty ? EMPTIED : EXCHANGED;
+    opening.onHistoryLost?.(reason);
     rows.push({ ...head, type: "term.history_lost", detail: { owner, reason } });
   } else if (history.cut !== null) {
     rows.push({ ...head, type: "term.history_shortened", detail: { owner, ...history.cut } });
   }
   return rows;
 }
+
+const EMPTIED = "Beat's keys were gone: firing starts from now, the past is not fired";
+/** An older epoch came back, or a leader of meanwhile has begun a new one. */
+const EXCHANGED =
+  "Beat's keys are of another history than those seen before: Redis was emptied, or " +
+  "a copy of another time took its place; firing goes on from what stands there";
 
 /** The cursor carries a digest of the row, which tells a later term that the row was recorded. */
 function controlSteps(world: World, rows: readonly Row[]): Step[] {

@@ -36,6 +36,25 @@ describe("openTerm()", () => {
     const desk = aDesk();
     await openTerm(desk.parts, aRoster(), TERM, { ...OPENING, isHistoryLost: true });
     assert.deepEqual(await storyOf(desk), ["term.started", "term.history_lost"]);
+    assert.match(await lossIn(desk), /^Beat's keys were gone: firing starts from now/);
+  });
+
+  it("does not say that firing starts from now where a history of before came back", async () => {
+    const desk = aDesk();
+    const roster = aRoster(aTask("a", { catchUp: { policy: "all", windowMs: 60_000, cap: 9 } }));
+    await desk.open(roster);
+    await desk.clock.advance(2000);
+    desk.store.fence = NEXT.fence;
+    const told: string[] = [];
+    const now = await openTerm(desk.parts, roster, NEXT, {
+      ...OPENING,
+      isHistoryLost: true,
+      onHistoryLost: (reason) => void told.push(reason),
+    });
+    await desk.tick(now!, NEXT);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000, T0 + 2000]);
+    assert.match(told.join(), /another history .*; firing goes on from what stands there$/);
+    assert.deepEqual([await lossIn(desk)], told);
   });
 
   it("goes on where the last term stood, and fires what was due in between", async () => {
@@ -333,6 +352,11 @@ function reloaded(added: string): Row {
 }
 
 /** Type and task of each row. */
+async function lossIn(desk: Desk): Promise<string> {
+  const rows = await rowsOf(desk.journal);
+  return String(rows.find(({ type }) => type === "term.history_lost")!.detail.reason);
+}
+
 async function storyOf(desk: Desk): Promise<string[]> {
   return (await rowsOf(desk.journal)).map(({ type, task }) => `${type} ${task}`.trim());
 }
