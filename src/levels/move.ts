@@ -46,12 +46,24 @@ function hasLasted({ sinceMs }: Standing, { nowMs, leastMs }: Dwell): boolean {
   return sinceMs !== null && Math.abs(nowMs - sinceMs) >= leastMs;
 }
 
+/** The machines have neither guards nor context, so what was found once holds: a plan asks often. */
+const found = new Map<AnyStateMachine, Map<string, Level>>([
+  [pressureMachine, new Map()],
+  [sloMachine, new Map()],
+]);
+
 function after(
   machine: AnyStateMachine,
   value: string | Record<string, string>,
   types: readonly string[],
 ): Level {
+  const own = found.get(machine)!;
+  const key = JSON.stringify([value, types]);
+  const known = own.get(key);
+  if (known !== undefined) return known;
   const start = machine.resolveState({ value, context: {} });
   const end = types.reduce((at, type) => transition(machine, at, { type })[0], start);
-  return (typeof end.value === "string" ? end.value : Object.keys(end.value)[0]) as Level;
+  const level = (typeof end.value === "string" ? end.value : Object.keys(end.value)[0]) as Level;
+  own.set(key, level);
+  return level;
 }
