@@ -19,6 +19,11 @@ export function isFireName(name: string): boolean {
   return TASK_NAME.test(name) || WANTED_NAME.test(name);
 }
 
+/** Whether a name is that of what somebody asked for. */
+export function isWantedName(name: string): boolean {
+  return name.includes("+");
+}
+
 /** The entry that a name of fires is about, whoever asked for them. */
 export function entryOf(name: string): string {
   const plus = name.indexOf("+");

@@ -7,7 +7,7 @@ import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
-import { entryOf } from "../fire.ts";
+import { entryOf, isWantedName } from "../fire.ts";
 import type { Pause } from "../policies/mod.ts";
 import type { Standing } from "../ports.ts";
 import type { Leading } from "./leading.ts";
@@ -87,6 +87,8 @@ export interface Story {
   readonly rows: readonly JournalRow[];
   /** Rows of fires of this due time that somebody asked for; they go by names of their own. */
   readonly wanted: readonly JournalRow[];
+  /** The request of a fire that somebody asked for; `null` for others, and where it was not found. */
+  readonly request: JournalRow | null;
   /** Time of its first publish; `null` where there was none. */
   readonly publishedMs: number | null;
   readonly awaited: Awaited | null;
@@ -101,7 +103,8 @@ export interface Story {
 export function storyOf(evidence: Evidence): Story {
   const { task, dueMs, nowMs, rows, first, leader, today, cursor } = evidence;
   const own = rows.filter((row) => row.task === task);
-  const schedule = scheduleAt(own, dueMs, today);
+  const declares = isWantedName(task) ? rows.filter((row) => row.task === entryOf(task)) : own;
+  const schedule = scheduleAt(declares, dueMs, today);
   const fire = own.filter((row) => isAbout(row, dueMs));
   const published = fire.find(({ type }) => type === "fire.published");
   const trigger = schedule.kind === "on" ? schedule.trigger : null;
@@ -118,6 +121,7 @@ export function storyOf(evidence: Evidence): Story {
       row.task !== task && row.dueMs === dueMs && row.type.startsWith("fire.") &&
       entryOf(row.task) === task
     ),
+    request: rows.find(({ type }) => type === "control.requested") ?? null,
     publishedMs: published === undefined ? null : recordedMs(published),
     awaited: evidence.open === null ? null : awaitedOf(evidence.open, fire, nowMs),
     beforeMs: trigger?.last(dueMs - 1) ?? null,
@@ -152,7 +156,8 @@ function verdictOf(
   for (const [type, verdict] of BY_ROW) if (last.some((row) => row.type === type)) return verdict;
   if (open !== null) return OPEN_VERDICT[open.state];
   // Only a due time is dropped: a range has others between.
-  const isDue = schedule.kind !== "on" || schedule.trigger.last(dueMs) === dueMs;
+  const isDue = isWantedName(evidence.task) || schedule.kind !== "on" ||
+    schedule.trigger.last(dueMs) === dueMs;
   if (fire.length > 0 && isDue) {
     if (fire.some(({ type }) => type === "task.dropped")) return "dropped";
     if (last.some(({ type }) => type === "fire.published")) return "further on";

@@ -12,7 +12,7 @@ import { ALL_TASKS, pauseCursor } from "../cursor.ts";
 import { EXIT, JournalUnavailableError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
-import { fireIdOf, openIdOf } from "../fire.ts";
+import { entryOf, fireIdOf, isWantedName, openIdOf } from "../fire.ts";
 import type { Journal } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { sensorsOver } from "../redis/sensors.ts";
@@ -96,13 +96,14 @@ async function gather(
   isDeep: boolean,
 ): Promise<Evidence> {
   const openIds = Array.from({ length: ATTEMPTS_MAX }, (_, at) => openIdOf(task, dueMs, at));
-  const names = [task, pauseCursor(task), pauseCursor(ALL_TASKS)];
+  const entry = entryOf(task);
+  const names = [entry, pauseCursor(entry), pauseCursor(ALL_TASKS)];
   const [loaded, { leader }] = await Promise.all([journal.reload(names, openIds), lease.look()]);
-  const cursor = loaded.cursors.get(task) ?? null;
+  const cursor = loaded.cursors.get(entry) ?? null;
   const open: OpenFire | null = loaded.open.at(-1) ?? null;
-  const own = config.tasks.find(({ name }) => name === task) ?? null;
+  const own = config.tasks.find(({ name }) => name === entry) ?? null;
   const neighbours = config.tasks.filter(({ queue }) => queue === own?.queue);
-  const isUndecided = cursor !== null && cursor.dueMs < dueMs;
+  const isUndecided = !isWantedName(task) && cursor !== null && cursor.dueMs < dueMs;
   const around = await readAround(peek, {
     ...{ task, dueMs, isDeep, isUndecided, isOpen: open !== null },
     revision: cursor?.revision ?? null,
@@ -116,9 +117,9 @@ async function gather(
   return {
     ...{ task, dueMs, cursor, open, leader, ...around },
     nowMs: loaded.serverMs,
-    pause: pauseAt(loaded.cursors, task, dueMs),
+    pause: pauseAt(loaded.cursors, entry, dueMs),
     today: own === null ? null : declaredTask(own),
-    offBy: config.off.find(({ name }) => name === task)?.by ?? null,
+    offBy: config.off.find(({ name }) => name === entry)?.by ?? null,
   };
 }
 
@@ -188,7 +189,7 @@ async function lookAtQueue(
 ): Promise<QueueLook | null> {
   const { config } = opened;
   if (FINE.has(story.verdict) || evidence.nowMs - evidence.dueMs < 0) return null;
-  const task = config.tasks.find(({ name }) => name === evidence.task);
+  const task = config.tasks.find(({ name }) => name === entryOf(evidence.task));
   const queue = queueNameOf(config, evidence, story);
   if (queue === null) return null;
   const list = evidence.open?.list ??
@@ -201,5 +202,6 @@ async function lookAtQueue(
 function queueNameOf(config: Config, { task }: Evidence, { schedule }: Story): string | null {
   const declared = "declared" in schedule ? schedule.declared : null;
   const then = declared?.queue ?? "";
-  return then === "" ? config.tasks.find(({ name }) => name === task)?.queue ?? null : then;
+  const now = config.tasks.find(({ name }) => name === entryOf(task));
+  return then === "" ? now?.queue ?? null : then;
 }

@@ -3,7 +3,8 @@
 import { FINE } from "../audit/cause.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import type { JournalRow } from "../event.ts";
-import { fireIdOf, openIdOf } from "../fire.ts";
+import { recordedMs, rowOf } from "../event.ts";
+import { fireIdOf, isWantedName, openIdOf } from "../fire.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import type { Colour } from "./table.ts";
@@ -87,7 +88,7 @@ function questionsOf({ evidence, story, queue, causes, owners }: Why) {
 }
 
 function sentencesOf(found: Why): Sentence[] {
-  const { evidence: { dueMs }, story, owners, queueName, namespace } = found;
+  const { evidence: { task, dueMs }, story, owners, queueName, namespace } = found;
   const { schedule, leading, rows, publishedMs, awaited, verdict } = story;
   const context = {
     ...{ publishedMs, owners, queue: queueName },
@@ -96,7 +97,9 @@ function sentencesOf(found: Why): Sentence[] {
   };
   const isDue = verdict !== "not due";
   const told = [
-    ...scheduleSentences(schedule, dueMs, isDue),
+    ...(isWantedName(task)
+      ? [requestSentence(story.request)]
+      : scheduleSentences(schedule, dueMs, isDue)),
     ...(isDue && dueMs <= found.evidence.nowMs
       ? [{ atMs: null, text: leadingText(leading, owners) }]
       : []),
@@ -109,6 +112,18 @@ function sentencesOf(found: Why): Sentence[] {
   if (awaited !== null) told.push({ atMs: null, text: awaitedText(awaited) });
   if (!isDue || verdict === "to come") told.push({ atMs: null, text: nearestText(story) });
   return told;
+}
+
+/** Who asked, and why. */
+function requestSentence(request: JournalRow | null): Sentence {
+  const told = request === null ? null : rowOf(request, "control.requested");
+  if (request === null || told === null) {
+    const text = "somebody asked for it; `beat journal --type control` tells who, where it is kept";
+    return { atMs: null, text };
+  }
+  const { kind, who, note, request: id } = told.detail;
+  const why = note === "" ? "" : `: ${note}`;
+  return { atMs: recordedMs(request), text: `${who} asked for it (${kind} ${id})${why}` };
 }
 
 function nearestText({ beforeMs, afterMs }: Why["story"]): string {

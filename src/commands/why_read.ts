@@ -2,7 +2,7 @@
 
 import { DECLARES } from "../audit/schedule_then.ts";
 import type { JournalRow } from "../event.ts";
-import { entryOf } from "../fire.ts";
+import { entryOf, wantedName } from "../fire.ts";
 import type { Journal } from "../ports.ts";
 import { termStart } from "./term_start.ts";
 
@@ -74,10 +74,10 @@ async function readBackwards(
   let count = 0;
   for await (const row of peek.readBack({ from: "-", to: String(dueMs) })) {
     if (count++ === 0 || isAbout(row, { task, dueMs })) rows.push(row);
-    if (row.task === task && declares(row)) return rows.reverse();
+    if (row.task === entryOf(task) && declares(row)) return rows.reverse();
     if (count < limit) continue;
     if (count > BACK_FIRST) break;
-    declared = await searchTerms(peek, task, row.fence);
+    declared = await searchTerms(peek, entryOf(task), row.fence);
     // Under another revision, it was declared anew in the middle of a term, before or after.
     if (declared !== null && declared.detail.revision === revision) break;
     limit = AROUND_MAX;
@@ -141,9 +141,16 @@ function isAbout(row: JournalRow, { task, dueMs }: { task: string; dueMs: number
   if (row.task !== task) {
     // What somebody asked for, of the same due time, goes by a name of its own.
     const isWanted = row.dueMs === dueMs && row.task !== "" && entryOf(row.task) === task;
-    return isWanted || row.type.startsWith("term.");
+    return isWanted || row.type.startsWith("term.") || isBehindWanted(row, task);
   }
   return row.dueMs === dueMs || row.type.startsWith("task.");
+}
+
+/** Of a fire that somebody asked for: the request, and what its entry was declared to be. */
+function isBehindWanted({ type, task: name, detail }: JournalRow, task: string): boolean {
+  if (name === "" || entryOf(task) !== name) return false;
+  return type.startsWith("task.") ||
+    (type === "control.requested" && wantedName(name, String(detail.request)) === task);
 }
 
 /** A sign that a worker served a queue. */

@@ -85,6 +85,17 @@ describe("what people ask for", () => {
     assert.equal(requested.detail.note, "why not");
   });
 
+  it("is told by `why`: who asked, in the words of its entry's schedule and queue", async () => {
+    const [fire] = await firesOf("report+once");
+    const { out } = await beat(["why", `report+once@${fire!.dueMs}`, "--json"], stage);
+    const { verdict, queue, story, questions } = JSON.parse(out);
+    assert.deepEqual([verdict, queue], ["waiting", "maintenance"]);
+    assert.match(story[0].text, /^ada@.* asked for it \(trigger once\): why not$/);
+    assert.ok(!JSON.stringify(story).includes("--deep"), out);
+    const answers = questions.map(({ answer }: { answer: string }) => answer);
+    assert.deepEqual(answers, ["yes", "yes", "no", "no"], out);
+  });
+
   it("is refused under an id that was given to something else: nothing was done of it", async () => {
     const orders = [["trigger", "steady"], ["pause", "report"], ["pause", "--all"]];
     for (const order of orders) {
