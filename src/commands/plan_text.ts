@@ -31,7 +31,8 @@ function rowText(row: PlanRow, isExplaining: boolean): string {
   if (isExplaining) return text === "published" ? "published: it is due" : text;
   const lateMs = row.decidedMs - row.dueMs;
   const due = lateMs === 0 || row.count > 1 ? "" : ` (due ${dueText(row.dueMs)})`;
-  return `${text.split(":")[0]!.split(",")[0]}${due}`;
+  // The times in it have colons, too.
+  return `${text.split(": ")[0]!.split(",")[0]}${due}`;
 }
 
 function countsText(counts: ReadonlyMap<string, number>): string {
