@@ -13,6 +13,7 @@ export type KeptPlan =
     | "definition"
     | "cursorMs"
     | "heldMs"
+    | "hold"
     | "skippedMs"
     | "sinceMs"
   >
@@ -22,11 +23,12 @@ export type KeptPlan =
   };
 
 export function keptPlan(plan: Plan): KeptPlan {
-  const { task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs } = plan;
+  const { task, isRetired, revision, definition, cursorMs, heldMs, hold, skippedMs, sinceMs } =
+    plan;
   const gaps = (isRetired ? [] : plan.holes).filter(({ trigger }) => trigger === plan.trigger)
     .map(({ afterMs, untilMs }) => [afterMs, untilMs] as const);
   return {
-    ...{ task, isRetired, revision, definition, cursorMs, heldMs, skippedMs, sinceMs, gaps },
+    ...{ task, isRetired, revision, definition, cursorMs, heldMs, hold, skippedMs, sinceMs, gaps },
   };
 }
 
@@ -38,7 +40,5 @@ export function planFrom({ gaps, definition, cursorMs, ...kept }: KeptPlan): Pla
   const holes = trigger === null
     ? []
     : gaps.map(([afterMs, untilMs]) => ({ afterMs, untilMs, trigger }));
-  // The rows of what is held are not cut off.
-  const hold = null;
-  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, hold, eras: [], holes };
+  return { ...kept, definition, cursorMs, trigger, nextMs, deadlines, eras: [], holes };
 }
