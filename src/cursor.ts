@@ -36,7 +36,9 @@ export const LOG_CURSOR = {
   term: "@term",
   control: "@control",
   late: "@late",
+  /** When the newest snapshot was begun, and its checksum. */
   snapshot: "@snapshot",
+  snapshotPart: "@snapshot_part",
 } as const;
 
 /** The cursor of a throttle: its time is since when, its revision the level. No cursor: normal. */

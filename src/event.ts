@@ -148,13 +148,15 @@ export const DETAIL = {
   }),
   /**
    * What folding all rows before `cutId` (the first that stays; `rows` so many) gives: written before
-   * those are cut off. `checksum` and `state`: see `audit/snapshot.ts`.
+   * those are cut off. `checksum` and `state`: see `audit/snapshot.ts`. `part`: it is one of several
+   * rows, of a snapshot that was begun at `sinceMs`.
    */
   "journal.snapshot": z.looseObject({
     cutId: z.string(),
     rows: z.int(),
     checksum: z.string(),
     state: z.record(z.string(), z.unknown()),
+    part: z.looseObject({ index: z.int(), count: z.int(), sinceMs: z.int() }).optional(),
   }),
 } as const;
 

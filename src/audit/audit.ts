@@ -34,7 +34,11 @@ export interface Audit {
 
 /** @param seed what the rows before the first came to; they need not be read then */
 export function auditOf(options: AuditOptions, seed: SnapshotState | null = null): Audit {
-  const ledger = seed === null ? openLedger(options) : ledgerFrom(options, seed);
+  return auditFrom(seed === null ? openLedger(options) : ledgerFrom(options, seed));
+}
+
+/** An audit that goes on from what a ledger has. */
+export function auditFrom(ledger: Ledger): Audit {
   return {
     ledger,
     take: (row) => takeRow(ledger, row),

@@ -61,12 +61,9 @@ export interface Note {
   deliveries: number;
 }
 
-/** Raised when the same rows come to something else than in the builds before. */
-export const FOLD_FORMAT = 2;
-
 export interface Ledger extends AuditOptions {
-  /** How much is known: that of what it began with, see {@link FOLD_FORMAT}. */
-  readonly format: number;
+  /** It did not begin with a snapshot that told of no levels and pauses. */
+  readonly isStandingKnown: boolean;
   readonly fold: Fold<Note>;
   readonly standing: Standing;
   readonly terms: Terms;
@@ -93,14 +90,14 @@ export interface Ledger extends AuditOptions {
 export interface LedgerSeed extends Pick<Fold<Note>, "fires"> {
   readonly standing: Omit<Standing, "take">;
   readonly terms: KeptTerms;
-  readonly format: number;
+  readonly isStandingKnown: boolean;
 }
 
 /** @param seed `null` where it is not known, or nothing */
 export function openLedger(options: AuditOptions, seed: LedgerSeed | null = null): Ledger {
   return {
     ...options,
-    format: seed?.format ?? FOLD_FORMAT,
+    isStandingKnown: seed?.isStandingKnown ?? true,
     fold: foldOf(seed?.fires),
     standing: standingOf(seed?.standing),
     terms: termsOf(options.isTrimmed, seed?.terms),

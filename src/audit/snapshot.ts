@@ -4,23 +4,26 @@
  * with all rows.
  */
 
-import { createHash } from "node:crypto";
 import type { Cursor } from "../cursor.ts";
 import { decodeCursor, encodeCursor, levelCursor, pauseCursor } from "../cursor.ts";
-import type { JournalRow } from "../event.ts";
-import { rowOf } from "../event.ts";
 import { parseOpenId } from "../fire.ts";
 import type { Fold, FoldedFire } from "./fold.ts";
 import type { AuditOptions, Ledger, Note } from "./ledger.ts";
-import { accountOf, FOLD_FORMAT, openLedger } from "./ledger.ts";
+import { accountOf, openLedger } from "./ledger.ts";
 import type { KeptPlan } from "./kept_plan.ts";
+import type { Plan } from "./schedule.ts";
 import { keptPlan, planFrom } from "./kept_plan.ts";
 import type { GoingRun, Standing, StandingTerm } from "./standing.ts";
 import type { KeptTerms } from "./terms.ts";
 
+/** Raised when the same rows come to something else than in the builds before. */
+export const FOLD_FORMAT = 2;
+
 /** Plain JSON, each list in a fixed order, so that equal states have equal texts. */
 export interface SnapshotState {
   readonly format: number;
+  /** The history began with what told of levels and pauses, or with nothing. */
+  readonly isStandingKnown: boolean;
   readonly terms: KeptTerms;
   readonly lateAcks: number;
   readonly undeclared: number;
@@ -57,31 +60,33 @@ export interface KeptFire {
   } | null;
 }
 
-/** A snapshot as its row says it. */
+/** A snapshot as its rows say it; see `snapshot_parts.ts`. */
 export interface Snapshot {
-  /** The id of its row. */
+  /** The id of its last row. */
   readonly id: string;
   /** The first row that is not in it. */
   readonly cutId: string;
   /** Entries before that, since the history began. */
   readonly rows: number;
   readonly checksum: string;
+  /** Characters that it takes. */
+  readonly length: number;
   readonly state: SnapshotState;
 }
 
 /** What is to be known of the rows that `ledger` has taken. */
 export function snapshotOf(ledger: Ledger): SnapshotState {
   const { fence, told, controls, lastControl, loss, isWhole } = ledger.terms;
-  const { format, fold, standing, lateAcks, undeclared, isAfterLoss, decidedMs } = ledger;
+  const { isStandingKnown, fold, standing, lateAcks, undeclared, isAfterLoss, decidedMs } = ledger;
   const plans = [...ledger.accounts.values()].flatMap(({ plan }) => plan ?? []).map(keptPlan)
     .sort((one, other) => compareText(one.task, other.task));
-  const planned = cursorsOf(plans);
   return {
-    format,
+    format: FOLD_FORMAT,
+    isStandingKnown,
     terms: { fence, told, controls, lastControl, loss, isWhole },
     ...{ lateAcks, undeclared, isAfterLoss },
     decidedMs: Number.isFinite(decidedMs) ? decidedMs : null,
-    cursors: textsOf(standing.cursors).filter(([task, text]) => planned.get(task) !== text),
+    cursors: textsOf(unplanned(ledger)),
     plans,
     fires: [...fold.fires].sort(byFirst).map(([fireId, fire]) => keptFire(fireId, fire)),
     levels: notesBelow(standing, levelCursor("")).filter(([, { revision }]) =>
@@ -105,13 +110,19 @@ function notesBelow({ notes }: Standing, prefix: string): [name: string, cursor:
     .sort(byFirst);
 }
 
-/** Texts of the cursors that follow from plans, by task. */
-function cursorsOf(plans: SnapshotState["plans"]): Map<string, string> {
-  return new Map(
-    plans.filter(({ isRetired }) => !isRetired).map(({ task, cursorMs, heldMs, revision }) =>
-      [task, encodeCursor({ dueMs: heldMs ?? cursorMs, revision })] as const
-    ),
-  );
+/** The cursor that follows from a plan. */
+function planned({ cursorMs, heldMs, revision }: KeptPlan | Plan): Cursor {
+  return { dueMs: heldMs ?? cursorMs, revision };
+}
+
+/** Cursors that follow from no plan. */
+function unplanned({ standing, accounts }: Ledger): [task: string, cursor: Cursor][] {
+  return [...standing.cursors].filter(([task, { dueMs, revision, pending }]) => {
+    const plan = accounts.get(task)?.plan ?? null;
+    if (plan === null || plan.isRetired || pending !== undefined) return true;
+    const own = planned(plan);
+    return own.dueMs !== dueMs || own.revision !== revision;
+  });
 }
 
 /** What stood beside the fires. */
@@ -124,9 +135,12 @@ export function standingIn(state: SnapshotState): Omit<Standing, "take"> {
     ...pauses.map(([task, text]) => [pauseCursor(task), decodeCursor(text)] as const),
   ];
   return {
-    cursors: new Map(
-      [...cursorsOf(plans), ...cursors].map(([task, text]) => [task, decodeCursor(text)] as const),
-    ),
+    cursors: new Map([
+      ...plans.filter(({ isRetired }) => !isRetired).map((each) =>
+        [each.task, planned(each)] as const
+      ),
+      ...cursors.map(([task, text]) => [task, decodeCursor(text)] as const),
+    ]),
     notes: new Map(notes),
     runs: new Map(runs),
     term,
@@ -142,51 +156,41 @@ export function firesIn<Note = undefined>({ fires }: SnapshotState): Fold<Note>[
 
 /** A ledger that has taken what `state` was made of. */
 export function ledgerFrom(options: AuditOptions, state: SnapshotState): Ledger {
+  const { ledger, plans } = seedLedger(options, state);
+  while (!plans.next().done);
+  return ledger;
+}
+
+/** Plans that are taken in one go: each has a trigger to make. */
+const PLANS_AT_ONCE = 250;
+
+/** As {@link ledgerFrom}, for who has other things to do. @returns a ledger, ready once `plans` is done */
+export function seedLedger(
+  options: AuditOptions,
+  state: SnapshotState,
+): { readonly ledger: Ledger; readonly plans: Iterator<void> } {
   const ledger = openLedger(options, {
     ...{ fires: firesIn(state), standing: standingIn(state), terms: state.terms },
-    format: state.format,
+    isStandingKnown: state.isStandingKnown,
   });
   ledger.lateAcks = state.lateAcks;
   ledger.undeclared = state.undeclared;
   ledger.isAfterLoss = state.isAfterLoss;
   ledger.decidedMs = state.decidedMs ?? -Infinity;
-  for (const kept of state.plans) {
-    const isAudited = options.tasks === null || options.tasks.has(kept.task);
+  return { ledger, plans: seedPlans(ledger, state) };
+}
+
+function* seedPlans(ledger: Ledger, { plans, fires }: SnapshotState): Generator<void> {
+  for (const [index, kept] of plans.entries()) {
+    const isAudited = ledger.tasks === null || ledger.tasks.has(kept.task);
     if (isAudited) accountOf(ledger, kept.task).plan = planFrom(kept);
+    if ((index + 1) % PLANS_AT_ONCE === 0) yield;
   }
-  for (const kept of state.fires) {
+  for (const kept of fires) {
     const fire = ledger.fold.fires.get(kept.fireId);
     if (fire !== undefined) fire.note = noteOf(ledger, kept);
   }
-  return ledger;
 }
-
-/** Sixteen hex digits that stand for a snapshot. */
-export function checksumOf({ cutId, rows, state }: Pick<Snapshot, "cutId" | "rows" | "state">) {
-  const text = `${cutId} ${rows} ${JSON.stringify(state)}`;
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
-}
-
-/**
- * The snapshot that a row says, or a sentence on why it cannot be used; `null` where the row is none.
- */
-export function readSnapshot(row: JournalRow): Snapshot | string | null {
-  if (row.type !== "journal.snapshot") return null;
-  if (rowOf(row, "journal.snapshot") === null) return "its fields cannot be read";
-  const { cutId, rows, checksum, state } = row.detail as unknown as Snapshot;
-  if (checksumOf({ cutId, rows, state }) !== checksum) {
-    return "its checksum does not fit what it says";
-  }
-  if (!READABLE.has(state.format)) return `it is of format ${state.format}, not ${FOLD_FORMAT}`;
-  return { id: row.id, cutId, rows, checksum, state: { ...NOT_KEPT_BEFORE, ...state } };
-}
-
-const READABLE: ReadonlySet<number> = new Set([1, FOLD_FORMAT]);
-
-/** In a snapshot of format 1, which tells of no levels either. */
-const NOT_KEPT_BEFORE: Pick<SnapshotState, "pauses" | "runs" | "term"> = {
-  ...{ pauses: [], runs: [], term: null },
-};
 
 function keptFire(fireId: string, { openId, state, note }: FoldedFire<Note>): KeptFire {
   if (note === undefined) return { fireId, openId, state, publish: null };

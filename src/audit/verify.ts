@@ -11,7 +11,6 @@ import { entryOf } from "../fire.ts";
 import type { Loaded } from "../ports.ts";
 import type { FoldedFire } from "./fold.ts";
 import type { Ledger, Note } from "./ledger.ts";
-import { FOLD_FORMAT } from "./ledger.ts";
 import type { Plan } from "./schedule.ts";
 
 /** Notes every difference as a finding. @param ledger as it is after the row `loaded.lastId` */
@@ -85,8 +84,8 @@ function verifyCounters(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): v
 
 /** Levels and pauses. A level that is normal again is as good as none. */
 function verifyNotes(ledger: Ledger, cursors: ReadonlyMap<string, Cursor>): void {
-  const { standing: { notes }, terms, format } = ledger;
-  const isAllKnown = terms.isWhole && format === FOLD_FORMAT;
+  const { standing: { notes }, terms, isStandingKnown } = ledger;
+  const isAllKnown = terms.isWhole && isStandingKnown;
   const textOf = (cursor: Cursor | undefined) =>
     cursor === undefined || cursor.revision === "normal" ? null : encodeCursor(cursor);
   for (const name of new Set([...notes.keys(), ...cursors.keys()])) {

@@ -1,7 +1,8 @@
 /** From where an audit reads: a snapshot where the window lies behind one, else the first row that there is. */
 
-import { checksumOf, snapshotOf } from "../audit/snapshot.ts";
 import type { Snapshot, SnapshotState } from "../audit/snapshot.ts";
+import { snapshotOf } from "../audit/snapshot.ts";
+import { checksumOf } from "../audit/snapshot_parts.ts";
 import type { Ledger } from "../audit/ledger.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
 import type { JournalRow } from "../event.ts";
@@ -60,7 +61,7 @@ function snapshotCheck(known: Snapshot | null): AuditReading["checkBefore"] {
     const { id, cutId, rows, checksum, state } = waiting;
     waiting = null;
     // Of some tasks only, or of a history that is not whole, nothing can be said.
-    if (ledger.tasks !== null || !ledger.terms.isWhole || state.format !== ledger.format) return;
+    if (ledger.tasks !== null || !ledger.terms.isWhole || !state.isStandingKnown) return;
     if (checksumOf({ cutId, rows, state: snapshotOf(ledger) }) === checksum) return;
     ledger.findings.add({
       ...{ kind: "differs", task: "", fromMs: null, toMs: null, count: 1, times: [], rowId: id },

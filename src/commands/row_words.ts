@@ -146,7 +146,9 @@ const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
   "control.paused": ({ who, note }) => `by ${who}${noteText(note)}`,
   "control.resumed": ({ who, note, sinceMs }) =>
     `by ${who}${noteText(note)}; it was paused since ${dueText(sinceMs)}`,
-  "journal.snapshot": ({ cutId, rows }) => `of ${rows} rows before ${cutId}`,
+  "journal.snapshot": ({ cutId, rows, part }) =>
+    `of ${rows} rows before ${cutId}` +
+    (part === undefined ? "" : `, row ${part.index + 1} of ${part.count}`),
 };
 
 function workerText(worker: string | undefined): string {

@@ -1,8 +1,9 @@
 /** Writes the oldest rows of the hot journal to the archive, and folds them on the way. */
 
-import { auditOf } from "../audit/audit.ts";
+import { auditFrom } from "../audit/audit.ts";
+import { openLedger } from "../audit/ledger.ts";
 import type { SnapshotState } from "../audit/snapshot.ts";
-import { snapshotOf } from "../audit/snapshot.ts";
+import { seedLedger, snapshotOf } from "../audit/snapshot.ts";
 import { foreignLine, lineOf } from "../archive/line.ts";
 import { covers } from "../archive/segments.ts";
 import { compareIds } from "../event.ts";
@@ -11,11 +12,13 @@ import type { Archive, Clock, Journal } from "../ports.ts";
 
 /** A segment is read whole by whoever wants a row of it. */
 export const SEGMENT_ROWS = 25_000;
+/** And it is packed in one go: rows that declare tasks are long. Characters. */
+const SEGMENT_LENGTH = 4_000_000;
 /** Rows that go in one call. */
 const TRIM_ROWS = 10_000;
 /** After so many rows others get their turn, so long. Milliseconds. */
 const BREATH_ROWS = 250;
-const BREATH_MS = 5;
+export const BREATH_MS = 5;
 
 export interface ExportRequest {
   /** With which the journal begins. */
@@ -57,7 +60,8 @@ export async function exportRows(
   signal: AbortSignal,
 ): Promise<Exported | null> {
   const { firstId, lastId, seed, isBeginning, openFires, goes } = request;
-  const fold = auditOf({ ...FOLD_ALONE, isTrimmed: !isBeginning }, seed);
+  const breathe = () => clock.sleep(BREATH_MS, signal);
+  const fold = await foldFrom(seed, isBeginning, breathe);
   const writer = await segmentWriter(archive, firstId);
   const stops: string[] = [];
   let count = 0;
@@ -77,10 +81,22 @@ export async function exportRows(
     if (count > 0 && count % TRIM_ROWS === 0) stops.push(row.id);
     fold.take(row);
     writer.add(row.id, lineOf(row));
-    if (writer.size >= SEGMENT_ROWS) await writer.flush();
-    if (++count % BREATH_ROWS === 0) await clock.sleep(BREATH_MS, signal);
+    if (writer.isFull) await writer.flush();
+    if (++count % BREATH_ROWS === 0) await breathe();
   }
   return null;
+}
+
+async function foldFrom(
+  seed: SnapshotState | null,
+  isBeginning: boolean,
+  breathe: () => Promise<void>,
+) {
+  const options = { ...FOLD_ALONE, isTrimmed: !isBeginning };
+  if (seed === null) return auditFrom(openLedger(options));
+  const { ledger, plans } = seedLedger(options, seed);
+  while (!plans.next().done) await breathe();
+  return auditFrom(ledger);
 }
 
 /** Nothing is looked for in it. */
@@ -98,6 +114,7 @@ async function segmentWriter(archive: Pick<Archive, "list" | "write">, fromId: s
   const there = (await archive.list()).filter(({ lastId }) => compareIds(lastId, fromId) >= 0);
   let lines: string[] = [];
   let ids: string[] = [];
+  let length = 0;
   let isAfterGap = false;
   const waiting: Promise<void>[] = [];
   const cut = () => {
@@ -107,11 +124,11 @@ async function segmentWriter(archive: Pick<Archive, "list" | "write">, fromId: s
     // It is awaited in `flush`.
     written.catch(() => {});
     waiting.push(written);
-    [lines, ids] = [[], []];
+    [lines, ids, length] = [[], [], 0];
   };
   return {
-    get size() {
-      return lines.length;
+    get isFull() {
+      return lines.length >= SEGMENT_ROWS || length >= SEGMENT_LENGTH;
     },
     add(id: string, line: string): void {
       const isThere = there.length > 0 && covers(there, id);
@@ -120,6 +137,7 @@ async function segmentWriter(archive: Pick<Archive, "list" | "write">, fromId: s
       if (isThere) return;
       lines.push(line);
       ids.push(id);
+      length += line.length;
     },
     /** @throws {ArchiveError} */
     async flush(): Promise<void> {

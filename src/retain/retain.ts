@@ -4,14 +4,13 @@
  * open is never cut off.
  */
 
-import type { Snapshot, SnapshotState } from "../audit/snapshot.ts";
-import { checksumOf } from "../audit/snapshot.ts";
+import type { Snapshot } from "../audit/snapshot.ts";
 import type { ServerClock } from "../clock.ts";
-import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import { compareIds, millisecondsOf } from "../event.ts";
-import type { Archive, Clock, Journal, JournalExtent, Step } from "../ports.ts";
-import { exportRows } from "./export_rows.ts";
+import type { Archive, Clock, Journal, JournalExtent } from "../ports.ts";
+import { BREATH_MS, exportRows } from "./export_rows.ts";
 import { newestSnapshot } from "./newest_snapshot.ts";
+import { writeSnapshot } from "./write_snapshot.ts";
 
 export interface Limits {
   /** Rows that are older go. Milliseconds. */
@@ -67,7 +66,8 @@ export async function retain(
   const nowMs = server.nowMs();
   const target = targetOf(extent, nowMs, limits);
   if (target === null || extent.firstId === null || extent.lastId === null) return NOTHING;
-  const { snapshot, cursor } = await newestSnapshot(journal);
+  const breathe = () => parts.clock.sleep(BREATH_MS, signal);
+  const { snapshot, ...cursors } = await newestSnapshot(journal, breathe);
   const known = typeof snapshot === "string" ? null : snapshot;
   // A snapshot whose rows are still there: whoever wrote it did not come to cutting them off.
   if (known !== null && compareIds(known.cutId, extent.firstId) > 0) {
@@ -78,7 +78,7 @@ export async function retain(
     firstId: extent.firstId,
     lastId: extent.lastId,
     seed: known?.cutId === extent.firstId ? known.state : null,
-    isBeginning: cursor === null,
+    isBeginning: cursors.cursor === null,
     openFires: parts.openFires(),
     goes: ({ id, count }) => millisecondsOf(id) < target.beforeMs || count < target.rows,
   }, signal);
@@ -86,11 +86,10 @@ export async function retain(
   if (signal.aborted) return NOTHING;
   const { cutId, count, stops, state, heldBy } = cut;
   const next = { cutId, rows: (known?.rows ?? 0) + count, state };
-  const step = snapshotStep(next, cursor, server.nowMs());
-  const reply = await journal.commit([step], fence);
-  if (reply.kind === "fenced") return reply;
-  // Another leader was here meanwhile; the next look begins with what it left.
-  if (reply.outcomes[0]?.kind !== "committed") return NOTHING;
+  const written = await writeSnapshot({ ...parts, signal, breathe }, next, cursors, fence);
+  if (written === "fenced") return { kind: "fenced" };
+  // The next look begins with what another leader has left.
+  if (written === "moved") return NOTHING;
   const rows = await trimTo(parts, extent.firstId, [...stops, cutId], fence);
   return rows === null ? { kind: "fenced" } : { kind: "kept", rows, heldBy };
 }
@@ -123,7 +122,7 @@ function isTooSoon(
   const size = bytes ?? rows * ROW_BYTES;
   if (known === null || size > FULL * maxBytes || firstMs < nowMs - 2 * keepMs) return false;
   const share = (nowMs - keepMs - firstMs) / Math.max(1, lastMs - firstMs);
-  return size * share < JSON.stringify(known.state).length;
+  return size * share < known.length;
 }
 
 /** Brings to its end what a leader of before has begun. */
@@ -144,24 +143,6 @@ async function cutBefore(
   if (cut === null || cut.cutId !== known.cutId) return NOTHING;
   const rows = await trimTo(parts, firstId, [...cut.stops, known.cutId], fence);
   return rows === null ? { kind: "fenced" } : { kind: "kept", rows, heldBy: null };
-}
-
-function snapshotStep(
-  { cutId, rows, state }: { cutId: string; rows: number; state: SnapshotState },
-  cursor: { dueMs: number; revision: string } | null,
-  nowMs: number,
-): Step {
-  const checksum = checksumOf({ cutId, rows, state });
-  const decidedMs = Math.max(nowMs, (cursor?.dueMs ?? 0) + 1);
-  const detail = { cutId, rows, checksum, state: { ...state } };
-  return {
-    task: LOG_CURSOR.snapshot,
-    expect: cursor === null ? "" : encodeCursor(cursor),
-    next: encodeCursor({ dueMs: decidedMs, revision: checksum }),
-    notBeforeMs: 0,
-    row: { type: "journal.snapshot", task: "", dueMs: null, decidedMs, detail },
-    publish: null,
-  };
 }
 
 /**

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { auditOf } from "../../src/audit/audit.ts";
-import { checksumOf, readSnapshot, snapshotOf, standingIn } from "../../src/audit/snapshot.ts";
+import { snapshotOf, standingIn } from "../../src/audit/snapshot.ts";
+import { checksumOf, snapshotReader } from "../../src/audit/snapshot_parts.ts";
 import { standingOf } from "../../src/audit/standing.ts";
 import { verify } from "../../src/audit/verify.ts";
 import { ALL_TASKS, encodeNote, levelCursor, pauseCursor } from "../../src/cursor.ts";
@@ -68,15 +69,18 @@ describe("a snapshot", () => {
   });
 
   it("is read in the form that knew neither, and is not taken for more than it is", () => {
-    const { pauses: _p, runs: _r, term: _t, ...rest } = snapshotOf(audited(PAUSED).ledger);
+    const { pauses: _p, runs: _r, term: _t, isStandingKnown: _i, ...rest } = snapshotOf(
+      audited(PAUSED).ledger,
+    );
     const state = { ...rest, format: 1, levels: [] };
     const head = { cutId: `${T0}-1`, rows: 5 };
-    const checksum = checksumOf({ ...head, state: state as never });
+    const checksum = checksumOf({ ...head, state });
     const detail = { ...head, checksum, state };
-    const known = readSnapshot(aRow({ type: "journal.snapshot", task: "", detail }));
+    const known = snapshotReader({ revision: checksum, dueMs: T0 })
+      .take(aRow({ type: "journal.snapshot", task: "", detail }));
     assert.ok(known !== null && typeof known !== "string", String(known));
     const after = auditOf(WHOLE, known.state);
-    assert.equal(snapshotOf(after.ledger).format, 1);
+    assert.equal(snapshotOf(after.ledger).isStandingKnown, false);
     verify(after.ledger, { cursors: new Map([[pauseCursor("*"), aPause("x/")]]), open: [] });
     assert.deepEqual(after.close(T0).counts.get("differs") ?? 0, 0);
   });
