@@ -93,7 +93,7 @@ async function* linesOf(path: string): AsyncGenerator<string[]> {
     }
     if (rest !== "") yield [rest];
   } catch (error) {
-    throw unreadable(`read ${path}`, error);
+    throw unreadable(`read ${path}`, error, READ_ADVICE);
   }
 }
 
@@ -110,20 +110,22 @@ async function explained<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw unreadable(what, error);
+    throw unreadable(what, error, WRITE_ADVICE);
   }
 }
 
-function unreadable(what: string, error: unknown): unknown {
+const WRITE_ADVICE = "see BEAT_ARCHIVE, and that Beat may write there (--allow-write)";
+const READ_ADVICE =
+  "put a copy of it in its place, or move it out of the directory: its rows are " +
+  "missing then, and all others are read";
+
+function unreadable(what: string, error: unknown, advice: string): unknown {
   // What the reader of a segment threw is passed through it, too.
   const isOfFiles = error instanceof Error &&
     ("code" in error || error instanceof Deno.errors.NotCapable);
   if (!isOfFiles || error instanceof ArchiveError) return error;
   return new ArchiveError(
-    `expected to be able to ${what}, got: ${
-      messageOf(error)
-    }; see BEAT_ARCHIVE, and that Beat may ` +
-      "write there (--allow-write)",
+    `expected to be able to ${what}, got: ${messageOf(error)}; ${advice}`,
     { cause: error },
   );
 }

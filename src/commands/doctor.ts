@@ -8,6 +8,8 @@ import type { Journal, Loaded, Standing } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { keysOf } from "../redis/keys.ts";
 import { listenTo } from "../redis/listen.ts";
+import type { Gone } from "../redis/read.ts";
+import { goneRows } from "../redis/read.ts";
 import { serverFacts, unackedOf, workerPrefixes } from "../redis/server_facts.ts";
 import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
@@ -88,7 +90,7 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   const { namespace, transport, backend } = config.settings;
   const keys = keysOf(namespace, transport.globalKeyPrefix);
   const facts = await serverFacts(client, keys);
-  const [loaded, standing, recent, unacked, prefixes, results] = await Promise.all([
+  const [loaded, standing, { recent, damage }, unacked, prefixes, results] = await Promise.all([
     journal.load(),
     lease.look(),
     readRecent(journal),
@@ -102,7 +104,7 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   return [
     ...serverChecks(facts),
     journalCheck(facts.journal, config.settings.journal, nowMs),
-    await checkArchive(opened),
+    await checkArchive(opened, await goneRows(client, keys), damage),
     leaderCheck(standing),
     resultsCheck(backend !== null, results),
     unackedCheck(unacked, nowMs, transport.visibilityTimeoutMs),
@@ -115,24 +117,39 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   ];
 }
 
-async function checkArchive({ archive, archiveDir }: OpenedJournal): Promise<Check> {
+async function checkArchive(
+  { archive, archiveDir }: OpenedJournal,
+  gone: Gone,
+  damage: string | null,
+): Promise<Check> {
   const problem = await archive.problem();
   const archived = await archive.list().then(
     (all) => ({ segments: all.length, rows: all.reduce((sum, { rows }) => sum + rows, 0) }),
     (error) => error instanceof ArchiveError ? error.message : Promise.reject(error),
   );
-  return archiveCheck(archiveDir, problem, archived);
+  return damage === null
+    ? archiveCheck(archiveDir, archived, { problem, goneRows: gone.count })
+    : failure("archive", damage, DAMAGE_ADVICE);
 }
 
+const DAMAGE_ADVICE =
+  "until then audit, replay and export end with this error, and what is below is of newer rows only";
+
+/** `damage`: why it goes back no further; `null` where nothing is in the way. */
 async function readRecent(
   journal: Pick<Journal, "readBack">,
-): Promise<Recent> {
+): Promise<{ recent: Recent; damage: string | null }> {
   const recent = recentOf();
-  for await (const row of journal.readBack({ from: "-", to: "+" })) {
-    recent.take(row);
-    if (recent.rows >= ROWS_MAX) break;
+  try {
+    for await (const row of journal.readBack({ from: "-", to: "+" })) {
+      recent.take(row);
+      if (recent.rows >= ROWS_MAX) break;
+    }
+  } catch (error) {
+    if (error instanceof ArchiveError) return { recent, damage: error.message };
+    throw error;
   }
-  return recent;
+  return { recent, damage: null };
 }
 
 /** Most hints are about what is meant so; a variable that nobody reads is a slip. */

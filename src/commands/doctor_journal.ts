@@ -44,17 +44,29 @@ export function journalCheck(
 const OVER_ADVICE = "see the archive below, the leader's log, and fires that are open for long " +
   "(their rows are not cut off)";
 
-/** @param problem why nothing can be written to it; `null` where it can */
+/**
+ * @param archived what is in it, or why that cannot be told
+ * @param known.problem why nothing can be written to it; `null` where it can
+ * @param known.goneRows rows that left Redis
+ */
 export function archiveCheck(
   directory: string,
-  problem: string | null,
   archived: { readonly segments: number; readonly rows: number } | string,
+  { problem, goneRows }: { readonly problem: string | null; readonly goneRows: number },
 ): Check {
   if (typeof archived === "string") {
     return warning("archive", archived, "audits and why see only what is in Redis until then");
   }
   const { segments, rows } = archived;
   const text = `${directory}: ${rows} rows in ${segments} ${segments === 1 ? "file" : "files"}`;
+  if (rows === 0 && goneRows > 0) {
+    return warning(
+      "archive",
+      `${text}, and ${goneRows} rows left Redis`,
+      "audits and why see only what is in Redis: BEAT_ARCHIVE should name the directory that the " +
+        "leader writes to, from here as well",
+    );
+  }
   if (problem === null) return fine("archive", text);
   return warning(
     "archive",

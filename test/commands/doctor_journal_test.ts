@@ -41,10 +41,18 @@ describe("journalCheck()", () => {
 describe("archiveCheck()", () => {
   it("says what there is, and where it cannot be written or read", () => {
     const there = { segments: 1, rows: 25_000 };
-    assert.deepEqual(archiveCheck("a/b", null, there).level, "fine");
-    assert.match(archiveCheck("a/b", null, there).text, /a\/b: 25000 rows in 1 file$/);
-    const denied = archiveCheck("a/b", "disk full", there);
+    const known = { problem: null, goneRows: 25_000 };
+    assert.deepEqual(archiveCheck("a/b", there, known).level, "fine");
+    assert.match(archiveCheck("a/b", there, known).text, /a\/b: 25000 rows in 1 file$/);
+    const denied = archiveCheck("a/b", there, { ...known, problem: "disk full" });
     assert.deepEqual([denied.level, /disk full/.test(denied.text)], ["warning", true]);
-    assert.equal(archiveCheck("a/b", null, "expected …").level, "warning");
+    assert.equal(archiveCheck("a/b", "expected …", known).level, "warning");
+  });
+
+  it("warns of an empty one where rows have left Redis: it is another directory than the leader's", () => {
+    const none = { segments: 0, rows: 0 };
+    const { level, text } = archiveCheck("a/b", none, { problem: null, goneRows: 7 });
+    assert.deepEqual([level, text], ["warning", "a/b: 0 rows in 0 files, and 7 rows left Redis"]);
+    assert.equal(archiveCheck("a/b", none, { problem: null, goneRows: 0 }).level, "fine");
   });
 });

@@ -102,7 +102,9 @@ describe("a journal whose old rows are in files", () => {
     assert.deepEqual(await verify(), []);
     await client.hset(KEYS.cursors, "a.each", "1767225600000 aaaaaaaa.bbbbbbbb");
     assert.equal((await verify()).length, 1);
-    await client.hset(KEYS.cursors, "a.each", whole.cursors.get("a.each")!);
+    const own = whole.cursors.get("a.each");
+    if (own === undefined) await client.hdel(KEYS.cursors, "a.each");
+    else await client.hset(KEYS.cursors, "a.each", own);
   });
 
   it("leaves rows in Redis where they cannot be written", async () => {
@@ -146,6 +148,24 @@ describe("a journal whose old rows are in files", () => {
     assert.deepEqual([...Deno.readDirSync(`${cwd}/.beat`)], []);
     const without = await beat(["audit", "sql", "select 1"], { cwd, env: env() });
     assert.match(without.err, /deno task sql/);
+  });
+
+  it("is examined all the same where a file of it is cut short, or none is there", async () => {
+    const archiveLine = async (own: Record<string, string> = {}) => {
+      const { out, err } = await beat(["doctor", "--json"], { cwd, env: { ...env(), ...own } });
+      const checks: { subject: string; level: string; text: string }[] = JSON.parse(out || err);
+      assert.ok(checks.some(({ subject }) => subject.startsWith("task ")), out);
+      return checks.find(({ subject }) => subject === "archive")!;
+    };
+    const elsewhere = await archiveLine({ BEAT_ARCHIVE: `${cwd}/nowhere` });
+    assert.equal(elsewhere.level, "warning");
+    assert.match(elsewhere.text, /0 rows in 0 files, and \d+ rows left Redis$/);
+    const directory = historyDirectory(`${cwd}/archive`, "beat", "epoch-1");
+    const [{ name }] = [...Deno.readDirSync(directory)] as [Deno.DirEntry];
+    await Deno.truncate(`${directory}/${name}`, 200);
+    const cut = await archiveLine();
+    assert.equal(cut.level, "failure");
+    assert.match(cut.text, /expected to be able to read .*\.gz, got: unexpected end of file; put/);
   });
 });
 
