@@ -85,7 +85,7 @@ function rangeOf({ from, to }: BackfillOptions, nowMs: number): { fromMs: number
 
 /** Reads the journal from its beginning: what was due follows from what was declared. */
 async function owedIn(
-  { journal, pages, config }: OpenedJournal,
+  { journal, hot, pages, config }: OpenedJournal,
   range: { task: string; fromMs: number; toMs: number },
   shell: Shell,
 ): Promise<OwedTime[]> {
@@ -95,7 +95,7 @@ async function owedIn(
   // Before the rows: what it has decided has its row among them.
   const loaded = await journal.reload([range.task], []);
   let isKnown = [...config.tasks, ...config.off].some(({ name }) => name === range.task);
-  const progress = progressOf(shell, 0);
+  const progress = progressOf(shell, (await hot.extent()).rows);
   for await (const page of pages({ from: "-", to: "+" }, () => {})) {
     for (const row of page) {
       owed.take(row);

@@ -7,6 +7,7 @@ import type { QueryOptions } from "./journal_query.ts";
 import { parseQuery, unknownTypes } from "./journal_query.ts";
 import { follow, foreignCounter, printRows } from "./journal_rows.ts";
 import { openJournal } from "./open_journal.ts";
+import { progressOf } from "./progress.ts";
 import { rowLine, rowObject } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor } from "./table.ts";
@@ -31,7 +32,10 @@ export async function journal(options: JournalOptions, shell: Shell): Promise<nu
   const print = (row: JournalRow) => shell.out(`${text(row)}\n`);
   const foreign = foreignCounter();
   try {
-    const lastId = await printRows(journal, query, { print, foreign, signal: shell.signal });
+    const progress = progressOf(shell, 0);
+    const lastId = await printRows(journal, query, {
+      ...{ print, progress, foreign, signal: shell.signal },
+    });
     foreign.tell(shell);
     if (options.follow) await follow(journal, query, lastId, { print, foreign, shell });
   } finally {

@@ -6,6 +6,7 @@ import type { JournalRow } from "../event.ts";
 import type { Clock, Journal } from "../ports.ts";
 import type { Query } from "./journal_query.ts";
 import { isWanted } from "./journal_query.ts";
+import type { Progress } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 
 /** Between two looks for new rows. */
@@ -13,6 +14,8 @@ const FOLLOW_MS = 500;
 
 export interface Printing {
   readonly print: (row: JournalRow) => void;
+  /** Of all rows that are read; its line is gone while one is printed. */
+  readonly progress: Progress;
   readonly foreign: ForeignCounter;
   readonly signal: AbortSignal;
 }
@@ -24,7 +27,7 @@ export interface Printing {
 export async function printRows(
   journal: Pick<Journal, "read" | "readBack">,
   query: Query,
-  { print, foreign, signal }: Printing,
+  { print, progress, foreign, signal }: Printing,
 ): Promise<string | null> {
   const range = {
     from: query.sinceMs === null ? "-" : String(query.sinceMs),
@@ -42,10 +45,14 @@ export async function printRows(
   for await (const row of rows) {
     if (signal.aborted) break;
     newest = later(newest, row.id);
+    progress.add(1);
     if (!isWanted(row, query)) continue;
-    if (query.count === null) print(row);
-    else if (kept.push(row) >= query.count) break;
+    if (query.count === null) {
+      progress.done();
+      print(row);
+    } else if (kept.push(row) >= query.count) break;
   }
+  progress.done();
   for (const row of kept.reverse()) print(row);
   return newest;
 }

@@ -29,7 +29,8 @@ function aJournal(count: number) {
 function aPrinter() {
   const ids: string[] = [];
   const foreign = foreignCounter();
-  return { ids, foreign, print: (row: JournalRow) => void ids.push(secondOf(row)) };
+  const progress = { add() {}, done() {} };
+  return { ids, foreign, progress, print: (row: JournalRow) => void ids.push(secondOf(row)) };
 }
 
 /** A row by its second. */
