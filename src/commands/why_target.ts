@@ -131,8 +131,13 @@ function timeOf(
     `expected \`TIME\` to say which fire of ${task} is meant, got none, and ` +
       (declared === null
         ? "neither the configuration nor the newest rows of the journal say when it is due"
-        : "it has not been due yet"),
+        : `it has not been due yet; its first time is ${firstText(declared, atMs)}`),
   );
+}
+
+function firstText({ spec }: Declared, atMs: number): string {
+  const nextMs = triggerOf(spec).next(atMs);
+  return nextMs === null ? "never" : dueText(nextMs);
 }
 
 /** Ids are computed, never stored: those of open fires, then those of the newest rows. */
