@@ -92,7 +92,8 @@ const HOMES: Readonly<Record<string, RegExp>> = {
     /^(machines\/|src\/core\/life\.ts$|src\/levels\/move\.ts$|src\/commands\/supervise\.ts$)/,
   "yaml": /^src\/config\//,
   "zod": /^src\/((event|request)\.ts$|config\/)/,
-  "node:crypto": /^src\/(task\.ts$|audit\/snapshot_parts\.ts$|celery\/|config\/|redis\/|commands\/)/,
+  "node:crypto":
+    /^src\/(task\.ts$|audit\/snapshot_parts\.ts$|celery\/|config\/|redis\/|commands\/)/,
   "node:fs": /^src\/(archive|config|redis|commands)\//,
   "node:fs/promises": /^src\/(archive|config|redis|commands)\//,
   "node:path": /^src\/(archive|config|redis|commands)\//,
