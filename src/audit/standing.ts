@@ -11,7 +11,7 @@ import { TASK_NAME } from "../fire.ts";
 
 export interface Standing {
   take(row: JournalRow): void;
-  /** The cursor of each task that is declared. */
+  /** The cursor of each task that is declared. It moves on with the rows: who keeps one, copies it. */
   readonly cursors: ReadonlyMap<string, Cursor>;
   /** Cursors of levels and pauses, by their names. Another map after each change. */
   readonly notes: ReadonlyMap<string, Cursor>;
@@ -42,7 +42,7 @@ export interface StandingTerm {
 
 /** @param seed what stood before the first row */
 export function standingOf(seed: Partial<Omit<Standing, "take">> = {}): Standing {
-  const cursors = new Map(seed.cursors);
+  const cursors = new Map<string, MovedCursor>(seed.cursors);
   const runs = new Map(seed.runs);
   let notes = seed.notes ?? new Map<string, Cursor>();
   let term = seed.term ?? null;
@@ -58,14 +58,16 @@ export function standingOf(seed: Partial<Omit<Standing, "take">> = {}): Standing
   return {
     take(row) {
       const { type, task } = row;
+      // On the path of every row: most say only how a fire went on.
+      if (!MATTERS.has(type)) return;
       if (MOVES.has(type)) {
         moveCursor(cursors, row);
         const run = runAfter(row);
         if (run !== null) runs.set(task, run);
-        // On the path of every fire: mostly there is none at all.
+        // Mostly there is none at all.
         else if (runs.size > 0) runs.delete(task);
       } else if (type.startsWith("term.")) takeTerm(row);
-      else if (NOTED.has(type)) {
+      else {
         const note = noteAfter(row, notes);
         if (note !== null) notes = new Map([...notes, note]);
       }
@@ -80,8 +82,10 @@ export function standingOf(seed: Partial<Omit<Standing, "take">> = {}): Standing
   };
 }
 
+type MovedCursor = Omit<Cursor, "dueMs"> & { dueMs: number };
+
 /** Fires that somebody asked for have a name of their own, and move no cursor. */
-function moveCursor(cursors: Map<string, Cursor>, row: JournalRow): void {
+function moveCursor(cursors: Map<string, MovedCursor>, row: JournalRow): void {
   const { type, task, dueMs, decidedMs, detail } = row;
   const known = cursors.get(task);
   if (known === undefined && !TASK_NAME.test(task)) return;
@@ -94,7 +98,11 @@ function moveCursor(cursors: Map<string, Cursor>, row: JournalRow): void {
     const isHeld = known?.pending !== undefined && known.dueMs === dueMs;
     const pending = isHeld ? { notBeforeMs: decidedMs, by: known.pending!.by } : undefined;
     cursors.set(task, pending === undefined ? { dueMs, revision } : { dueMs, revision, pending });
-  } else if (DECIDES.has(type) && isFirstAttempt(row)) cursors.set(task, { dueMs, revision });
+  } else if (DECIDES.has(type) && isFirstAttempt(row)) {
+    // On the path of every fire: mostly there is nothing to make.
+    if (known !== undefined && known.pending === undefined) known.dueMs = dueMs;
+    else cursors.set(task, { dueMs, revision });
+  }
 }
 
 function isFirstAttempt({ detail: { attempt } }: JournalRow): boolean {
@@ -130,15 +138,20 @@ const NOTED: ReadonlySet<string> = new Set([
   ...["level.changed", "control.paused", "control.resumed"],
 ]);
 
+const MATTERS: ReadonlySet<string> = new Set([
+  ...MOVES,
+  ...NOTED,
+  ...["term.started", "term.ended"],
+]);
+
 /**
  * The cursor that a row about a level or a pause leaves; `null` for other rows.
  * @param notes those before the row
  */
-export function noteAfter(
+function noteAfter(
   row: JournalRow,
   notes: ReadonlyMap<string, Cursor>,
 ): [name: string, cursor: Cursor] | null {
-  if (!NOTED.has(row.type)) return null;
   const level = rowOf(row, "level.changed");
   if (level !== null) {
     const { key, to } = level.detail;

@@ -136,5 +136,6 @@ function startOf({ cursors, facts, fires, declared }: Past, nowMs: number): Star
       ...{ state: "taken", isOverdue: false, redeliveries: 0 } as const,
     }];
   });
-  return { cursors: new Map([...cursors, ...facts.notes]), open };
+  const then = [...cursors].map(([task, cursor]) => [task, { ...cursor }] as const);
+  return { cursors: new Map([...then, ...facts.notes]), open };
 }
