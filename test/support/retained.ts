@@ -27,8 +27,8 @@ export interface Retained {
   readonly archive: MemoryArchive;
   /** For `retain`; the time is `nowMs` unless it is said. */
   parts(limits: Limits, nowMs?: number): RetainParts;
-  /** Rows of archive and stream as one, without snapshots. */
-  rows(): Promise<JournalRow[]>;
+  /** Rows of archive and stream as one. @param options.withSnapshots @default false */
+  rows(options?: { withSnapshots: boolean }): Promise<JournalRow[]>;
 }
 
 /** @param fence of the term in which it goes on */
@@ -51,10 +51,10 @@ export function retained(held: Held, nowMs: number, fence = FENCE): Retained {
       server: { nowMs: () => atMs },
       openFires: () => openFiresIn(store),
     }),
-    async rows() {
+    async rows({ withSnapshots } = { withSnapshots: false }) {
       const rows = [];
       for await (const row of reading.read({ from: "-", to: "+" })) rows.push(row);
-      return rows.filter(({ type }) => type !== "journal.snapshot");
+      return rows.filter(({ type }) => withSnapshots || type !== "journal.snapshot");
     },
   };
 }
