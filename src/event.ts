@@ -148,8 +148,8 @@ export const DETAIL = {
   }),
   /**
    * What folding all rows before `cutId` (the first that stays; `rows` so many) gives: written before
-   * those are cut off. `checksum` and `state`: see `audit/snapshot.ts`. `part`: it is one of several
-   * rows, of a snapshot that was begun at `sinceMs`.
+   * those are cut off. `state`: see `audit/snapshot.ts`; `checksum`: `audit/snapshot_parts.ts`. `part`:
+   * it is one of several rows, of a snapshot that was begun at `sinceMs`.
    */
   "journal.snapshot": z.looseObject({
     cutId: z.string(),

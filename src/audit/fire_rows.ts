@@ -190,7 +190,8 @@ function publish(
   if (isFirst) free(account, row, atMs);
   const { notBeforeMs } = row.detail;
   const heldMs = typeof notBeforeMs === "number" ? notBeforeMs : dueMs;
-  const lateMs = atMs - Math.max(dueMs, heldMs, (isFirst && plan?.hold?.freedMs) || dueMs);
+  const freedMs = isFirst ? plan?.hold?.freedMs ?? dueMs : dueMs;
+  const lateMs = atMs - Math.max(dueMs, heldMs, freedMs);
   const isLate = isFirst && lateMs > ledger.toleranceMs;
   if (isLate && !isRedone(ledger, dueMs)) {
     const text = `published ${secondsText(lateMs)} after it was due`;

@@ -1,6 +1,6 @@
 /**
- * A snapshot of many tasks is written as several rows, one by one, so that neither the leader nor Redis
- * does nothing else meanwhile. One checksum is over all of them; what is not whole is not used.
+ * A snapshot of many tasks is written as several rows, one by one, so that the
+ * leader and Redis can do other things in between. One checksum is over all of them; what is not whole is not used.
  */
 
 import { createHash } from "node:crypto";
@@ -75,9 +75,17 @@ export function checksumFor({ cutId, rows }: Pick<Snapshot, "cutId" | "rows">): 
 export function checksumOf(
   { state, ...head }: Pick<Snapshot, "cutId" | "rows"> & { readonly state: StatePart },
 ): string {
-  const sum = state.format === 1 ? firstChecksum(head) : checksumFor(head);
+  const sum = checksumOfFormat(state, head);
   sum.add(state);
   return sum.text();
+}
+
+/** @param part the first, which tells the format */
+function checksumOfFormat(
+  { format }: StatePart,
+  head: Pick<Snapshot, "cutId" | "rows">,
+): Checksum {
+  return format === 1 ? firstChecksum(head) : checksumFor(head);
 }
 
 /** That of format 1, which was one row. */
@@ -101,7 +109,9 @@ export interface SnapshotReader {
 }
 
 /** Finds the rows of one snapshot. @param cursor says which: since when it was written, and its checksum */
-export function snapshotReader({ revision, dueMs }: Pick<Cursor, "revision" | "dueMs">) {
+export function snapshotReader(
+  { revision, dueMs }: Pick<Cursor, "revision" | "dueMs">,
+): SnapshotReader {
   let sum: Checksum | null = null;
   let state: Record<string, unknown> = {};
   let count = 0;
@@ -124,8 +134,7 @@ export function snapshotReader({ revision, dueMs }: Pick<Cursor, "revision" | "d
     const { cutId, rows, state: own } = known.detail;
     const at = part ?? { index: 0, count: 1 };
     if (at.index === 0) {
-      const head = { cutId, rows };
-      sum = own.format === 1 ? firstChecksum(head) : checksumFor(head);
+      sum = checksumOfFormat(own as StatePart, { cutId, rows });
       [state, count] = [{ isStandingKnown: false, term: null, ...emptyLists() }, 0];
     }
     if (at.index !== count) return "a row of it is missing";

@@ -8,6 +8,7 @@ import { ALL_TASKS, decodeNote, encodeNote, levelCursor, pauseCursor } from "../
 import type { JournalRow } from "../event.ts";
 import { rowOf } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
+import { DECLARES } from "./schedule_then.ts";
 
 export interface Standing {
   take(row: JournalRow): void;
@@ -115,7 +116,6 @@ function pendingOf({ decidedMs, detail: { untilMs, by, cause } }: JournalRow): P
     : { notBeforeMs: decidedMs, by: `${by}:${cause}` };
 }
 
-const DECLARES: ReadonlySet<string> = new Set(["task.known", "task.changed"]);
 const DECIDES: ReadonlySet<string> = new Set(["task.dropped", "fire.published", "fire.skipped"]);
 const MOVES: ReadonlySet<string> = new Set([
   ...DECLARES,

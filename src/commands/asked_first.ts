@@ -43,16 +43,13 @@ async function firstOf(
   for await (const row of journal.read({ from: String(millisecondsOf(firstId)), to: "+" })) {
     kind = kindIn(row, id) ?? kind;
     // Rows of another kind of request come just before the answer, in the same step.
-    if (rowOf(row, "control.answered")?.detail.entryId === firstId || isTakenUp(row, firstId)) {
+    const answer = rowOf(row, "control.answered") ?? rowOf(row, "control.requested");
+    if (answer?.detail.entryId === firstId) {
       return { kind, task: row.task === "" ? null : row.task };
     }
     if (++count >= ROWS_MAX) break;
   }
   return null;
-}
-
-function isTakenUp(row: JournalRow, firstId: string): boolean {
-  return rowOf(row, "control.requested")?.detail.entryId === firstId;
 }
 
 const ORDERS: Readonly<Record<string, string>> = {

@@ -53,17 +53,17 @@ export function assumptionsOf(
   const queues = [...new Set(config.tasks.map(({ queue }) => queue))].sort();
   const tasks = config.tasks.map(({ name, queue }) => taskFact(name, queue, said, measured));
   const runs = new Map(tasks.map(({ task, runMs }) => [task, runMs]));
-  const otherMs = (queue: string) => said.queueRuns.get(queue) ?? RUN_MS;
+  const backlog = backlogOf(queues, said, measured, config);
   return {
     model: {
       pools: poolsOf(said, measured),
       runMs: ({ task }) => runs.get(task) ?? RUN_MS,
-      otherMs,
+      otherMs: (queue) => said.queueRuns.get(queue) ?? RUN_MS,
     },
-    backlog: backlogOf(queues, said, measured, config),
+    backlog,
     levels: said.levels,
     facts: {
-      queues: queues.map((queue) => queueFact(queue, said, measured, config)),
+      queues: queues.map((queue) => queueFact(queue, backlog, said, measured)),
       tasks,
       levels: levelFacts(said, config, cursors),
     },
@@ -128,16 +128,23 @@ function backlogOf(
   }));
 }
 
-function queueFact(queue: string, said: Said, measured: Measured, config: Config): QueueFact {
-  const assumed = said.depths.get(queue);
-  const counts = listsOf(queue, config.settings.transport)
-    .map((list) => measured.others?.get(list) ?? 0);
+function queueFact(
+  queue: string,
+  backlog: Planning["backlog"],
+  said: Said,
+  measured: Measured,
+): QueueFact {
+  const own = [...backlog.values()].filter((each) => each.queue === queue);
   const runMs = said.queueRuns.get(queue);
   return {
     queue,
-    others: assumed !== undefined ? { count: assumed, how: "assumed" } : {
-      count: counts.reduce((sum, count) => sum + count, 0),
-      how: measured.others === null ? "not measured" : "measured",
+    others: {
+      count: own.reduce((sum, { count }) => sum + count, 0),
+      how: said.depths.has(queue)
+        ? "assumed"
+        : measured.others === null
+        ? "not measured"
+        : "measured",
     },
     otherRun: { ms: runMs ?? RUN_MS, how: runMs === undefined ? "not measured" : "assumed" },
     hands: handsFact(queue, said, measured),

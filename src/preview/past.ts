@@ -2,6 +2,7 @@
 
 import type { Fold } from "../audit/fold.ts";
 import { foldOf } from "../audit/fold.ts";
+import { DECLARES } from "../audit/schedule_then.ts";
 import type { SnapshotState } from "../audit/snapshot.ts";
 import { firesIn, standingIn } from "../audit/snapshot.ts";
 import type { Standing } from "../audit/standing.ts";
@@ -20,8 +21,6 @@ export interface Past extends Pick<Standing, "cursors" | "runs" | "term"> {
   /** Fires that have begun and not ended, by fire id. */
   readonly fires: Fold["fires"];
 }
-
-const DECLARES: ReadonlySet<string> = new Set(["task.known", "task.changed"]);
 
 /** @param seed what the rows before the first came to */
 export function pastOf(seed: SnapshotState | null): Past {
