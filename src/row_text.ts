@@ -22,11 +22,11 @@ export const FROM_WIRE: ReadonlyMap<string, string> = new Map(
 export const ROW_FIELDS = ["v", "t", "k", "d", "m", "f", "p"] as const;
 
 /**
- * A row in a line of text, for DuckDB: behind its id the values of these fields as they stand in the
- * stream, {@link VALUE_END} between them. Of a row whose type is not empty, whose numbers are digits,
+ * A row in a line of text, for DuckDB: the two parts of its id and the values of the other fields as they
+ * stand in the stream, {@link VALUE_END} between them. Of a row whose type is not empty, whose numbers are digits,
  * whose payload is empty or in braces, and that has no control character in a value.
  */
-export const LINE_FIELDS = ["t", "k", "d", "m", "f", "p"] as const;
+export const LINE_FIELDS = ["id_ms", "id_count", "t", "k", "d", "m", "f", "p"] as const;
 
 /** A control character, so that hardly a value has it in itself. */
 export const VALUE_END = 0x1f;

@@ -1,9 +1,10 @@
 /** The journal in DuckDB, where this process may have it. */
 
 import { BeatError, EXIT } from "../errors.ts";
-import type { Duck } from "../sql/duck.ts";
-import type { Span } from "./journal_files.ts";
-import { journalFiles } from "./journal_files.ts";
+import type { Duck, Loading } from "../sql/duck.ts";
+import type { Span } from "../sql/tables.ts";
+import { ownDirectory, writeFiles } from "./journal_files.ts";
+import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
@@ -18,20 +19,30 @@ export async function withDuck<T>(
   await mustHaveFfi();
   const { openDuck } = await import("../sql/duck.ts");
   const opened = await openJournal(shell.env);
-  let duck: Duck | null = null;
+  const queues = new Map(opened.config.tasks.map(({ name, queue }) => [name, queue]));
+  const loading = await openDuck(span, queues);
   try {
-    const progress = progressOf(shell, (await opened.hot.extent()).rows);
-    const files = await journalFiles(opened, span, progress);
-    try {
-      duck = await openDuck(files, { ...span, isDoubled: files.isDoubled });
-    } finally {
-      progress.done();
-      await files.remove();
-    }
-    return await work(duck);
+    return await work(await loadFiles(loading, opened, span, shell));
   } finally {
-    duck?.close();
+    await loading.close();
     opened.close();
+  }
+}
+
+async function loadFiles(
+  loading: Loading,
+  opened: OpenedJournal,
+  span: Span,
+  shell: Shell,
+): Promise<Duck> {
+  const progress = progressOf(shell, (await opened.hot.extent()).rows);
+  const dir = await ownDirectory();
+  try {
+    const { isDoubled } = await writeFiles(opened, span, { dir, add: loading.add, progress });
+    return await loading.done(isDoubled);
+  } finally {
+    progress.done();
+    await Deno.remove(dir, { recursive: true });
   }
 }
 

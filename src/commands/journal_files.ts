@@ -3,119 +3,100 @@
 import { foreignLine, lineOf } from "../archive/line.ts";
 import { segmentName } from "../archive/segments.ts";
 import { compareIds, decodeRow, millisecondsOf } from "../event.ts";
-import type { JournalExtent, ReadRange, Segment } from "../ports.ts";
+import type { ReadRange, Segment } from "../ports.ts";
 import type { RowBytes } from "../redis/row_bytes.ts";
-import type { RowFiles } from "../sql/tables.ts";
-import { DECLARING } from "../sql/tables.ts";
+import type { RowFile, Span } from "../sql/tables.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import type { Progress } from "./progress.ts";
 
-/** Recorded in between, both ends included; `null` for an open end. Unix milliseconds. */
-export interface Span {
-  readonly sinceMs: number | null;
-  readonly untilMs: number | null;
-}
-
-export interface JournalFiles extends RowFiles {
-  /** A row may be in more than one of them. */
-  readonly isDoubled: boolean;
-  /** Removes what was made for this. */
-  remove(): Promise<void>;
+interface Target {
+  /** Where files may be made. */
+  readonly dir: string;
+  /** Takes a file as soon as it is whole. */
+  add(file: RowFile): void;
+  readonly progress: Progress;
 }
 
 /** Where Beat may write, from the working directory. */
 const OWN_DIR = ".beat";
 
-/** @throws {ArchiveError | JournalUnavailableError} */
-export async function journalFiles(
+/** DuckDB reads one while the next is being written; it is quicker with few large ones. Bytes. */
+const FILE_BYTES = 32 << 20;
+
+/** A new one. Whoever wants it removes it. */
+export async function ownDirectory(): Promise<string> {
+  await Deno.mkdir(OWN_DIR, { recursive: true });
+  return await Deno.makeTempDir({ dir: OWN_DIR, prefix: "rows-" });
+}
+
+/**
+ * Gives all files to `target`.
+ * @returns whether a row may be in more than one of them
+ * @throws {ArchiveError | JournalUnavailableError}
+ */
+export async function writeFiles(
   { archive, archiveDir, hot }: OpenedJournal,
   span: Span,
-  progress: Progress,
-): Promise<JournalFiles> {
-  await Deno.mkdir(OWN_DIR, { recursive: true });
-  const dir = await Deno.makeTempDir({ dir: OWN_DIR, prefix: "rows-" });
-  const remove = () => Deno.remove(dir, { recursive: true });
-  try {
-    const before = await archive.list();
-    const wanted = { ...span, afterId: before.at(-1)?.lastId ?? null };
-    const hotFiles = await writeHot(hot, dir, wanted, progress);
-    // What went to the archive meanwhile is there twice; nothing is there never.
-    const segments = (await archive.list()).filter((each) => isWithin(each, span));
-    const isDoubled = segments.length > before.length || overlaps(segments);
-    const segmentPaths = segments.map((each) => `${archiveDir}/${segmentName(each)}`);
-    return {
-      segments: [...segmentPaths, ...hotFiles.map(({ others }) => others)],
-      lines: hotFiles.map(({ lines }) => lines),
-      copies: hotFiles.map(({ copies }) => copies),
-      ...{ isDoubled, remove },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
+  target: Target,
+): Promise<{ isDoubled: boolean }> {
+  const before = await archive.list();
+  await writeRows(hot.bytes(hotRange(span, before.at(-1)?.lastId ?? null)), target);
+  // What went to the archive meanwhile is there twice; nothing is there never.
+  const segments = (await archive.list()).filter((each) => isWithin(each, span));
+  for (const each of segments) {
+    target.add({ path: `${archiveDir}/${segmentName(each)}`, kind: "ndjson" });
   }
+  return { isDoubled: segments.length > before.length || overlaps(segments) };
 }
 
-/** Paths of what was in a part of the stream. */
-interface HotFiles {
-  readonly lines: string;
-  readonly others: string;
-  readonly copies: string;
-}
-
-/** In two halves at once: Redis looks up rows of the one while those of the other are copied. */
-async function writeHot(
-  hot: OpenedJournal["hot"],
-  dir: string,
-  span: Span & { readonly afterId: string | null },
-  progress: Progress,
-): Promise<HotFiles[]> {
-  const ranges = halves(span, await hot.extent());
-  return await Promise.all(
-    ranges.map((range, at) => writeRange(hot, `${dir}/${at}`, range, progress)),
-  );
-}
-
-/** By time, as nothing tells where half of the rows are. Rows up to `afterId` are left out. */
-function halves(
-  { sinceMs, untilMs, afterId }: Span & { readonly afterId: string | null },
-  { firstId, lastId }: Pick<JournalExtent, "firstId" | "lastId">,
-): ReadRange[] {
-  const afterMs = afterId === null ? 0 : millisecondsOf(afterId);
-  const from = afterId !== null && afterMs >= (sinceMs ?? 0)
-    ? `(${afterId}`
-    : sinceMs === null
-    ? "-"
-    : String(sinceMs);
+/** Rows up to `afterId` are left out. */
+function hotRange({ sinceMs, untilMs }: Span, afterId: string | null): ReadRange {
   const to = untilMs === null ? "+" : String(untilMs);
-  if (firstId === null || lastId === null) return [{ from, to }];
-  const fromMs = Math.max(millisecondsOf(firstId), sinceMs ?? 0, afterMs);
-  const toMs = Math.min(millisecondsOf(lastId), untilMs ?? Infinity);
-  if (fromMs >= toMs) return [{ from, to }];
-  const middleMs = Math.floor((fromMs + toMs) / 2);
-  return [{ from, to: String(middleMs) }, { from: String(middleMs + 1), to }];
+  if (afterId !== null && millisecondsOf(afterId) >= (sinceMs ?? 0)) {
+    return { from: `(${afterId}`, to };
+  }
+  return { from: sinceMs === null ? "-" : String(sinceMs), to };
 }
 
-async function writeRange(
-  hot: OpenedJournal["hot"],
-  prefix: string,
-  range: ReadRange,
-  progress: Progress,
-): Promise<HotFiles> {
-  const paths = {
-    lines: `${prefix}-lines`,
-    others: `${prefix}-others.ndjson`,
-    copies: `${prefix}-copies.ndjson`,
-  };
-  using lines = await Deno.create(paths.lines);
-  using others = await Deno.create(paths.others);
-  using copies = await Deno.create(paths.copies);
-  for await (const page of hot.bytes(range, DECLARING)) {
+async function writeRows(
+  pages: AsyncIterable<RowBytes>,
+  { dir, add, progress }: Target,
+): Promise<void> {
+  using lines = chain((count) => ({ path: `${dir}/${count}`, kind: "lines" }), add);
+  using others = chain((count) => ({ path: `${dir}/${count}.ndjson`, kind: "ndjson" }), add);
+  for await (const page of pages) {
     progress.add(page.count);
-    writeAll(lines, page.lines);
-    writeAll(others, linesOf(page.others));
-    writeAll(copies, linesOf(page.copies));
+    lines.write(page.lines);
+    others.write(linesOf(page.others));
   }
-  return paths;
+  lines.end();
+  others.end();
+}
+
+/** One file after the other, each of {@link FILE_BYTES} and a little more; none where nothing comes. */
+function chain(fileAt: (count: number) => RowFile, add: Target["add"]) {
+  let count = 0;
+  let bytes = 0;
+  let open: Deno.FsFile | null = null;
+  function end(): void {
+    if (open === null) return;
+    open.close();
+    [open, bytes] = [null, 0];
+    add(fileAt(count++));
+  }
+  return {
+    write(more: Uint8Array): void {
+      if (more.length === 0) return;
+      open ??= Deno.createSync(fileAt(count).path);
+      writeAll(open, more);
+      bytes += more.length;
+      if (bytes >= FILE_BYTES) end();
+    },
+    end,
+    [Symbol.dispose](): void {
+      open?.close();
+    },
+  };
 }
 
 function linesOf(entries: RowBytes["others"]): Uint8Array {

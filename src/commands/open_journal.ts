@@ -31,8 +31,7 @@ type OnForeign = (id: string, why: string) => void;
 export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload" | "extent"> {
   firstId(): Promise<string | null>;
   pages(range: ReadRange, onForeign?: OnForeign): AsyncIterable<readonly JournalRow[]>;
-  /** Rows as bytes, and as entries, too, those of the types `copied`. */
-  bytes(range: ReadRange, copied: ReadonlySet<string>): AsyncIterable<RowBytes>;
+  bytes(range: ReadRange): AsyncIterable<RowBytes>;
 }
 
 export interface OpenedJournal {
@@ -76,7 +75,7 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     ...stream,
     firstId: () => firstRowId(client, keys),
     pages: (range, onForeign) => readPages(client, keys, range, onForeign),
-    bytes: (range, copied) => readBytes(client, keys, range, copied),
+    bytes: (range) => readBytes(client, keys, range),
   };
   const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {
     client.disconnect();

@@ -40,17 +40,9 @@ export async function* readPages(
   }
 }
 
-/**
- * As {@link readPages}, rows as bytes.
- * @param copied types that are wanted as entries, too
- */
-export function readBytes(
-  client: Redis,
-  keys: Keys,
-  range: ReadRange,
-  copied: ReadonlySet<string>,
-): AsyncGenerator<RowBytes> {
-  return answers(client, keys, range, rowBytesParser(copied), (page) => page);
+/** As {@link readPages}, rows as bytes. */
+export function readBytes(client: Redis, keys: Keys, range: ReadRange): AsyncGenerator<RowBytes> {
+  return answers(client, keys, range, rowBytesParser(), (page) => page);
 }
 
 interface Parser<Page> {

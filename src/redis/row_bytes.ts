@@ -16,8 +16,6 @@ export interface RowBytes {
   readonly lines: Uint8Array;
   /** Entries that cannot stand there, in their order. */
   readonly others: readonly Entry[];
-  /** Those of `lines` that are of the types asked for, once more. */
-  readonly copies: readonly Entry[];
   /** Entries in all. */
   readonly count: number;
   /** Of the last entry; empty where there is none. */
@@ -41,40 +39,35 @@ const spotOf = (name: Field) => 4 * ROW_FIELDS.indexOf(name) + 4;
 const [TYPE, DUE, PAYLOAD] = [spotOf("t"), spotOf("d"), spotOf("p")];
 const NUMBERS = (["v", "m", "f"] as const).map(spotOf);
 const NAMES = ROW_FIELDS.map((name) => name.charCodeAt(0));
-const COPIED = [0, ...LINE_FIELDS.map(spotOf)];
+/** Those of {@link LINE_FIELDS} behind the two parts of the id. */
+const COPIED = LINE_FIELDS.slice(2).map((name) => spotOf(name as Field));
 
 /** Longer ones are few, and DuckDB takes no line of two million bytes. */
 const ENTRY_MAX = 1 << 20;
 /** So many are whole in any program. */
 const DIGITS_MAX = 15;
 
-/** @param copied types that are wanted as entries, too. For one answer after the other. */
-export function rowBytesParser(copied: ReadonlySet<string>): RowBytesParser {
+/** For one answer after the other. */
+export function rowBytesParser(): RowBytesParser {
   const input = entryBytes();
-  const initials = new Set([...copied].map((type) => type.charCodeAt(0)));
   /** `null` until the answer has begun. */
   let awaited: number | null = null;
   let count = 0;
   let lines = lineBuffer(0);
   let others: Entry[] = [];
-  let copies: Entry[] = [];
 
   function take(from: number, fieldCount: number): void {
     const { bytes, spots, at } = input;
     const isRow = fieldCount === 2 * NAMES.length && at - from < ENTRY_MAX &&
       isPlain(bytes, spots) && lines.add(bytes, spots, at - from);
     if (!isRow) others.push(entryIn(bytes.subarray(from, at)));
-    else if (initials.has(bytes[spots[TYPE]!]!)) {
-      const entry = entryIn(bytes.subarray(from, at));
-      if (copied.has(entry[1][3]!)) copies.push(entry);
-    }
   }
 
   function finish(): RowBytes {
     const { bytes, spots } = input;
     const lastId = count === 0 ? "" : textOf(bytes.subarray(spots[0], spots[1]));
-    const whole = { lines: lines.whole(), others, copies, count, lastId };
-    [awaited, count, others, copies] = [null, 0, [], []];
+    const whole = { lines: lines.whole(), others, count, lastId };
+    [awaited, count, others] = [null, 0, []];
     lines = lineBuffer(whole.lines.length);
     return whole;
   }
@@ -129,6 +122,11 @@ function copyValues(
   start: number,
 ): number {
   let to = start;
+  for (let from = spots[0]!; from < spots[1]!; from++) {
+    const byte = bytes[from]!;
+    lines[to++] = byte === MINUS ? VALUE_END : byte;
+  }
+  lines[to++] = VALUE_END;
   let bits = 0;
   for (let index = 0; index < COPIED.length; index++) {
     const spot = COPIED[index]!;

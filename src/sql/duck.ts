@@ -1,13 +1,13 @@
 /**
- * The journal as tables of DuckDB, in memory, for questions in SQL. Alone in importing DuckDB: its native
+ * The journal in DuckDB, in memory, for questions in SQL. Alone in importing DuckDB: its native
  * library needs a permission (FFI) that Beat itself does not have.
  */
 
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { UsageError } from "../errors.ts";
-import type { RowFiles, Wanted } from "./tables.ts";
-import { quoted, tablesOf } from "./tables.ts";
+import type { RowFile, Span } from "./tables.ts";
+import { EACH_ONCE, ENTRIES, IN_ORDER, quoted, rowsFrom, views } from "./tables.ts";
 
 export interface Answer {
   readonly names: readonly string[];
@@ -15,36 +15,71 @@ export interface Answer {
   readonly rows: readonly (readonly unknown[])[];
 }
 
+/** DuckDB while rows are read into it. */
+export interface Loading {
+  /** Reads a file in the background, one after the other; it has to stay until {@link done}. */
+  add(file: RowFile): void;
+  /** @param isDoubled a row may have been in more than one file */
+  done(isDoubled: boolean): Promise<Duck>;
+  /** Waits for what is being read. */
+  close(): Promise<void>;
+}
+
 export interface Duck {
   /** @throws {UsageError} what DuckDB says to it */
   ask(sql: string): Promise<Answer>;
-  /** Writes table `journal` to a Parquet file. */
+  /** Writes view `journal` to a Parquet file. */
   writeParquet(path: string): Promise<void>;
   /** From now on no file, no network and no setting can be reached. */
   shut(): Promise<void>;
-  close(): void;
 }
 
-/** Reads all files before it returns. */
-export async function openDuck(files: RowFiles, wanted: Wanted): Promise<Duck> {
+/**
+ * @param span which of the rows in the files are wanted
+ * @param queues of tasks, for where no row says which one a task had
+ */
+export async function openDuck(
+  span: Span,
+  queues: ReadonlyMap<string, string>,
+): Promise<Loading> {
   const instance = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
+    // Rows are told apart by their ids.
+    preserve_insertion_order: "false",
   });
   const connection = await instance.connect();
-  await connection.run(tablesOf(files, wanted));
+  await connection.run(ENTRIES);
+  let loaded: Promise<unknown> = Promise.resolve();
+  return {
+    add(file) {
+      loaded = loaded.then(() => connection.run(rowsFrom(file, span)));
+      loaded.catch(() => {}); // It is awaited in the end.
+    },
+    async done(isDoubled) {
+      await loaded;
+      if (isDoubled) await connection.run(EACH_ONCE);
+      await connection.run(views(queues));
+      return duckOver(connection);
+    },
+    async close() {
+      await loaded.catch(() => {});
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+function duckOver(connection: DuckDBConnection): Duck {
   return {
     ask: (sql) => answered(connection, sql),
     async writeParquet(path) {
-      await connection.run(`copy journal to ${quoted(path)} (format parquet, compression zstd)`);
+      const rows = `(select * from journal ${IN_ORDER})`;
+      await connection.run(`copy ${rows} to ${quoted(path)} (format parquet, compression zstd)`);
     },
     async shut() {
       await connection.run("set enable_external_access = false");
       await connection.run("set lock_configuration = true");
-    },
-    close() {
-      connection.closeSync();
-      instance.closeSync();
     },
   };
 }

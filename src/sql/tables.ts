@@ -1,110 +1,118 @@
-/** What DuckDB is told to make of the files of a journal: table `journal` and view `fires`. */
+/** What DuckDB is told to make of the rows of a journal: the views `journal` and `fires`. */
 
 import { FROM_WIRE, LINE_FIELDS, VALUE_END } from "../row_text.ts";
 
-/** Paths of all rows. */
-export interface RowFiles {
-  /** NDJSON, plain or compressed (`archive/line.ts`). */
-  readonly segments: readonly string[];
-  /** Lines of values (`row_text.ts`). */
-  readonly lines: readonly string[];
-  /** NDJSON: what of `lines` is of a type in {@link DECLARING}, once more. */
-  readonly copies: readonly string[];
+/** A file of rows. */
+export interface RowFile {
+  readonly path: string;
+  /** NDJSON, plain or compressed (`archive/line.ts`), or lines of values (`row_text.ts`). */
+  readonly kind: "ndjson" | "lines";
 }
 
-/** Which of the rows in the files are wanted. */
-export interface Wanted {
-  /** Recorded in between, both included; `null` for an open end. Unix milliseconds. */
+/** Recorded in between, both included; `null` for an open end. Unix milliseconds. */
+export interface Span {
   readonly sinceMs: number | null;
   readonly untilMs: number | null;
-  /** A row may be in more than one file. */
-  readonly isDoubled: boolean;
 }
 
-/** Types of the rows that say which queue a task has: they are read before all others. */
-export const DECLARING: ReadonlySet<string> = new Set([
-  ...["task.known", "task.changed", "journal.snapshot"],
-]);
+/** Rows as they are read: what follows from them is worked out where a question wants it. */
+export const ENTRIES = `
+  create table entries (
+    id_ms bigint, id_count bigint, t varchar, task varchar, due_ms bigint, decided_ms bigint,
+    fence bigint, detail json
+  )`;
 
-/** Statements. The lines become a table once, as that is what takes the time. */
-export function tablesOf(
-  { segments, lines, copies }: RowFiles,
-  { sinceMs, untilMs, isDoubled }: Wanted,
-): string {
+/** Adds the rows of a file. */
+export function rowsFrom({ path, kind }: RowFile, { sinceMs, untilMs }: Span): string {
+  const rows = kind === "lines" ? rowsOfLines(path) : rowsOfNdjson(path);
   const span = `id_ms between ${sinceMs ?? 0} and ${untilMs ?? Number.MAX_SAFE_INTEGER}`;
-  const each = `select ${isDoubled ? "distinct on (id)" : ""} *`;
-  return `
-    create temp table segment_rows as
-    ${each}, ${ID_MS} from ${ndjsonRows(segments)} where ${span};
-
-    create temp table declaring as
-    ${each} from (
-      from segment_rows union all select *, ${ID_MS} from ${ndjsonRows(copies)}
-    ) where type in (${[...DECLARING].map(quoted).join(", ")});
-
-    create temp table declared as
-    select task, id_ms as from_ms, detail->>'$.definition.queue' as queue from declaring
-    where type <> 'journal.snapshot'
-    union all
-    select plan->>'$.task', id_ms, plan->>'$.definition.queue' from (
-      select id_ms, unnest(cast(detail->'$.state.plans' as json[])) as plan from declaring
-      where type = 'journal.snapshot'
-    );
-
-    create table journal as
-    select r.id, make_timestamp_ms(id_ms) as recorded, type, nullif(r.task, '') as task,
-      make_timestamp_ms(due_ms) as due, make_timestamp_ms(decided_ms) as decided, fence,
-      case when type = 'fire.published' then id_ms - due_ms end as late_ms, d.queue, detail
-    from (
-      ${each} from (from segment_rows union all select *, ${ID_MS} from ${lineRows(lines)})
-    ) r left join (
-      select *, lead(from_ms, 1, ${Number.MAX_SAFE_INTEGER})
-        over (partition by task order by from_ms) as until_ms from declared
-    ) d on split_part(r.task, '+', 1) = d.task and r.id_ms >= d.from_ms and r.id_ms < d.until_ms;
-
-    drop table segment_rows;
-    drop table declaring;
-    drop table declared;
-    ${FIRES}`;
+  return `insert into entries ${rows} and ${span}`;
 }
+
+/** For rows that were in more than one file. */
+export const EACH_ONCE =
+  "create or replace table entries as select distinct on (id_ms, id_count) * from entries";
+
+/**
+ * What is asked, over all entries.
+ * @param queues of tasks, for where no row says which one a task had
+ */
+export function views(queues: ReadonlyMap<string, string>): string {
+  return `${declared(queues)}${journal()}${FIRES}`;
+}
+
+/** By the order of their ids. */
+export const IN_ORDER = "order by recorded, length(id), id";
 
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** The server's time in an id. Unix milliseconds. */
-const ID_MS = "cast(split_part(id, '-', 1) as bigint) as id_ms";
-
-function ndjsonRows(paths: readonly string[]): string {
-  return `(
-    select id, type, task, due_ms, decided_ms, fence, detail
-    from read_ndjson([${paths.map(quoted).join(", ")}], columns = {
+function rowsOfNdjson(path: string): string {
+  return `
+    select cast(split_part(id, '-', 1) as bigint) as id_ms,
+      cast(split_part(id, '-', 2) as bigint) as id_count, type as t, task, due_ms, decided_ms, fence, detail
+    from read_ndjson(${quoted(path)}, columns = {
       id: 'VARCHAR', type: 'VARCHAR', task: 'VARCHAR', due_ms: 'BIGINT', decided_ms: 'BIGINT',
       fence: 'BIGINT', detail: 'JSON'
-    }, ignore_errors = true) where type is not null
-  )`;
+    }, ignore_errors = true) where type is not null`;
 }
 
-/** As {@link ndjsonRows}, what has a payload that is no JSON left out as there. */
-function lineRows(paths: readonly string[]): string {
-  const types = [...FROM_WIRE].map(([short, type]) => `when ${quoted(short)} then ${quoted(type)}`);
-  const columns = LINE_FIELDS.map((name) =>
-    `${name}: '${NUMBERS.has(name) ? "BIGINT" : "VARCHAR"}'`
-  );
-  return `(
-    select id, case t ${types.join(" ")} else t end as type, coalesce(k, '') as task,
-      d as due_ms, m + coalesce(d, 0) as decided_ms, f as fence,
-      try_cast(coalesce(p, '{}') as json) as detail
-    from read_csv([${paths.map(quoted).join(", ")}], columns = { id: 'VARCHAR', ${
-    columns.join(", ")
-  } },
+/** As {@link rowsOfNdjson}, what has a payload that is no JSON left out as there. */
+function rowsOfLines(path: string): string {
+  const columns = LINE_FIELDS.map((name) => `${name}: '${TEXTS.has(name) ? "VARCHAR" : "BIGINT"}'`);
+  return `
+    select id_ms, id_count, t, coalesce(k, '') as task, d as due_ms, m + coalesce(d, 0) as decided_ms,
+      f as fence, try_cast(coalesce(p, '{}') as json) as detail
+    from read_csv(${quoted(path)}, columns = { ${columns.join(", ")} },
       delim = ${quoted(String.fromCharCode(VALUE_END))}, new_line = '\\n', quote = '', escape = '',
       comment = '', header = false, auto_detect = false)
-    where detail is not null
-  )`;
+    where detail is not null`;
 }
 
-const NUMBERS: ReadonlySet<string> = new Set(["d", "m", "f"]);
+const TEXTS: ReadonlySet<string> = new Set(["t", "k", "p"]);
+
+/**
+ * Which queue a task had from when until when. A snapshot says what had been so before it, too: with each
+ * change comes a row.
+ */
+function declared(queues: ReadonlyMap<string, string>): string {
+  const configured = [...queues].map(([task, queue]) => `(${quoted(task)}, ${quoted(queue)})`);
+  return `
+  create table told as
+  select task, id_ms, false as is_standing, detail->>'$.definition.queue' as queue from entries
+  where t in ('task.known', 'task.changed')
+  union all
+  select plan->>'$.task', id_ms, true, plan->>'$.definition.queue' from (
+    select id_ms, unnest(cast(detail->'$.state.plans' as json[])) as plan from entries
+    where t = 'journal.snapshot'
+  );
+
+  create table declared as
+  select task, queue,
+    case when is_standing and row_number() over told_of = 1 then 0 else id_ms end as from_ms,
+    lead(id_ms, 1, ${Number.MAX_SAFE_INTEGER}) over told_of as until_ms
+  from told window told_of as (partition by task order by id_ms)
+  union all
+  select task, queue, 0, ${Number.MAX_SAFE_INTEGER}
+  from (values ${["('', '')", ...configured].join(", ")}) as configured(task, queue)
+  where task not in (select task from told) and task <> '';
+  drop table told;
+`;
+}
+
+function journal(): string {
+  const types = [...FROM_WIRE].map(([short, type]) => `when ${quoted(short)} then ${quoted(type)}`);
+  return `
+  create view journal as
+  select id_ms || '-' || id_count as id, make_timestamp_ms(id_ms) as recorded,
+    case t ${types.join(" ")} else t end as type, nullif(e.task, '') as task,
+    make_timestamp_ms(due_ms) as due, make_timestamp_ms(decided_ms) as decided, fence,
+    case when t in ('p', 'fire.published') then id_ms - due_ms end as late_ms, queue, detail
+  from entries e left join declared d
+    on split_part(e.task, '+', 1) = d.task and id_ms >= from_ms and id_ms < until_ms;
+`;
+}
 
 const FIRES = `
   create view fires as

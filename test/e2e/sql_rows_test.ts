@@ -70,6 +70,10 @@ describe("rows in SQL", () => {
     redis = await startRedis();
     cwd = await Deno.makeTempDir({ prefix: "sql-rows-test-" });
     archive = directoryArchive(historyDirectory(`${cwd}/archive`, "beat", "epoch-1"), "one");
+    await Deno.writeTextFile(
+      `${cwd}/beat.yaml`,
+      "version: 1\ntasks:\n  a: { task: t, queue: of_configuration, every: 1h }\n",
+    );
     const client = redis.client();
     await client.set(KEYS.epoch, "epoch-1");
     for (const [id, fields] of entries) await client.xadd(KEYS.journal, id, ...fields);
@@ -80,7 +84,11 @@ describe("rows in SQL", () => {
   });
 
   const told = async (...args: string[]) => {
-    const env = { CELERY_BROKER_URL: redis.url, BEAT_ARCHIVE: `${cwd}/archive` };
+    const env = {
+      CELERY_BROKER_URL: redis.url,
+      BEAT_ARCHIVE: `${cwd}/archive`,
+      BEAT_CONFIG: `${cwd}/beat.yaml`,
+    };
     const { success, out, err } = await sqlBeat(["audit", "sql", "--json", ...args], { cwd, env });
     assert.ok(success, err);
     return JSON.parse(out);
@@ -109,6 +117,22 @@ describe("rows in SQL", () => {
       ...{ acked: timeText(T0 + 6), finished: timeText(T0 + 7), outcome: "failure" },
       ...{ reason: null, late_ms: null, runtime_ms: 12.5, worker: "celery@höst", publishes: 0 },
     }]);
+  });
+
+  it("say the queue though it was declared before what is read", async () => {
+    const queues = "select task, queue from journal where queue is not null order by recorded";
+    const toldOf = async (from: number, to: number) => {
+      const [since, until] = [from, to].map((at) => new Date(T0 + at).toISOString());
+      const rows: Record<string, string>[] = await told(
+        ...[queues, "--since", since!, "--until", until!],
+      );
+      return rows.map(({ task, queue }) => `${task} ${queue}`);
+    };
+    const configured = ["a of_configuration", "a+slot of_configuration"];
+    assert.deepEqual(await toldOf(3, 10), configured);
+    assert.deepEqual(await toldOf(2, 10), [...configured, "b of_snapshot", "b of_snapshot"]);
+    // Which it was before a change is not known without what stands before.
+    assert.deepEqual(await toldOf(5, 30), ["a second", "a second", "a+other second"]);
   });
 
   it("are each there once, where some are in segments, too", async () => {
