@@ -3,10 +3,11 @@
 import { systemClock } from "../clock.ts";
 import { EXIT } from "../errors.ts";
 import type { Answer } from "../sql/duck.ts";
-import { spanOf, withDuck } from "./duck_open.ts";
+import { withDuck } from "./duck_open.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor, tableLines } from "./table.ts";
+import { parseSpan } from "./time_option.ts";
 
 export interface AuditSqlOptions {
   readonly select: string;
@@ -17,7 +18,7 @@ export interface AuditSqlOptions {
 
 /** @throws {UsageError | BeatError | ArchiveError | JournalUnavailableError | ConfigError} */
 export async function auditSql(options: AuditSqlOptions, shell: Shell): Promise<number> {
-  const span = spanOf(options, systemClock.wallMs());
+  const span = parseSpan(options, systemClock.wallMs());
   const answer = await withDuck(span, shell, async (duck) => {
     await duck.shut();
     return await duck.ask(options.select);

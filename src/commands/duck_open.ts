@@ -8,7 +8,6 @@ import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
-import { parseTimeOption } from "./time_option.ts";
 
 /** @throws {BeatError | ArchiveError | JournalUnavailableError} */
 export async function withDuck<T>(
@@ -44,17 +43,6 @@ async function loadFiles(
     progress.done();
     await Deno.remove(dir, { recursive: true });
   }
-}
-
-/** @param nowMs what a duration is counted back from. @throws {UsageError} */
-export function spanOf(
-  { since, until }: { readonly since?: string; readonly until?: string },
-  nowMs: number,
-): Span {
-  return {
-    sinceMs: since === undefined ? null : parseTimeOption("--since", since, nowMs),
-    untilMs: until === undefined ? null : parseTimeOption("--until", until, nowMs),
-  };
 }
 
 /** Beat's own set of permissions has none for native libraries. */

@@ -3,12 +3,13 @@
 import { systemClock } from "../clock.ts";
 import { BeatError, EXIT, UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
-import { spanOf, withDuck } from "./duck_open.ts";
+import { withDuck } from "./duck_open.ts";
 import { openJournal } from "./open_journal.ts";
 import { progressOf } from "./progress.ts";
 import type { RowObject } from "./row_words.ts";
 import { rowObject } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
+import { parseSpan } from "./time_option.ts";
 
 export interface ExportOptions {
   readonly format: string;
@@ -34,13 +35,13 @@ export async function journalExport(options: ExportOptions, shell: Shell): Promi
   if (output === undefined) {
     throw new UsageError("expected `--output` to name the Parquet file, got none; add -o FILE");
   }
-  const span = spanOf(options, systemClock.wallMs());
+  const span = parseSpan(options, systemClock.wallMs());
   await withDuck(span, shell, (duck) => duck.writeParquet(output));
   return EXIT.ok;
 }
 
 async function exportText(options: ExportOptions, shell: Shell): Promise<number> {
-  const { sinceMs, untilMs } = spanOf(options, systemClock.wallMs());
+  const { sinceMs, untilMs } = parseSpan(options, systemClock.wallMs());
   const opened = await openJournal(shell.env);
   const { namespace } = opened.config.settings;
   const isCsv = options.format === "csv";

@@ -4,7 +4,7 @@ import { nearest } from "../config/nearest.ts";
 import { UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import { DETAIL } from "../event.ts";
-import { parseTimeOption } from "./time_option.ts";
+import { parseSpan } from "./time_option.ts";
 
 export interface QueryOptions {
   readonly task?: readonly string[];
@@ -33,17 +33,7 @@ export interface Query {
 
 /** @throws {UsageError} */
 export function parseQuery(options: QueryOptions, nowMs: number): Query {
-  const sinceMs = options.since === undefined
-    ? null
-    : parseTimeOption("--since", options.since, nowMs);
-  const untilMs = options.until === undefined
-    ? null
-    : parseTimeOption("--until", options.until, nowMs);
-  if (sinceMs !== null && untilMs !== null && sinceMs > untilMs) {
-    throw new UsageError(
-      `expected \`--since\` to be before \`--until\`, got ${options.since} and ${options.until}`,
-    );
-  }
+  const { sinceMs, untilMs } = parseSpan(options, nowMs);
   const countDefault = sinceMs === null ? COUNT_DEFAULT : null;
   const count = options.count === undefined ? countDefault : Number(options.count);
   if (count !== null && !(Number.isSafeInteger(count) && count > 0)) {

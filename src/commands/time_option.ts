@@ -30,6 +30,22 @@ export function parseTimeOption(option: string, text: string, nowMs: number): nu
   );
 }
 
+/**
+ * From `--since` to `--until`, `null` where one is not given. Unix milliseconds, both included.
+ *
+ * @param nowMs what a duration is counted back from
+ * @throws {UsageError}
+ */
+export function parseSpan(
+  { since, until }: { readonly since?: string; readonly until?: string },
+  nowMs: number,
+): { readonly sinceMs: number | null; readonly untilMs: number | null } {
+  const sinceMs = since === undefined ? null : parseTimeOption("--since", since, nowMs);
+  const untilMs = until === undefined ? null : parseTimeOption("--until", until, nowMs);
+  if (sinceMs === null || untilMs === null || sinceMs <= untilMs) return { sinceMs, untilMs };
+  throw new UsageError(`expected \`--since\` to be before \`--until\`, got ${since} and ${until}`);
+}
+
 function instantMsOf(text: string): number | null {
   try {
     return Temporal.Instant.from(text).epochMilliseconds;

@@ -37,6 +37,11 @@ const CASES: readonly [name: string, run: (shell: KeptShell) => Promise<number>,
     (shell) => journalExport({ format: "parquet" }, shell),
     /`--output` to name the Parquet file, got none/,
   ],
+  [
+    "--since after --until",
+    (shell) => journalExport({ format: "csv", since: "2026-03-02", until: "2026-03-01" }, shell),
+    /`--since` to be before `--until`, got 2026-03-02 and 2026-03-01/,
+  ],
 ];
 
 describe("a wrong option", () => {
