@@ -57,6 +57,11 @@ export function closeLedger(ledger: Ledger, nowMs: number): Report {
   for (const { note, state } of ledger.fold.fires.values()) {
     if (note !== undefined) noteStuck(ledger, note, { state, nowMs });
   }
+  const { firstId } = ledger;
+  const isCut = firstId !== null && !ledger.terms.isWhole;
+  const isCovered = !isCut ||
+    (ledger.undeclared === 0 && ledger.sinceMs >= millisecondsOf(firstId));
+  if (!isCovered) noteGone(ledger, firstId);
   const sum = newTally();
   const tasks = new Map<string, Tally>();
   const accounts = [...ledger.accounts.values()].filter(({ tally }) => !isEmpty(tally));
@@ -68,15 +73,22 @@ export function closeLedger(ledger: Ledger, nowMs: number): Report {
   for (const kind of ["refused", "orphan", "duplicate"] as const) {
     sum[kind] = ledger.findings.counts.get(kind) ?? 0;
   }
-  const { sinceMs, untilMs, toleranceMs, rows, firstId, lastId, terms, undeclared } = ledger;
-  const isCut = firstId !== null && !terms.isWhole;
+  const { sinceMs, untilMs, toleranceMs, rows, lastId, undeclared } = ledger;
   return {
     ...{ sinceMs, untilMs, toleranceMs, nowMs, rows, firstId, lastId, undeclared, tasks, sum },
-    isCut,
-    isCovered: !isCut || (undeclared === 0 && sinceMs >= millisecondsOf(firstId)),
+    ...{ isCut, isCovered },
     findings: ledger.findings.named(),
     counts: ledger.findings.counts,
   };
+}
+
+/** The first row that there is comes after the beginning of what was to be audited. */
+function noteGone({ findings }: Ledger, firstId: string): void {
+  findings.add({
+    ...{ kind: "history", task: "", fromMs: null, toMs: null, count: 1, times: [] },
+    rowId: firstId,
+    text: "the rows before this one are gone: what they decided or declared cannot be audited",
+  });
 }
 
 function isEmpty(tally: Tally): boolean {

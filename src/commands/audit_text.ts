@@ -178,12 +178,8 @@ function nextStep({ kind, task, fromMs, rowId }: Finding): string {
 /** What the figures do not cover. */
 function notesOf({ report, sighting }: ShownAudit): string[] {
   const notes: string[] = [];
-  const { firstId, isCovered, undeclared } = report;
+  const { firstId, undeclared } = report;
   if (firstId === null) notes.push("the journal is empty");
-  if (!isCovered && firstId !== null) {
-    const begin = instantText(Number(firstId.split("-")[0]));
-    notes.push(`rows before ${begin} are gone: what was due before cannot be audited`);
-  }
   if (undeclared > 0) {
     notes.push(`${numberText(undeclared)} decisions are of tasks declared in rows that are gone`);
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { auditOf } from "../../src/audit/audit.ts";
 import type { Report } from "../../src/audit/close.ts";
+import type { Finding } from "../../src/audit/findings.ts";
 import type { AuditOptions } from "../../src/audit/ledger.ts";
 import { definitionOf } from "../../src/core/reconcile.ts";
 import type { JournalRow } from "../../src/event.ts";
@@ -156,7 +157,10 @@ describe("auditOf()", () => {
   it("says what it cannot know of a journal whose beginning is gone", () => {
     const rows = [started(), known(EACH), ...fires([1, 2, 3])].slice(3);
     const report = audited(rows, { isTrimmed: true }, at(3.5));
-    assert.deepEqual([report.isCut, report.isCovered, report.findings], [true, false, []]);
+    assert.deepEqual([report.isCut, report.isCovered], [true, false]);
+    const [{ kind, rowId, text }, ...others] = report.findings as [Finding, ...Finding[]];
+    assert.deepEqual([kind, rowId, others], ["history", report.firstId, []]);
+    assert.match(text, /rows before this one are gone/);
     assert.ok(report.undeclared > 0);
     const whole = audited([started(), ...fires([1])], {}, at(1.5));
     assert.match(whole.findings[0]!.text, /no row declares its task/);
