@@ -10,7 +10,7 @@ import { verify } from "../audit/verify.ts";
 import { listOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
 import { BeatError, EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
-import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
+import { compareIds } from "../event.ts";
 import type { JournalRow } from "../event.ts";
 import type { Journal, Loaded } from "../ports.ts";
 import { keysOf } from "../redis/keys.ts";
@@ -156,14 +156,13 @@ async function readAll(
   { held, progress }: { held: Loaded | string | null; progress: Progress },
 ): Promise<void> {
   let waiting = held === null || typeof held === "string" ? null : held;
-  const lastMs = waiting === null || waiting.lastId === NO_ID ? 0 : millisecondsOf(waiting.lastId);
   for await (const rows of pages(takeForeign)) {
     progress.add(rows.length);
+    const isReached = waiting !== null && rows.length > 0 &&
+      compareIds(rows.at(-1)!.id, waiting.lastId) > 0;
     for (const row of rows) {
       if (held !== null) checkBefore(row, ledger);
-      const isAfter = waiting !== null && millisecondsOf(row.id) >= lastMs &&
-        compareIds(row.id, waiting.lastId) > 0;
-      if (waiting !== null && isAfter) {
+      if (isReached && waiting !== null && compareIds(row.id, waiting.lastId) > 0) {
         verify(ledger, waiting);
         waiting = null;
       }
