@@ -34,6 +34,7 @@ import { levelChecks } from "./level_views.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { lookAtQueues } from "./queue_look.ts";
+import { during } from "./progress.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor } from "./table.ts";
@@ -67,7 +68,8 @@ async function examine(shell: Shell): Promise<{ checks: Check[]; code: number }>
   let opened: OpenedJournal | null = null;
   try {
     opened = await openJournal(shell.env);
-    const checks = await checksOf(opened);
+    const open = opened;
+    const checks = await during("asking the workers", shell, () => checksOf(open));
     const isFailing = checks.some(({ level }) => level === "failure");
     return { checks, code: isFailing ? EXIT.finding : EXIT.ok };
   } catch (error) {

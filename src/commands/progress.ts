@@ -42,3 +42,14 @@ export function progressOf(
     },
   };
 }
+
+/** Shows `text` while `work` goes on: what is waited for, where nothing can be counted. */
+export async function during<T>(
+  text: string,
+  shell: Pick<Shell, "err" | "isErrTerminal">,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!shell.isErrTerminal) return await work();
+  shell.err(text);
+  return await work().finally(() => shell.err("\r\x1b[K"));
+}

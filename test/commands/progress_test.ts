@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { parseQuery } from "../../src/commands/journal_query.ts";
 import { foreignCounter, printRows } from "../../src/commands/journal_rows.ts";
-import { progressOf } from "../../src/commands/progress.ts";
+import { during, progressOf } from "../../src/commands/progress.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { appendRow } from "../../src/memory/store.ts";
 import { T0 } from "../support/build.ts";
@@ -36,6 +36,22 @@ describe("progressOf()", () => {
     const progress = progressOf(shell, 0, aClock());
     progress.add(1_000_000);
     progress.done();
+    assert.deepEqual(written, []);
+  });
+});
+
+describe("during()", () => {
+  it("says what is waited for until it is there, or fails", async () => {
+    const { written, shell } = aTerminal();
+    assert.equal(await during("asking", shell, () => Promise.resolve(written.length)), 1);
+    assert.deepEqual(written, ["asking", GONE]);
+    await assert.rejects(during("again", shell, () => Promise.reject(new Error("no answer"))));
+    assert.deepEqual(written, ["asking", GONE, "again", GONE]);
+  });
+
+  it("says nothing where nobody watches", async () => {
+    const { written, shell } = aTerminal(false);
+    assert.equal(await during("asking", shell, () => Promise.resolve(7)), 7);
     assert.deepEqual(written, []);
   });
 });
