@@ -195,9 +195,7 @@ export const NO_ID = "0-0";
 
 /** Below zero where the stream id `one` comes before `other`, 0 where they are equal. */
 export function compareIds(one: string, other: string): number {
-  const [oneMs, oneNumber] = one.split("-").map(Number) as [number, number];
-  const [otherMs, otherNumber] = other.split("-").map(Number) as [number, number];
-  return oneMs - otherMs || oneNumber - otherNumber;
+  return millisecondsOf(one) - millisecondsOf(other) || sequenceOf(one) - sequenceOf(other);
 }
 
 /** Server time of a row. Unix milliseconds. */
@@ -208,6 +206,10 @@ export function recordedMs(row: JournalRow): number {
 /** The first part of a stream id: the server's time, Unix milliseconds. */
 export function millisecondsOf(id: string): number {
   return Number(id.slice(0, id.indexOf("-")));
+}
+
+function sequenceOf(id: string): number {
+  return Number(id.slice(id.indexOf("-") + 1));
 }
 
 /** `row` narrowed to `type`, with its detail checked; `null` when it is another or malformed. */

@@ -40,7 +40,7 @@ export function ringOf(cursors: ReadonlyMap<string, Cursor>): Ring {
   const slots = new Map<string, Slot>();
   let lastId = NO_ID;
   let number = 0;
-  for (const cursor of SLOT_CURSORS) {
+  for (const cursor of slotCursorsOf(cursors)) {
     const slot = decodeSlot(cursors.get(cursor));
     if (slot === null) continue;
     slots.set(cursor, slot);
@@ -49,6 +49,14 @@ export function ringOf(cursors: ReadonlyMap<string, Cursor>): Ring {
   }
   do number++; while (slots.get(slotCursor(number))?.state === "taken");
   return { slots, lastId, next: { number, cursor: slotCursor(number) } };
+}
+
+/** In the order of the ring. Most schedules have fewer cursors than a ring has slots. */
+function slotCursorsOf(cursors: ReadonlyMap<string, Cursor>): readonly string[] {
+  if (cursors.size >= RING_SIZE) return SLOT_CURSORS;
+  const present: string[] = [];
+  for (const cursor of cursors.keys()) if (SLOT_PLACE.has(cursor)) present.push(cursor);
+  return present.sort((one, other) => SLOT_PLACE.get(one)! - SLOT_PLACE.get(other)!);
 }
 
 /** The slot of a cursor as it stands; `null` where it has none. */
@@ -122,3 +130,5 @@ export const SLOT_CURSORS: readonly string[] = Array.from(
   { length: RING_SIZE },
   (_, number) => slotCursor(number),
 );
+
+const SLOT_PLACE = new Map(SLOT_CURSORS.map((cursor, place) => [cursor, place]));
