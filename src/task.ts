@@ -202,9 +202,16 @@ export function calendarsOf({ trigger, policies }: Task): CalendarSpec[] {
  * of all else that decides what is published. A change of the first starts the cursor anew.
  */
 export function revisionOf(task: Task): string {
-  const { trigger, ...rest } = task;
-  return `${digestOf(trigger)}.${digestOf(rest)}`;
+  let revision = revisions.get(task);
+  if (revision === undefined) {
+    const { trigger, ...rest } = task;
+    revisions.set(task, revision = `${digestOf(trigger)}.${digestOf(rest)}`);
+  }
+  return revision;
 }
+
+/** Two hashes cost much, and a task is asked for its revision at each change of the configuration. */
+const revisions = new WeakMap<Task, string>();
 
 /** Whether two revisions mean the same due times. */
 export function hasSameTrigger(one: string, other: string): boolean {
