@@ -243,6 +243,6 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
 /** Cursors that stand for no task: of terms, orders and requests. */
 function logsIn(fields: ReadonlyMap<string, string>): number {
   let count = 0;
-  for (const name of fields.keys()) if (name.startsWith("@")) count++;
+  for (const name of fields.keys()) if (name[0] === "@") count++;
   return count;
 }

@@ -117,9 +117,14 @@ function saidBy({ type, detail }: LedgerRow): Ruling {
     : { kind: "hold", by: by as "window", untilMs };
 }
 
-function isSame(one: Ruling, other: Ruling): boolean {
-  return JSON.stringify(Object.entries(one).sort()) ===
-    JSON.stringify(Object.entries(other).sort());
+interface Said {
+  readonly kind: string;
+  readonly by?: string;
+  readonly untilMs?: number;
+}
+
+function isSame(one: Said, other: Said): boolean {
+  return one.kind === other.kind && one.by === other.by && one.untilMs === other.untilMs;
 }
 
 function hasJustEnded({ task, detail, serverMs }: LedgerRow, { books }: GateCase): boolean {

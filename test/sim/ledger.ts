@@ -8,6 +8,8 @@ import type { StreamEntry } from "./redis_values.ts";
 export interface LedgerRow {
   /** The stream id. */
   readonly id: string;
+  /** As they stand in the stream. */
+  readonly fields: readonly string[];
   /** The server's time when it was written. Unix milliseconds. */
   readonly serverMs: number;
   readonly type: string;
@@ -42,33 +44,42 @@ const LONG_NAME: Readonly<Record<string, string>> = {
 };
 
 export function ledgerRow(entry: StreamEntry, atMs: number): LedgerRow {
-  const values = new Map<string, string>();
-  for (let index = 0; index + 1 < entry.fields.length; index += 2) {
-    values.set(entry.fields[index]!, entry.fields[index + 1]!);
-  }
-  const type = values.get("t") ?? "";
-  const due = values.get("d") ?? "";
+  const { fields } = entry;
+  const type = fieldOf(fields, "t") ?? "";
+  const due = fieldOf(fields, "d") ?? "";
   const dueMs = due === "" ? null : Number(due);
-  const payload = values.get("p") ?? "";
+  const payload = fieldOf(fields, "p") ?? "";
   return {
     id: entry.id,
+    fields,
     serverMs: entry.ms,
     type: LONG_NAME[type] ?? type,
-    task: values.get("k") ?? "",
+    task: fieldOf(fields, "k") ?? "",
     dueMs,
-    decidedMs: Number(values.get("m")) + (dueMs ?? 0),
-    fence: Number(values.get("f")),
+    decidedMs: Number(fieldOf(fields, "m")) + (dueMs ?? 0),
+    fence: Number(fieldOf(fields, "f")),
     detail: payload === "" ? {} : JSON.parse(payload),
     atMs,
     isLost: false,
   };
 }
 
-/** Whether two rows of one id are the same row. */
-export function saysSame(one: LedgerRow, other: LedgerRow): boolean {
+function fieldOf(fields: readonly string[], name: string): string | undefined {
+  for (let index = fields.length - fields.length % 2 - 2; index >= 0; index -= 2) {
+    if (fields[index] === name) return fields[index + 1];
+  }
+  return undefined;
+}
+
+/** Whether an entry says what a row of its id says. */
+export function saysSame(row: LedgerRow, entry: StreamEntry): boolean {
+  const { fields } = entry;
+  const isCopy = fields.length === row.fields.length &&
+    fields.every((each, index) => each === row.fields[index]);
+  if (isCopy) return true;
   const textOf = ({ type, task, dueMs, decidedMs, fence, detail }: LedgerRow) =>
     JSON.stringify([type, task, dueMs, decidedMs, fence, detail]);
-  return textOf(one) === textOf(other);
+  return textOf(row) === textOf(ledgerRow(entry, row.atMs));
 }
 
 /** `null` where `text` is no message of Beat. */

@@ -77,7 +77,8 @@ export function scripting(ports: ScriptPorts): Scripting {
 /** Measured: memory is looked at until the first command that may write, be it one that frees. */
 function callOf(core: Core, conditions: Conditions, sha: string): Call {
   let hasWritten = false;
-  const refuse = (text: string) => new ReplyError(`${text} script: ${sha}, on @user_script:1.`);
+  const shown = (text: string) => `${text} script: ${sha}, on @user_script:1.`;
+  const refuse = (text: string) => new ReplyError(shown(text));
   return (...command) => {
     const rule = ruleOf(command[0]!);
     if (rule === undefined) throw refuse("ERR Unknown Redis command called from script");
@@ -93,7 +94,9 @@ function callOf(core: Core, conditions: Conditions, sha: string): Call {
     try {
       return rule.run(core, command);
     } catch (error) {
-      throw error instanceof ReplyError ? refuse(error.message) : error;
+      // An error costs as much as many commands: each is made once.
+      if (error instanceof ReplyError) error.message = shown(error.message);
+      throw error;
     }
   };
 }

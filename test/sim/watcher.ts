@@ -196,7 +196,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
       // By what they say, too: after a step back of the clock, another row may be given a lost one's id.
       const isThere = (row: LedgerRow) => {
         const entry = standing.get(row.id);
-        return entry !== undefined && saysSame(row, ledgerRow(entry, row.atMs));
+        return entry !== undefined && saysSame(row, entry);
       };
       const first = entries[0]?.id ?? null;
       // What stood before the first entry was trimmed; it counts as long as its history does.

@@ -136,20 +136,20 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     const laterMs = draws("hand", worker.name).unit() * IN_HAND_MS;
     scheduler.at(scheduler.now() + laterMs, () => {
       inHand.delete(tag);
-      hold(worker, { message, headers, tag, list });
+      hold(worker, { text, headers, tag, list });
     });
   }
 
   function hold(
     worker: Worker,
-    { message, headers, tag, list }: {
-      readonly message: unknown;
+    { text, headers, tag, list }: {
+      readonly text: string;
       readonly headers: Headers;
       readonly tag: string;
       readonly list: string;
     },
   ): void {
-    const kept = parts.execute(["HSET", "unacked", tag, JSON.stringify([message, "", list])]);
+    const kept = parts.execute(["HSET", "unacked", tag, `[${text},"",${JSON.stringify(list)}]`]);
     if (kept instanceof Error || kept === null) return;
     sinceMs.set(tag, scheduler.now());
     doneMs.delete(headers.id);
