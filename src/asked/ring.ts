@@ -104,10 +104,18 @@ export function encodeSlot(slot: Slot): string {
   return encodeCursor({ dueMs: millisecondsOf(entryId), revision });
 }
 
-/** Loose: a cursor that another build wrote is as good as none. */
+/** A leader reads them four times a second, and a cursor is never changed. */
+const decoded = new WeakMap<Cursor, Slot | null>();
+
 function decodeSlot(cursor: Cursor | undefined): Slot | null {
-  // Most of a thousand stand for nothing, four times a second.
   if (cursor === undefined) return null;
+  let slot = decoded.get(cursor);
+  if (slot === undefined) decoded.set(cursor, slot = readSlot(cursor));
+  return slot;
+}
+
+/** Loose: a cursor that another build wrote is as good as none. */
+function readSlot(cursor: Cursor): Slot | null {
   const match = /^(\d+)\/(\d+)\/([tdrs])(\d+)\.(\d+)\/(.+)$/.exec(cursor.revision);
   if (match === null) return null;
   const [, sequence, number, code, settled, published, requestId] = match;
