@@ -46,6 +46,8 @@ export function decide(
   for (const dueMs of gap.fires) if (!judge(desk, dueMs, null)) break;
   writeOldRun(desk);
   if (desk.run !== null) world.runs.set(name, desk.run);
+  // One of steps that were refused: those of now may leave the very cursor that it was noted for.
+  else world.runs.delete(name);
   return chain.steps;
 }
 

@@ -122,6 +122,18 @@ describe("decide()", () => {
     assert.equal(rowsOf(desk.at(2 * MINUTE_MS)).at(-1)![0], "fire.skipped");
   });
 
+  it("forgets such a run, too, where another step leaves the cursor that it would have left", () => {
+    const catchUp = { policy: "skip", windowMs: 0, cap: 1 } as const;
+    const desk = aDesk([policy("session", () => SKIP)], { catchUp });
+    desk.at(MINUTE_MS, { isLost: true });
+    assert.deepEqual(rowsOf(desk.at(MINUTE_MS + 5_000)).map(([type, , { by }]) => [type, by]), [
+      ["task.dropped", "catchup"],
+    ]);
+    assert.deepEqual(rowsOf(desk.at(2 * MINUTE_MS)).map(([type, due]) => [type, due]), [
+      ["fire.skipped", 2 * MINUTE_MS],
+    ]);
+  });
+
   it("begins another run where the reason is another", () => {
     const desk = aDesk([
       policy("session", (nowMs) => ({ kind: "skip", reason: nowMs > T0 + 150_000 ? "b" : "a" })),
