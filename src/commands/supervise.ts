@@ -52,6 +52,7 @@ function actorsOf(office: Office) {
           const onFenced = () => sendBack({ type: "FENCED" });
           await Promise.all([
             work.followOpen(office, input, signal, onFenced),
+            work.watchForLoss(office, signal, onFenced),
             keepJournal(office, input, signal, onFenced),
             heedAsked(office, input, signal, onFenced),
             watchLevels(office, input, signal, onFenced),

@@ -3,7 +3,8 @@
  * append-only file lost its end. Nothing tells a client so; but what was in the journal once must be
  * in it later, and the id of its newest row only grows.
  *
- * A leader hears that id with each reply. A standby asks for it: it may be the one that leads next.
+ * A leader hears that id with each reply, and asks for it as well: nothing may be due for a day, and
+ * what was lost is to be decided anew now. A standby asks: it may be the one that leads next.
  */
 
 import { compareIds, NO_ID } from "../event.ts";
@@ -60,7 +61,7 @@ export function watchHistory(journal: Journal, history: History): Journal {
 
 /**
  * Looks whether the newest row that was seen is still there: others may have come after those that
- * are gone. Not while something else is under way, which would have seen more by then.
+ * are gone. What is written meanwhile may be known first.
  *
  * @param signal an answer that comes after it is aborted is passed over
  * @throws {JournalUnavailableError}
@@ -74,7 +75,11 @@ export async function lookBack(
   const { stayedId, newestId } = await journal.trace(known);
   if (signal?.aborted) return;
   // A journal that holds nothing so old has been trimmed or emptied, which is another matter.
-  if (stayedId !== null && stayedId !== known) cutAt(history, stayedId, known);
+  if (stayedId === known) {
+    if (compareIds(newestId, history.lastId) > 0) history.lastId = newestId;
+    return;
+  }
+  if (stayedId !== null) cutAt(history, stayedId, known);
   history.lastId = newestId;
 }
 

@@ -4,7 +4,7 @@
 export interface Looks {
   /** A standby asks for the lease: a clean handover is taken up within this. */
   readonly standbyMs: number;
-  /** A standby looks how far the journal is. */
+  /** A replica looks how far the journal is, and whether rows are gone. */
   readonly journalMs: number;
   /** The leader looks at open fires. */
   readonly sampleMs: number;

@@ -25,7 +25,7 @@ import { outcomes } from "../levels/outcomes.ts";
 import type { Measuring } from "./levels.ts";
 import type { Roster } from "../core/roster.ts";
 import { speakOf } from "./speak.ts";
-import { watchWhileWaiting } from "./standby.ts";
+import { watchJournal, watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { LevelSettings } from "../level.ts";
 import type { Tick } from "../core/tick.ts";
@@ -179,6 +179,15 @@ export async function untilDue(office: Office, signal: AbortSignal): Promise<voi
     if (waitMs <= 0) return;
     await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);
   }
+}
+
+/** Looks whether rows are lost until `signal` is aborted: then calls `onCut`. */
+export function watchForLoss(
+  { parts, journal, history }: Office,
+  signal: AbortSignal,
+  onCut: () => void,
+): Promise<void> {
+  return watchJournal({ ...parts, journal, history }, signal, onCut);
 }
 
 /** Follows open fires to their end until `signal` is aborted. */

@@ -46,7 +46,11 @@ export function watchWhileWaiting(
   }
 }
 
-/** Never rejects for Redis' sake; so the other one. */
+/**
+ * Looks back in the journal, again and again. Never rejects for Redis' sake; so the other one.
+ *
+ * @param onCut called once where rows are gone, and no more looks then
+ */
 export async function watchJournal(
   { journal, clock, history, looks = LOOKS }: {
     readonly journal: Pick<Journal, "trace">;
@@ -55,9 +59,11 @@ export async function watchJournal(
     readonly looks?: Looks;
   },
   signal: AbortSignal,
+  onCut?: () => void,
 ): Promise<void> {
   while (!signal.aborted) {
     await unlessAway(() => lookBack(journal, history, signal));
+    if (history.cut !== null && onCut !== undefined) return onCut();
     await pause(clock, looks.journalMs, signal);
   }
 }

@@ -235,6 +235,21 @@ describe("supervise()", () => {
     assert.equal(new Set(published).size, published.length);
   });
 
+  it("notices that a fire is lost though nothing else is due, and fires it anew", async () => {
+    const hourly = { trigger: { kind: "every", everyMs: 3_600_000, phaseMs: 0 } } as const;
+    const world = aWorld(aReady({ name: "a", ...hourly, ...ALL }));
+    start(world);
+    await world.clock.advance(3_599_000);
+    const goBack = world.remember();
+    await world.clock.advance(1_500);
+    assert.deepEqual(await world.published(), [3_600]);
+    goBack();
+    assert.deepEqual(await world.published(), []);
+    await world.clock.advance(1_000);
+    assert.deepEqual(await world.published(), [3_600]);
+    assert.deepEqual(await world.terms(), ["started a", "started a", "history_shortened a"]);
+  });
+
   it("starts a task from now whose cursor alone is gone, and goes on with the others", async () => {
     const world = aWorld();
     start(world);
@@ -293,6 +308,19 @@ function aWorld(ready = aReady({ name: "a", ...SECOND, ...ALL })) {
     terms: async () =>
       (await rowsOf(memory)).filter(({ type }) => type.startsWith("term."))
         .map(({ type, detail }) => `${type.slice(5)} ${detail.owner}`),
+    /** What a replica of Redis has. @returns promotes it */
+    remember() {
+      const { cursors, open, lists, entries } = structuredClone({ ...store, serverMs: null });
+      return () => {
+        store.entries.splice(entries.length);
+        for (const [now, then] of [[store.cursors, cursors], [store.open, open]] as const) {
+          now.clear();
+          for (const [key, text] of then) now.set(key, text);
+        }
+        store.lists.clear();
+        for (const [list, messages] of lists) store.lists.set(list, messages);
+      };
+    },
     /** FLUSHALL, but for the journal, which the test reads. */
     empty() {
       store.fence = store.lease = store.epoch = null;
