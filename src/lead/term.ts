@@ -38,7 +38,7 @@ export interface Opening {
   readonly isHistoryLost: boolean;
   /** Called with what the journal then says of it. */
   readonly onHistoryLost?: (reason: string) => void;
-  /** A cut in it is told, too. */
+  /** A cut in it is told, too, and forgotten then. */
   readonly history: History;
 }
 
@@ -60,8 +60,11 @@ export async function openTerm(
   const started = openingRows(parts, opening, loaded.lastId === NO_ID).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
   );
+  const told = opening.history.cut;
   const tally = await sender.commitAll([inChain(started)], term.fence);
   if (tally.isFenced) return null;
+  // One that is noticed from here on is for the next term to tell: this world holds what it lost.
+  if (opening.history.cut === told) opening.history.cut = null;
   return await declare(parts, { roster, world, committer: sender }, term);
 }
 
