@@ -4,6 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { openKey } from "../../src/cursor.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
+import { wantedName } from "../../src/fire.ts";
 import { T0 } from "../support/build.ts";
 import type { RigOptions } from "../support/follow_rig.ts";
 import { followRig, idsOf } from "../support/follow_rig.ts";
@@ -87,6 +88,16 @@ describe("follower() on a fire that runs", () => {
       assert.deepEqual(await rig.story(), ["acked broker", "finished unknown"]);
       assert.equal(rig.world.open.size, 0);
     }
+  });
+
+  it("knows that results of a fire which somebody asked for are ignored with those of its task", async () => {
+    const rig = followRig({ task: { ignoreResult: true } });
+    const open = await rig.publish(wantedName("check.echo", "r1"));
+    rig.advance(SECOND);
+    rig.take(open);
+    rig.ack(open);
+    await rig.watch(3 * SECOND);
+    assert.deepEqual(await rig.story(open), ["acked broker", "finished unknown"]);
   });
 
   it("does not end with a retry, whose message has another tag", async () => {
