@@ -100,6 +100,20 @@ describe("follower() on a fire that runs", () => {
     assert.deepEqual(await rig.story(open), ["acked broker", "finished unknown"]);
   });
 
+  it("goes on looking where Redis' clock is set back", async () => {
+    const { rig } = await oneFire({ hasResults: false });
+    await rig.watch(10 * SECOND);
+    rig.advance(-HOUR / 2);
+    const open = await rig.publish();
+    rig.advance(SECOND);
+    rig.take(open);
+    await rig.watch(5 * SECOND);
+    rig.ack(open);
+    await rig.watch(60 * SECOND);
+    const story = ["taken unacked", "acked broker", "finished unknown"];
+    assert.deepEqual(await rig.story(open), story);
+  });
+
   it("does not end with a retry, whose message has another tag", async () => {
     const { rig, open } = await oneFire();
     rig.take(open);
