@@ -80,8 +80,12 @@ async function lead({ config, env, isPatient, log, embedded }: Start, shell: She
   if (embedded !== null) sayEmbedded(embedded, shell);
   await connected(shell.signal);
   const supervisor = supervise(office);
-  const reload = reloader({ ...office, load: () => loadConfig(env), rosterOf: ready }, config);
-  const stopWatching = watchForReload(config, supervisor, reload, shell);
+  const reload = reloader({
+    ...office,
+    load: ({ written }) => loadConfig(env, { before: written }),
+    rosterOf: ready,
+  }, config);
+  const stopWatching = watchForReload(config, office, { supervisor, reload, shell });
   embedded?.lost.then((reason) => log.error("the embedded Redis is gone", { reason }));
   const stop = () => supervisor.actor.send({ type: "STOP" });
   if (shell.signal.aborted) stop();
@@ -163,17 +167,20 @@ function warnOfRisks(client: ReturnType<typeof connect>, log: Log): void {
 }
 
 function watchForReload(
-  config: Config,
-  supervisor: Supervisor,
-  reload: () => Promise<boolean>,
-  shell: Shell,
+  { files }: Config,
+  parts: OfficeParts,
+  { supervisor, reload, shell }: {
+    supervisor: Supervisor;
+    reload: () => Promise<boolean>;
+    shell: Shell;
+  },
 ): () => void {
   const watched = new AbortController();
   const reloadNow = async () => {
     if (await reload()) supervisor.actor.send({ type: "RELOAD" });
   };
   const stopHangup = shell.onHangup(reloadNow);
-  watchFiles(config.files, systemClock, watched.signal, reloadNow);
+  watchFiles(files, parts, watched.signal, reloadNow);
   return () => {
     watched.abort();
     stopHangup();
