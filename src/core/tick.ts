@@ -7,6 +7,7 @@ import { BATCH_MAX } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Committer, Tally } from "./commit.ts";
 import type { Term } from "./chain.ts";
+import { BATCH_TEXT_MAX, fitting } from "./chain.ts";
 import { decide, lookMs } from "./decide.ts";
 import type { Roster } from "./roster.ts";
 import type { World } from "./world.ts";
@@ -120,6 +121,7 @@ function* planBatches(
   const timeMs = () => Math.max(server.nowMs(), asOfMs);
   const share = shareOf(agenda.lineUp(server.nowMs()));
   let batch: Step[] = [];
+  let text = 0;
   let batches = 0;
   for (let planned = 0, nowMs = timeMs(); planned < PASS_STEPS_MAX;) {
     const lane = batches % BEHIND_TURN === BEHIND_TURN - 1 ? "behind" : "on time";
@@ -128,17 +130,27 @@ function* planBatches(
     taken.push(name);
     const ready = roster.get(name);
     if (ready === undefined || !world.cursors.has(name)) continue;
-    const steps = decide(ready, world, term, { nowMs, limit: share });
+    const steps = decide(ready, world, term, { nowMs, limit: Math.min(share, fitting(ready)) });
     planned += steps.length;
-    if (batch.length + steps.length > BATCH_MAX) {
+    const added = textOf(steps);
+    const isFull = batch.length + steps.length > BATCH_MAX || text + added > BATCH_TEXT_MAX;
+    if (isFull && batch.length > 0) {
       yield batch;
       batch = [];
+      text = 0;
       batches++;
       nowMs = timeMs();
     }
     batch.push(...steps);
+    text += added;
   }
   if (batch.length > 0) yield batch;
+}
+
+function textOf(steps: readonly Step[]): number {
+  let text = 0;
+  for (const { publish } of steps) text += publish?.message.length ?? 0;
+  return text;
 }
 
 /** How many fires a task may send in one pass: all that are behind get their turn soon. */
