@@ -1,6 +1,6 @@
 /** Loads the configuration anew on SIGHUP or when one of its files changes. A bad one changes nothing. */
 
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import type { ServerClock } from "../clock.ts";
 import { difference } from "../config/load.ts";
 import type { Declared } from "../lead/office.ts";
@@ -87,15 +87,19 @@ export async function watchFiles(
     return;
   }
   signal.addEventListener("abort", () => watcher.close(), { once: true });
-  const names = new Set(files.map((file) => basename(file)));
+  // Not by the names in the events: a file may be a link, and change with a folder that has another.
+  const look = () => files.map(standOf).join();
+  let known = look();
   let settling = false;
-  for await (const { kind, paths } of watcher) {
-    const isOurs = paths.some((path) => names.has(basename(path)));
-    if (kind === "access" || !isOurs || settling) continue;
+  for await (const { kind } of watcher) {
+    if (kind === "access" || settling) continue;
     settling = true;
     clock.sleep(SETTLE_MS, signal).then(() => {
       settling = false;
-      if (!signal.aborted) onChange();
+      const now = look();
+      if (signal.aborted || now === known) return;
+      known = now;
+      onChange();
     });
   }
 }
@@ -106,6 +110,16 @@ function watcherOf(folders: string[]): Deno.FsWatcher | Error {
     return Deno.watchFs(folders, { recursive: false });
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** Another text for another file, or other contents. */
+function standOf(path: string): string {
+  try {
+    const { ino, size, mtime } = Deno.statSync(path);
+    return `${ino} ${size} ${mtime?.getTime()}`;
+  } catch {
+    return "";
   }
 }
 

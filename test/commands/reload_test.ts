@@ -1,11 +1,11 @@
 /** Configurations that are loaded anew from files that change under a Beat that runs. */
 
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "@std/testing/bdd";
 import { stub } from "@std/testing/mock";
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock, simClock, systemClock } from "../../src/clock.ts";
 import { reloader, watchFiles } from "../../src/commands/reload.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { rosterOf } from "../../src/core/roster.ts";
@@ -13,6 +13,7 @@ import type { Row } from "../../src/event.ts";
 import type { Config } from "../../src/settings.ts";
 import { aLog, T0 } from "../support/build.ts";
 import { withFiles, yamlTasks } from "../support/load_files.ts";
+import { until } from "../support/until.ts";
 
 const FILES: Readonly<Record<string, string>> = {
   ...yamlTasks("own: { task: check.echo, queue: q, every: 5s }"),
@@ -81,6 +82,30 @@ describe("reloader()", () => {
 });
 
 describe("watchFiles()", () => {
+  it("sees a file that changes, also where it is a link to one in a folder that is exchanged", async () => {
+    // As Kubernetes mounts a ConfigMap.
+    const files = { "..1/beat.yaml": "version: 1", "..2/beat.yaml": "version: 1 # changed" };
+    await withFiles(files, async (directory) => {
+      const at = (name: string) => join(directory, name);
+      await symlink("..1", at("..data"));
+      await symlink("..data/beat.yaml", at("beat.yaml"));
+      let changes = 0;
+      const ended = new AbortController();
+      const parts = { clock: systemClock, log: aLog() };
+      const watching = watchFiles([at("beat.yaml")], parts, ended.signal, () => void changes++);
+      await writeFile(at("other"), "nobody's");
+      await symlink("..2", at("..data_tmp"));
+      await rename(at("..data_tmp"), at("..data"));
+      await until(() => changes === 1);
+      await rm(at("beat.yaml"));
+      await until(() => changes === 2);
+      await writeFile(at("beat.yaml"), "version: 1 # a file");
+      await until(() => changes === 3);
+      ended.abort();
+      await watching;
+    });
+  });
+
   it("says so and goes on where the system has no watch left", async () => {
     using _none = stub(Deno, "watchFs", () => {
       throw new Error("Too many open files (os error 24)");
