@@ -71,7 +71,8 @@ interface Start {
 async function lead({ config, env, isPatient, log, embedded }: Start, shell: Shell) {
   const owner = `${Deno.hostname()}:${Deno.pid}:${randomUUID().slice(0, 8)}`;
   const origin = `beat@${Deno.hostname()}`;
-  const ready = (from: Config) => rosterOf(from.tasks, from.settings.transport, origin);
+  // Settings are those of the start, as all else has them.
+  const ready = ({ tasks }: Config) => rosterOf(tasks, config.settings.transport, origin);
   const { office, connected, close } = officeOf({
     ...{ config, owner, origin, isPatient, log },
     roster: ready(config),
