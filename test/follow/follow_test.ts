@@ -147,6 +147,17 @@ describe("follower() on a fire that runs", () => {
     assert.deepEqual(await rig.story(), []);
   });
 
+  it("sees the end of a run on a worker whose clock is behind", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "SUCCESS", { doneMs: open.publishedMs - 5 * SECOND });
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker"], "it may be the result of a copy");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker", "finished success"]);
+  });
+
   it("awaits the finish of a hundred fires of a task, and no more", async () => {
     const rig = followRig();
     const opens = [];
