@@ -12,7 +12,7 @@ import { agendaOf } from "../core/agenda.ts";
 import type { Committer } from "../core/commit.ts";
 import { committer } from "../core/commit.ts";
 import type { Term } from "../core/chain.ts";
-import { lookMs } from "../core/decide.ts";
+import { lookMsOr } from "../core/decide.ts";
 import { flushStep } from "../core/skip_run.ts";
 import type { History } from "./history.ts";
 import { reconcile } from "../core/reconcile.ts";
@@ -93,7 +93,8 @@ export async function declare(
     const tally = await sender.commitAll(inBatches(steps), term.fence);
     if (tally.isFenced) return null;
   }
-  const agenda = agendaOf(roster, (ready) => lookMs(ready, world));
+  const nowMs = parts.server.nowMs();
+  const agenda = agendaOf(roster, (ready) => lookMsOr(ready, world, nowMs));
   return { ...parts, roster, world, committer: sender, agenda };
 }
 

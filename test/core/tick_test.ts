@@ -117,6 +117,29 @@ describe("tick()", () => {
     assertAgreed(desk, now);
   });
 
+  it("goes on with all others where one cannot be decided, and tries that again", async () => {
+    const defect = new RangeError("a defect");
+    const { trigger } = aReady({ name: "bad", ...SECOND });
+    let isBroken = true;
+    const next = (afterMs: number) => {
+      if (isBroken) throw defect;
+      return trigger.next(afterMs);
+    };
+    const bad = aReady({ name: "bad", ...SECOND }, { ...trigger, next });
+    const { desk, now } = await opened(aRoster(bad, aReady({ name: "good", ...SECOND })));
+    await desk.clock.advance(1000);
+    const { broken, published } = await desk.tick(now);
+    assert.deepEqual([[...broken], published], [[["bad", defect]], 1]);
+    await desk.clock.advance(1000);
+    assert.equal((await desk.tick(now)).broken.size, 0);
+    isBroken = false;
+    await desk.clock.advance(WRONG_TYPE_PAUSE_MS);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "bad"), [T0 + 7000]);
+    assert.deepEqual(publishedOf(desk, "good"), [1000, 2000, 7000].map((after) => T0 + after));
+    assertAgreed(desk, now);
+  });
+
   it("brings a long gap in over several ticks, in order, with other tasks in between", async () => {
     const slow = aReady({ name: "slow", catchUp: ALL, ...SECOND });
     const { desk, now } = await opened(aRoster(slow, aReady({ name: "other", ...SECOND })));
