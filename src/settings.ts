@@ -77,6 +77,8 @@ export interface Config {
   readonly hints: readonly string[];
   /** The files that were read, in order; watched for changes. */
   readonly files: readonly string[];
+  /** Those of the env files and `beat.yaml` that say something. */
+  readonly written: readonly string[];
 }
 
 /** `redis://host:6379/0`, without name or password, for people to read. */

@@ -1,5 +1,6 @@
 /** A trigger or a backfill under way: which of its fires go out in one step, and what ends it. Pure. */
 
+import { fitting } from "../core/chain.ts";
 import type { ReadyTask } from "../core/roster.ts";
 import { MessageError } from "../errors.ts";
 import type { RequestOf } from "../request.ts";
@@ -40,7 +41,8 @@ export function sliceOf(sheet: Sheet, counter: Counter, { request, perSlice }: R
   }
   const { fires } = request;
   let at = settled;
-  for (let sent = 0; at < fires.length && sent < perSlice; at++) {
+  const most = Math.min(perSlice, fitting(ready));
+  for (let sent = 0; at < fires.length && sent < most; at++) {
     if (isUnderWay(counter, task, fires[at]!)) continue;
     backfillFire(sheet, counter, ready, { request, at });
     sent++;

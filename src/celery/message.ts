@@ -27,6 +27,8 @@ export interface MessageParts {
 
 /** A task's message, ready but for what differs each time. */
 export interface MessageTemplate {
+  /** About how long one is. Characters. */
+  readonly size: number;
   /** One list element: JSON, to be pushed as it is. */
   render(parts: MessageParts): string;
 }
@@ -43,8 +45,9 @@ export function messageOf(task: Task, origin: string): MessageTemplate {
     throw new MessageError(`task ${task.name} has no message that works: ${problems.join("; ")}`);
   }
   const template = templateOf(task, origin);
-  checkMessage(template.render(sampleOf(task)));
-  return template;
+  const sample = template.render(sampleOf(task));
+  checkMessage(sample);
+  return { ...template, size: sample.length };
 }
 
 /** Long before year 10000, which Python cannot write, whatever `expires` is allowed to be. */
@@ -64,7 +67,7 @@ function sampleOf(task: Task): MessageParts {
 const SAMPLE_ID = "00000000-0000-5000-8000-000000000000";
 
 /** Concatenation: building and encoding the whole object costs several times as much for each fire. */
-function templateOf(task: Task, origin: string): MessageTemplate {
+function templateOf(task: Task, origin: string): Pick<MessageTemplate, "render"> {
   const { expiresMs } = task;
   const beforeId = `{"body":"${bodyOf(task.args, task.kwargs)}",` +
     `"content-encoding":"utf-8","content-type":"application/json",` +

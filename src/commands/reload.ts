@@ -1,11 +1,11 @@
 /** Loads the configuration anew on SIGHUP or when one of its files changes. A bad one changes nothing. */
 
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import type { ServerClock } from "../clock.ts";
 import { difference } from "../config/load.ts";
 import type { Declared } from "../lead/office.ts";
 import type { Roster } from "../core/roster.ts";
-import { BeatError, ConfigError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import type { Config } from "../settings.ts";
@@ -18,8 +18,8 @@ export interface ReloadParts {
   readonly server: ServerClock;
   readonly log: Log;
   readonly declared: Declared;
-  /** @throws {ConfigError} */
-  load(): Promise<Config>;
+  /** @param running the configuration that runs. @throws {ConfigError} */
+  load(running: Config): Promise<Config>;
   rosterOf(config: Config): Roster;
 }
 
@@ -34,7 +34,7 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
 
   const reload = async () => {
     try {
-      const after = await parts.load();
+      const after = await parts.load(running);
       const roster = parts.rosterOf(after);
       const changes = difference(running, after);
       sayRestart(running, after, log);
@@ -51,11 +51,11 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
       declared.roster = roster;
       declared.rows.push({ ...head(), type: "control.reloaded", detail: changes });
     } catch (error) {
-      if (!(error instanceof BeatError)) throw error;
+      // Also what nobody has thought of: replicas read the same file, and one after the other would end.
       log.error("the changed configuration is refused; the old one runs on", { err: error });
       const problems = error instanceof ConfigError
         ? error.problems.map(({ where, message }) => `${where}: ${message}`)
-        : [error.message];
+        : [error instanceof Error ? error.message : String(error)];
       declared.rows.push({ ...head(), type: "control.reload_refused", detail: { problems } });
     }
     return true;
@@ -69,27 +69,57 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
   };
 }
 
-/** Calls `onChange` after one of the files changed, until `signal` is aborted. */
+/**
+ * Calls `onChange` after one of the files changed, until `signal` is aborted. Where the system has no
+ * watch left, that is said, and nobody is called.
+ */
 export async function watchFiles(
   files: readonly string[],
-  clock: Clock,
+  { clock, log }: Pick<ReloadParts, "clock" | "log">,
   signal: AbortSignal,
   onChange: () => void,
 ): Promise<void> {
   const folders = [...new Set(files.map((file) => dirname(file)))].filter(isFolder);
   if (folders.length === 0) return;
-  const watcher = Deno.watchFs(folders, { recursive: false });
+  const watcher = watcherOf(folders);
+  if (watcher instanceof Error) {
+    log.warn("files are not watched: send SIGHUP after a change", { err: watcher });
+    return;
+  }
   signal.addEventListener("abort", () => watcher.close(), { once: true });
-  const names = new Set(files.map((file) => basename(file)));
+  // Not by the names in the events: a file may be a link, and change with a folder that has another.
+  const look = () => files.map(standOf).join();
+  let known = look();
   let settling = false;
-  for await (const { kind, paths } of watcher) {
-    const isOurs = paths.some((path) => names.has(basename(path)));
-    if (kind === "access" || !isOurs || settling) continue;
+  for await (const { kind } of watcher) {
+    if (kind === "access" || settling) continue;
     settling = true;
     clock.sleep(SETTLE_MS, signal).then(() => {
       settling = false;
-      if (!signal.aborted) onChange();
+      const now = look();
+      if (signal.aborted || now === known) return;
+      known = now;
+      onChange();
     });
+  }
+}
+
+/** Each process of a user takes one of a few (on Linux 128, `fs.inotify.max_user_instances`). */
+function watcherOf(folders: string[]): Deno.FsWatcher | Error {
+  try {
+    return Deno.watchFs(folders, { recursive: false });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** Another text for another file, or other contents. */
+function standOf(path: string): string {
+  try {
+    const { ino, size, mtime } = Deno.statSync(path);
+    return `${ino} ${size} ${mtime?.getTime()}`;
+  } catch {
+    return "";
   }
 }
 

@@ -71,7 +71,8 @@ interface Start {
 async function lead({ config, env, isPatient, log, embedded }: Start, shell: Shell) {
   const owner = `${Deno.hostname()}:${Deno.pid}:${randomUUID().slice(0, 8)}`;
   const origin = `beat@${Deno.hostname()}`;
-  const ready = (from: Config) => rosterOf(from.tasks, from.settings.transport, origin);
+  // Settings are those of the start, as all else has them.
+  const ready = ({ tasks }: Config) => rosterOf(tasks, config.settings.transport, origin);
   const { office, connected, close } = officeOf({
     ...{ config, owner, origin, isPatient, log },
     roster: ready(config),
@@ -80,8 +81,12 @@ async function lead({ config, env, isPatient, log, embedded }: Start, shell: She
   if (embedded !== null) sayEmbedded(embedded, shell);
   await connected(shell.signal);
   const supervisor = supervise(office);
-  const reload = reloader({ ...office, load: () => loadConfig(env), rosterOf: ready }, config);
-  const stopWatching = watchForReload(config, supervisor, reload, shell);
+  const reload = reloader({
+    ...office,
+    load: ({ written }) => loadConfig(env, { before: written }),
+    rosterOf: ready,
+  }, config);
+  const stopWatching = watchForReload(config, office, { supervisor, reload, shell });
   embedded?.lost.then((reason) => log.error("the embedded Redis is gone", { reason }));
   const stop = () => supervisor.actor.send({ type: "STOP" });
   if (shell.signal.aborted) stop();
@@ -163,17 +168,20 @@ function warnOfRisks(client: ReturnType<typeof connect>, log: Log): void {
 }
 
 function watchForReload(
-  config: Config,
-  supervisor: Supervisor,
-  reload: () => Promise<boolean>,
-  shell: Shell,
+  { files }: Config,
+  parts: OfficeParts,
+  { supervisor, reload, shell }: {
+    supervisor: Supervisor;
+    reload: () => Promise<boolean>;
+    shell: Shell;
+  },
 ): () => void {
   const watched = new AbortController();
   const reloadNow = async () => {
     if (await reload()) supervisor.actor.send({ type: "RELOAD" });
   };
   const stopHangup = shell.onHangup(reloadNow);
-  watchFiles(config.files, systemClock, watched.signal, reloadNow);
+  watchFiles(files, parts, watched.signal, reloadNow);
   return () => {
     watched.abort();
     stopHangup();

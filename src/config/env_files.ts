@@ -20,6 +20,8 @@ export interface Environment {
   readonly variables: ReadonlyMap<string, Variable>;
   /** The env files that were read, in order. */
   readonly files: readonly string[];
+  /** Those that say something. */
+  readonly written: readonly string[];
 }
 
 const PROFILES = ["dev", "test", "prod"] as const;
@@ -29,22 +31,27 @@ const PROFILES = ["dev", "test", "prod"] as const;
  *
  * @param options.env the process's environment
  * @param options.directory what relative paths start from
+ * @param options.before see `LoadOptions`
  */
 export async function readEnvironment(
-  { env, directory }: {
+  { env, directory, before = [] }: {
     env: Readonly<Record<string, string | undefined>>;
     directory: string;
+    before?: readonly string[];
   },
   problems: Problem[],
 ): Promise<Environment> {
   const variables = new Map<string, Variable>();
   const profile = profileOf(env, problems);
   const files: string[] = [];
+  const written: string[] = [];
   for (const { path, isExplicit, by } of candidates(env, { profile, problems })) {
     const file = inDirectory(path, directory);
     const text = await readText(file);
-    if (text.kind === "read") {
+    if (isBlank(text) && before.includes(file)) problems.push(lostProblem(file));
+    else if (text.kind === "read") {
       files.push(file);
+      if (!isBlank(text)) written.push(file);
       takeFile(file, text.text, { env, variables, problems });
     } else if (isExplicit || text.kind === "refused") {
       problems.push({
@@ -58,7 +65,7 @@ export async function readEnvironment(
     if (value !== undefined && value.trim() !== "") variables.set(name, { value, from: null });
   }
   for (const [name, { value }] of variables) if (value.trim() === "") variables.delete(name);
-  return { profile: profile ?? "dev", variables, files };
+  return { profile: profile ?? "dev", variables, files, written };
 }
 
 /** `path` from where relative paths start. */
@@ -66,10 +73,25 @@ export function inDirectory(path: string, directory: string): string {
   return isAbsolute(path) ? path : join(directory, path);
 }
 
+export type FileText =
+  | { readonly kind: "read"; readonly text: string }
+  | { readonly kind: "absent" | "refused"; readonly message: string };
+
+/** Whether a file says nothing: it is absent, or empty. */
+export function isBlank(text: FileText): boolean {
+  return text.kind === "absent" || (text.kind === "read" && text.text.trim() === "");
+}
+
+/** A file that said something says nothing now: it is being written, or its disk is full. */
+export function lostProblem(file: string): Problem {
+  const message =
+    "expected the file that was read before, got none or an empty one: put it back, " +
+    "or start Beat anew to run without it";
+  return { where: file, message };
+}
+
 /** A file's text, or why there is none: `absent`, or `refused` (no right, a directory …). */
-export async function readText(
-  file: string,
-): Promise<{ kind: "read"; text: string } | { kind: "absent" | "refused"; message: string }> {
+export async function readText(file: string): Promise<FileText> {
   try {
     return { kind: "read", text: await readFile(file, "utf8") };
   } catch (error) {

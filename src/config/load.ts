@@ -10,7 +10,7 @@ import { NO_CALENDARS, readCalendars } from "./calendars.ts";
 import { declare } from "./declare.ts";
 import { endpointsOf } from "./endpoints.ts";
 import type { Environment } from "./env_files.ts";
-import { inDirectory, readEnvironment, readText } from "./env_files.ts";
+import { inDirectory, isBlank, lostProblem, readEnvironment, readText } from "./env_files.ts";
 import { slipHints } from "./hints.ts";
 import { problemsOf } from "./issues.ts";
 import { ARCHIVE_DEFAULT } from "./journal.ts";
@@ -26,6 +26,11 @@ export interface LoadOptions {
   readonly directory?: string;
   /** Goes before BEAT_CONFIG. */
   readonly file?: string;
+  /**
+   * Files that said something when the configuration that runs was read. Where one of these is gone or
+   * empty, that is a problem: half of a change must not retire every task. @default none
+   */
+  readonly before?: readonly string[];
 }
 
 /**
@@ -36,11 +41,11 @@ export interface LoadOptions {
  */
 export async function loadConfig(
   env: Readonly<Record<string, string | undefined>>,
-  { directory = ".", file }: LoadOptions = {},
+  { directory = ".", file, before = [] }: LoadOptions = {},
 ): Promise<Config> {
   const problems: Problem[] = [];
   const hints: string[] = [];
-  const environment = await readEnvironment({ env, directory }, problems);
+  const environment = await readEnvironment({ env, directory, before }, problems);
   const whereOf = (name: string) => environment.variables.get(name)?.from ?? name;
   const values = valuesOf(environment, { whereOf, problems });
   const yaml = await beatYaml(
@@ -48,6 +53,7 @@ export async function loadConfig(
       path: inDirectory(file ?? values.BEAT_CONFIG, directory),
       isExplicit: file !== undefined || environment.variables.has("BEAT_CONFIG"),
       by: file === undefined ? whereOf("BEAT_CONFIG") : "the command line",
+      before,
     },
     problems,
   );
@@ -97,7 +103,8 @@ export async function loadConfig(
     ...(yaml.isRead ? [yaml.path] : []),
     ...calendarFiles(tasks, calendars),
   ];
-  return frozen({ settings, tasks, levels, off, hints, files });
+  const written = [...environment.written, ...(yaml.isWritten ? [yaml.path] : [])];
+  return frozen({ settings, tasks, levels, off, hints, files, written });
 }
 
 /**
@@ -147,16 +154,24 @@ function valuesOf(
 }
 
 async function beatYaml(
-  { path, isExplicit, by }: { path: string; isExplicit: boolean; by: string },
+  { path, isExplicit, by, before }: {
+    path: string;
+    isExplicit: boolean;
+    by: string;
+    before: readonly string[];
+  },
   problems: Problem[],
-): Promise<YamlFile & { path: string; isRead: boolean }> {
+): Promise<YamlFile & { path: string; isRead: boolean; isWritten: boolean }> {
   const text = await readText(path);
-  if (text.kind === "read") return { ...readYaml(path, text.text, problems), path, isRead: true };
-  if (isExplicit || text.kind === "refused") {
+  const isWritten = !isBlank(text);
+  if (!isWritten && before.includes(path)) problems.push(lostProblem(path));
+  else if (text.kind === "read") {
+    return { ...readYaml(path, text.text, problems), path, isRead: true, isWritten };
+  } else if (isExplicit || text.kind === "refused") {
     const message = `expected \`BEAT_CONFIG\` to be a file that can be read, got ${path}: `;
     problems.push({ where: by, message: message + text.message });
   }
-  return { ...absentYaml(path), path, isRead: false };
+  return { ...absentYaml(path), path, isRead: false, isWritten };
 }
 
 /** Nothing is read for a configuration that names no calendar: start-up counts. */

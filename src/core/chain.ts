@@ -10,6 +10,18 @@ import type { DecisionFacts } from "../policies/mod.ts";
 import type { Publish, Step } from "../ports.ts";
 import type { ReadyTask } from "./roster.ts";
 
+/**
+ * What the messages of one call come to at the most, where it has more than one. Hundreds of megabytes
+ * would not get through in the time that a call has, and the next term would begin with the same.
+ * Characters.
+ */
+export const BATCH_TEXT_MAX = 2_000_000;
+
+/** How many messages of a task one call may carry; at least one. */
+export function fitting({ template }: Pick<ReadyTask, "template">): number {
+  return Math.max(1, Math.floor(BATCH_TEXT_MAX / template.size));
+}
+
 /** Who decides, and when. */
 export interface Term {
   readonly namespace: string;

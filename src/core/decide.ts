@@ -67,6 +67,15 @@ export function lookMs({ task, trigger }: ReadyTask, world: World): number | nul
   return Math.min(askMs, nextMs ?? Infinity);
 }
 
+/** As {@link lookMs}; `elseMs` for a task that it cannot be told of, so that `decide` shows why. */
+export function lookMsOr(ready: ReadyTask, world: World, elseMs: number): number | null {
+  try {
+    return lookMs(ready, world);
+  } catch {
+    return elseMs;
+  }
+}
+
 /** What `decide` works on for one task. */
 interface Desk {
   readonly ready: ReadyTask;

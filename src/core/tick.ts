@@ -7,11 +7,12 @@ import { BATCH_MAX } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Committer, Tally } from "./commit.ts";
 import type { Term } from "./chain.ts";
-import { decide, lookMs } from "./decide.ts";
+import { BATCH_TEXT_MAX, fitting } from "./chain.ts";
+import { decide, lookMsOr } from "./decide.ts";
 import type { Roster } from "./roster.ts";
 import type { World } from "./world.ts";
 
-/** How long a task whose list is of the wrong type is left alone. Milliseconds. */
+/** How long a task is left alone whose list is of the wrong type, or that a defect is in. Milliseconds. */
 export const WRONG_TYPE_PAUSE_MS = 5_000;
 
 /**
@@ -53,12 +54,13 @@ export interface Tick {
 export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promise<Tally> {
   const { roster, world, agenda, committer, server, clock } = parts;
   const taken: string[] = [];
+  const broken = new Map<string, unknown>();
   let wrongType: ReadonlySet<string> = new Set();
   try {
     const asOfMs = soon(server.nowMs(), agenda.nextMs());
-    const batches = planBatches(parts, term, { asOfMs, taken });
+    const batches = planBatches(parts, term, { asOfMs, taken, broken });
     const prepared = await prepare(batches, parts, { asOfMs, signal });
-    const tally = await committer.commitAll(chained(prepared, batches), term.fence);
+    const tally = { ...await committer.commitAll(chained(prepared, batches), term.fence), broken };
     wrongType = tally.wrongType;
     // Our estimate of the server's clock was ahead: sleep the difference, then the next tick sends it.
     // Where it had stepped back, the estimate has followed it, and the agenda waits.
@@ -69,7 +71,8 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
     for (const name of taken) {
       const ready = roster.get(name);
       if (ready !== undefined) {
-        agenda.put(name, wrongType.has(name) ? retryMs : lookMs(ready, world));
+        const isLater = wrongType.has(name) || broken.has(name);
+        agenda.put(name, isLater ? retryMs : lookMsOr(ready, world, retryMs));
       }
     }
   }
@@ -111,15 +114,17 @@ function* chained<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
  *
  * @param plan.asOfMs decided as of then, if that is yet to come. The server's time, Unix milliseconds.
  * @param plan.taken gets the names of the tasks that were taken out of the agenda
+ * @param plan.broken gets the tasks that could not be decided: a defect in one must not stop the others
  */
 function* planBatches(
   { roster, world, server, agenda }: Tick,
   term: Term,
-  { asOfMs, taken }: { asOfMs: number; taken: string[] },
+  { asOfMs, taken, broken }: { asOfMs: number; taken: string[]; broken: Map<string, unknown> },
 ): Generator<readonly Step[], void> {
   const timeMs = () => Math.max(server.nowMs(), asOfMs);
   const share = shareOf(agenda.lineUp(server.nowMs()));
   let batch: Step[] = [];
+  let text = 0;
   let batches = 0;
   for (let planned = 0, nowMs = timeMs(); planned < PASS_STEPS_MAX;) {
     const lane = batches % BEHIND_TURN === BEHIND_TURN - 1 ? "behind" : "on time";
@@ -128,17 +133,33 @@ function* planBatches(
     taken.push(name);
     const ready = roster.get(name);
     if (ready === undefined || !world.cursors.has(name)) continue;
-    const steps = decide(ready, world, term, { nowMs, limit: share });
+    let steps: Step[];
+    try {
+      steps = decide(ready, world, term, { nowMs, limit: Math.min(share, fitting(ready)) });
+    } catch (error) {
+      broken.set(name, error);
+      continue;
+    }
     planned += steps.length;
-    if (batch.length + steps.length > BATCH_MAX) {
+    const added = textOf(steps);
+    const isFull = batch.length + steps.length > BATCH_MAX || text + added > BATCH_TEXT_MAX;
+    if (isFull && batch.length > 0) {
       yield batch;
       batch = [];
+      text = 0;
       batches++;
       nowMs = timeMs();
     }
     batch.push(...steps);
+    text += added;
   }
   if (batch.length > 0) yield batch;
+}
+
+function textOf(steps: readonly Step[]): number {
+  let text = 0;
+  for (const { publish } of steps) text += publish?.message.length ?? 0;
+  return text;
 }
 
 /** How many fires a task may send in one pass: all that are behind get their turn soon. */

@@ -2,6 +2,7 @@
 
 import { deliveryTag } from "../celery/ids.ts";
 import { JournalUnavailableError } from "../errors.ts";
+import { entryOf } from "../fire.ts";
 import type { Log } from "../log.ts";
 import type { Sensors, Settlement, TaskResult } from "../ports.ts";
 import type { Task } from "../task.ts";
@@ -40,7 +41,7 @@ export function looker(parts: LookerParts, watch: Watch): Looker {
   function judgeOne(tracked: Tracked, evidence: Evidence, nowMs: number): Settlement[] {
     // While a reply was under way, a reload may have put another in its place.
     if (tracked.isClosed) return [];
-    const isIgnored = parts.task(tracked.open.task)?.ignoreResult ?? false;
+    const isIgnored = parts.task(entryOf(tracked.open.task))?.ignoreResult ?? false;
     const isOutcomeStored = sensors.hasResults && !isIgnored;
     const rules = { nowMs, isOutcomeStored };
     const verdict = judge(tracked.open, tracked.notes ?? newNotes(), evidence, rules);

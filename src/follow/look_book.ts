@@ -7,6 +7,9 @@ export interface Booked {
 
 const PAGE_MS = 1_000;
 
+/** A clock that goes back by more than so many pages was set; by less, it is better known now. */
+const BACK_MIN = 2;
+
 export function lookBook<T extends Booked>() {
   const pages = new Map<number, Set<T>>();
   /** Pages up to here have been taken out; what is put on them goes on the next. */
@@ -19,20 +22,35 @@ export function lookBook<T extends Booked>() {
     item.page = 0;
   }
 
+  function enter(item: T, number: number): void {
+    item.page = number;
+    const page = pages.get(number);
+    if (page === undefined) pages.set(number, new Set([item]));
+    else page.add(item);
+  }
+
+  /** What was to be looked at so long from now still is: too early does no harm, and too late would. */
+  function turnBack(by: number): void {
+    const turned = [...pages];
+    pages.clear();
+    for (const [number, items] of turned) {
+      for (const item of items) enter(item, Math.max(1, number - by));
+    }
+    takenPage -= by;
+  }
+
   return {
     /** Puts `item` on the page of `atMs`, and off the one that it stood on. */
     put(item: T, atMs: number): void {
       drop(item);
-      item.page = Math.max(takenPage + 1, Math.ceil(atMs / PAGE_MS));
-      const page = pages.get(item.page);
-      if (page === undefined) pages.set(item.page, new Set([item]));
-      else page.add(item);
+      enter(item, Math.max(takenPage + 1, Math.ceil(atMs / PAGE_MS)));
     },
     drop,
     /** Takes out what stands on the pages up to now, `limit` at most, earliest first. */
     takeDue(nowMs: number, limit: number): T[] {
       const due: T[] = [];
       const nowPage = Math.floor(nowMs / PAGE_MS);
+      if (nowPage < takenPage - BACK_MIN) turnBack(takenPage - nowPage);
       for (const number of pagesUntil(nowPage)) {
         for (const item of pages.get(number) ?? []) {
           if (due.length >= limit) return due;

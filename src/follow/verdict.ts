@@ -2,7 +2,7 @@
 
 import type { OpenFire } from "../cursor.ts";
 import type { Detail, FireEventType, Row } from "../event.ts";
-import type { Settlement } from "../ports.ts";
+import type { Settlement, TaskResult } from "../ports.ts";
 import type { EventEnd, Evidence, Notes } from "./evidence.ts";
 import { deliveriesOf, GONE_AFTER_MS, isFinal } from "./evidence.ts";
 
@@ -77,16 +77,17 @@ function sinceWhen(sinceMs: number | null, isSo: boolean, { evidence, nowMs }: C
 }
 
 /** A final result, or a worker's word. Strongest first; the run time is only in the latter. */
-function ended({ open, notes, evidence, nowMs }: Case): Settlement | null {
-  const { result } = evidence;
-  const end = isFinal(result, open.publishedMs) ? endOfResult(result) : notes.end;
+function ended(each: Case): Settlement | null {
+  const { open, notes, nowMs } = each;
+  const result = finalOf(each);
+  const end = result === null ? notes.end : endOfResult(result);
   if (end === null) return null;
-  const worker = (isFinal(result, open.publishedMs) ? result.worker : null) ?? notes.worker;
+  const worker = result?.worker ?? notes.worker;
   const isAcked = open.state === "acked";
   if (end.isExpired && !isAcked) {
     return close(open, row(open, "fire.expired", nowMs, { reason: "ttl", by: "worker" }));
   }
-  const by = isFinal(result, open.publishedMs) ? "result" : "event";
+  const by = result === null ? "event" : "result";
   const runtimeMs = end.runtimeMs ?? notes.end?.runtimeMs ?? null;
   const finished = row(open, "fire.finished", nowMs, {
     outcome: end.outcome,
@@ -95,6 +96,17 @@ function ended({ open, notes, evidence, nowMs }: Case): Settlement | null {
   return isAcked
     ? close(open, finished)
     : close(open, row(open, "fire.acked", nowMs, { by, ...workerOf(worker) }), finished);
+}
+
+/**
+ * The result that ends it, or `null`. One that is dated before the publish may be of a copy. But the
+ * clock of a worker may be behind, and its fire would seem to run on for a day: so what is dated so long
+ * before counts once the message has been out of the broker for as long, in which a copy would end.
+ */
+function finalOf({ open, notes, evidence: { result }, nowMs }: Case): TaskResult | null {
+  if (isFinal(result, open.publishedMs)) return result;
+  if (open.state !== "acked" || notes.ackedMs === null || !isFinal(result, -Infinity)) return null;
+  return nowMs - notes.ackedMs >= open.publishedMs - result.doneMs! ? result : null;
 }
 
 function endOfResult(

@@ -20,7 +20,7 @@ import { LOOKS } from "./looks.ts";
 import type { Office } from "./office.ts";
 import { alone, sayRefused, termOf } from "./office.ts";
 import type { TakerParts } from "./take_up.ts";
-import { takerOf } from "./take_up.ts";
+import { DEFECT, defectText, takerOf } from "./take_up.ts";
 
 /** After a failure. Milliseconds. */
 const AWAY_MS = 1_000;
@@ -114,6 +114,23 @@ function deskOf(parts: HeedParts) {
     }
   }
 
+  async function sliceOrRefuse(now: Tick, cursor: string, run: Run) {
+    const begin = () => sheetOf(now.world, cursor, slotAt(now.world.cursors, cursor)!);
+    let sheet = begin();
+    try {
+      sliceOf(sheet, counter(now), run);
+      return { sheet, isWritten: await commit(now, sheet, sheet.steps) };
+    } catch (error) {
+      if (error instanceof JournalUnavailableError) throw error;
+      sheet = begin();
+      const { requestId: request, published } = sheet.slot;
+      log.error(DEFECT, { request, err: error });
+      const reason = defectText(error);
+      answer(sheet, counter(now), run.request.task, { result: "refused", reason, published });
+      return { sheet, isWritten: await commit(now, sheet, sheet.steps) };
+    }
+  }
+
   return {
     get isFenced() {
       return writer.isFenced;
@@ -141,9 +158,7 @@ function deskOf(parts: HeedParts) {
           runs.delete(cursor);
           continue;
         }
-        const sheet = sheetOf(now.world, cursor, slot);
-        sliceOf(sheet, counter(now), run);
-        const isWritten = await commit(now, sheet, sheet.steps);
+        const { sheet, isWritten } = await sliceOrRefuse(now, cursor, run);
         run.nextMs = Math.max(clock.monotonicMs(), run.nextMs + run.sliceMs);
         if (!isWritten || sheet.slot.state === "taken") continue;
         runs.delete(cursor);

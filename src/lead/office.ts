@@ -129,10 +129,9 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
       onHistoryLost: (reason) => parts.log.error(reason),
       history,
     });
-    if (office.now === null) return { isFenced: true };
+    if (office.now === null || history.cut !== null) return { isFenced: true };
     parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
     seen.isHistoryLost = false;
-    history.cut = null;
     for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
       parts.log.warn("paused: nothing of it is fired", { task, who, note });
     }

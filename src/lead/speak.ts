@@ -17,5 +17,11 @@ export function speakOf(
     const queue = now?.roster.get(task)?.list ?? "";
     log.error("not published: the key of its queue is not a list; move that key", { task, queue });
   }
+  for (const [task, err] of tally.broken) {
+    log.error("a defect: not decided, tried again in a while; all other tasks go on", {
+      task,
+      err,
+    });
+  }
   for (const task of tally.reread) log.warn("the journal had moved on; read it again", { task });
 }

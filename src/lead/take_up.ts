@@ -64,18 +64,16 @@ export function takerOf(
     return await begin(now, sheet, request);
   }
 
-  /** What nobody has thought of must not end one leader after the other. */
   async function takeUpOrRefuse(now: Tick, entry: RequestEntry): Promise<boolean> {
     const ring = ringOf(now.world.cursors);
     try {
       return await takeUp(now, ring, entry);
     } catch (error) {
       if (error instanceof JournalUnavailableError) throw error;
-      log.error("a defect: a request is refused for it", { entry: entry.id, err: error });
+      log.error(DEFECT, { entry: entry.id, err: error });
       const slot = newSlot(entry, ring.next.number, idOf(entry));
       const sheet = sheetOf(now.world, ring.next.cursor, slot);
-      const reason = `a defect of Beat's: ${error instanceof Error ? error.message : error}`;
-      answer(sheet, counter(now), null, { result: "refused", reason });
+      answer(sheet, counter(now), null, { result: "refused", reason: defectText(error) });
       return await commit(now, sheet, sheet.steps);
     }
   }
@@ -120,6 +118,13 @@ export function takerOf(
   }
 
   return takeUpOrRefuse;
+}
+
+/** What nobody has thought of must not end one leader after the other: the request is refused for it. */
+export const DEFECT = "a defect: a request is refused for it";
+
+export function defectText(error: unknown): string {
+  return `a defect of Beat's: ${error instanceof Error ? error.message : error}`;
 }
 
 /** What a request calls itself; where it has no name, after its entry. */

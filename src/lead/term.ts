@@ -12,7 +12,7 @@ import { agendaOf } from "../core/agenda.ts";
 import type { Committer } from "../core/commit.ts";
 import { committer } from "../core/commit.ts";
 import type { Term } from "../core/chain.ts";
-import { lookMs } from "../core/decide.ts";
+import { lookMsOr } from "../core/decide.ts";
 import { flushStep } from "../core/skip_run.ts";
 import type { History } from "./history.ts";
 import { reconcile } from "../core/reconcile.ts";
@@ -38,7 +38,7 @@ export interface Opening {
   readonly isHistoryLost: boolean;
   /** Called with what the journal then says of it. */
   readonly onHistoryLost?: (reason: string) => void;
-  /** A cut in it is told, too. */
+  /** A cut in it is told, too, and forgotten then. */
   readonly history: History;
 }
 
@@ -60,8 +60,11 @@ export async function openTerm(
   const started = openingRows(parts, opening, loaded.lastId === NO_ID).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
   );
+  const told = opening.history.cut;
   const tally = await sender.commitAll([inChain(started)], term.fence);
   if (tally.isFenced) return null;
+  // One that is noticed from here on is for the next term to tell: this world holds what it lost.
+  if (opening.history.cut === told) opening.history.cut = null;
   return await declare(parts, { roster, world, committer: sender }, term);
 }
 
@@ -90,7 +93,8 @@ export async function declare(
     const tally = await sender.commitAll(inBatches(steps), term.fence);
     if (tally.isFenced) return null;
   }
-  const agenda = agendaOf(roster, (ready) => lookMs(ready, world));
+  const nowMs = parts.server.nowMs();
+  const agenda = agendaOf(roster, (ready) => lookMsOr(ready, world, nowMs));
   return { ...parts, roster, world, committer: sender, agenda };
 }
 

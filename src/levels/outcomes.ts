@@ -1,5 +1,6 @@
 /** How Beat's own fires ended, counted as the leader settles them. */
 
+import { entryOf } from "../fire.ts";
 import type { Settlement } from "../ports.ts";
 
 /** Ends that say something, and the bad ones of them. */
@@ -26,7 +27,9 @@ export function outcomes(): Outcomes {
   const byTask = new Map<string, { events: number; bad: number }>();
   return {
     note(settled) {
-      for (const { open: { task }, rows } of settled) {
+      for (const { open, rows } of settled) {
+        // A request has a name of its own, and there is no end of them.
+        const task = entryOf(open.task);
         for (const row of rows) {
           const says = row.type === "fire.finished" ? SAYS[row.detail.outcome] : undefined;
           if (says === undefined) continue;

@@ -121,7 +121,9 @@ export function eventsOf(
         return seenMs === dueMs ? dueMs - PREPARE_MS : seenMs;
       },
       async run() {
-        await alone(() => tick(now, TERM, signal));
+        const { broken } = await alone(() => tick(now, TERM, signal));
+        // A plan that leaves a task out would look like one in which it is never due.
+        for (const error of broken.values()) throw error;
         // It may have waited, to change a level.
         await look;
       },

@@ -10,6 +10,8 @@ import { ask, connect } from "./client.ts";
 import { codeOf } from "./errors.ts";
 import { listenTo } from "./listen.ts";
 import reservedText from "./reserved.lua" with { type: "text" };
+import type { SampleLimits } from "./sample_limits.ts";
+import { NO_LIMITS, sampleLimits } from "./sample_limits.ts";
 import { runScript, scriptOf } from "./script.ts";
 
 const RESERVED = scriptOf(reservedText);
@@ -41,7 +43,7 @@ export function redisSensors(options: RedisSensorsOptions): RedisSensors {
     ? null
     : connect(backend, { name: "beat-results", commandTimeoutMs });
   return {
-    ...sensorsOver({ queues, results }, transport),
+    ...sensorsOver({ queues, results }, transport, sampleLimits()),
     listen: (onHint, signal) => listenTo(options, onHint, signal),
     close() {
       queues.disconnect();
@@ -50,18 +52,32 @@ export function redisSensors(options: RedisSensorsOptions): RedisSensors {
   };
 }
 
-/** What is read over connections that somebody else opens and closes. */
+/**
+ * What is read over connections that somebody else opens and closes.
+ * @param limits for who looks again and again. @default NO_LIMITS
+ */
 export function sensorsOver(
   { queues, results }: { readonly queues: Redis; readonly results: Redis | null },
   { sep, globalKeyPrefix, resultKeyPrefix, unackedKey }: Transport,
+  limits: SampleLimits = NO_LIMITS,
 ): Omit<Sensors, "listen"> {
   const unacked = globalKeyPrefix + unackedKey;
   return {
     sep,
     hasResults: results !== null,
-    sampleQueues(lists, limit) {
-      const keys = lists.map((list) => globalKeyPrefix + list);
-      return ask(queues, () => sampleLists(queues, keys, limit));
+    async sampleQueues(lists, limit) {
+      const wanted = lists.map((list) => ({
+        key: globalKeyPrefix + list,
+        limit: limits.of(list, limit),
+      }));
+      try {
+        const samples = await ask(queues, () => sampleLists(queues, wanted));
+        samples.forEach((sample, index) => limits.learn(lists[index]!, sample));
+        return samples;
+      } catch (error) {
+        lists.forEach(limits.shrink);
+        throw error;
+      }
     },
     reservations(tags) {
       return inPortions(tags, async (some) => {
@@ -83,15 +99,14 @@ export function sensorsOver(
 /** Length and old end of each list, of one moment: else a sample might look whole that is not. */
 async function sampleLists(
   client: Redis,
-  keys: readonly string[],
-  limit: number,
+  wanted: readonly { readonly key: string; readonly limit: number }[],
 ): Promise<QueueSample[]> {
-  if (keys.length === 0) return [];
+  if (wanted.length === 0) return [];
   const moment = client.multi();
-  for (const key of keys) moment.llen(key).lrange(key, -limit, -1);
+  for (const { key, limit } of wanted) moment.llen(key).lrange(key, -limit, -1);
   const replies = await moment.exec();
   if (replies === null) throw new JournalUnavailableError("Redis dropped a sample", "backoff");
-  return keys.map((_, index) => {
+  return wanted.map((_, index) => {
     const depth = listReply<number>(replies[2 * index]!) ?? 0;
     const elements = listReply<string[]>(replies[2 * index + 1]!) ?? [];
     // The old end is the right one.

@@ -11,6 +11,7 @@ import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
 import type { Journal, Lease } from "../../src/ports.ts";
+import { BATCH_MAX } from "../../src/ports.ts";
 import { aLog, aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
 import { flakyJournal } from "../support/flaky_journal.ts";
 
@@ -248,6 +249,30 @@ describe("supervise()", () => {
     await world.clock.advance(1_000);
     assert.deepEqual(await world.published(), [3_600]);
     assert.deepEqual(await world.terms(), ["started a", "started a", "history_shortened a"]);
+  });
+
+  it("begins anew, and says so, where rows are lost while a term begins", async () => {
+    const world = aWorld();
+    const { entries, cursors } = world.store;
+    const names = Array.from({ length: 2 * BATCH_MAX + 1 }, (_, index) => `task${index}`);
+    const roster = aRoster(...names.map((name) => aReady({ name, ...SECOND, ...ALL })));
+    let commits = 0;
+    const journal: Journal = {
+      ...world.memory,
+      commit(steps, fence) {
+        // A replica is promoted that has the beginning of the term, and none of its tasks.
+        if (++commits === 4) {
+          entries.splice(1);
+          for (const name of names) cursors.delete(name);
+        }
+        return world.memory.commit(steps, fence);
+      },
+    };
+    start(world, "a", { journal, declared: { roster, rows: [] } });
+    await world.clock.advance(1_500);
+    assert.deepEqual(await world.terms(), ["started a", "started a", "history_shortened a"]);
+    const published = await Promise.all(names.map((name) => world.published(name)));
+    assert.deepEqual(new Set(published.map(String)), new Set(["1"]));
   });
 
   it("starts a task from now whose cursor alone is gone, and goes on with the others", async () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import type { Term } from "../../src/core/chain.ts";
+import { BATCH_TEXT_MAX } from "../../src/core/chain.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import { PREPARE_MS, SHARE_MAX, tick, WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
 import type { Tick } from "../../src/core/tick.ts";
@@ -95,6 +96,48 @@ describe("tick()", () => {
     for (const steps of batches) assert.ok(steps.length <= BATCH_MAX);
     assert.deepEqual(desk.journal.overlaps, []);
     assert.ok(desk.journal.inFlightMax <= 2);
+  });
+
+  it("sends long messages a few at a time, so that each call gets through", async () => {
+    const long = { args: ["x".repeat(500_000)], ...SECOND };
+    const crowd = Array.from({ length: 9 }, (_, at) => aReady({ name: `crowd${at}`, ...long }));
+    const slow = aReady({ name: "slow", catchUp: ALL, ...long });
+    const { desk, now } = await opened(aRoster(slow, ...crowd));
+    await desk.clock.advance(10_000);
+    const before = desk.journal.asked.length;
+    for (let again = 0; again < 10; again++) await desk.tick(now);
+    const sizes = desk.journal.asked.slice(before).map((steps) =>
+      steps.reduce((sum, { publish }) => sum + (publish?.message.length ?? 0), 0)
+    );
+    assert.ok(Math.max(...sizes) <= BATCH_TEXT_MAX, `${Math.max(...sizes)} characters at once`);
+    assert.ok(sizes.every((size) => size > 0));
+    const seconds = Array.from({ length: 10 }, (_, at) => T0 + (at + 1) * 1000);
+    assert.deepEqual(publishedOf(desk, "slow"), seconds);
+    for (const { task } of crowd) assert.deepEqual(publishedOf(desk, task.name), [T0 + 10_000]);
+    assertAgreed(desk, now);
+  });
+
+  it("goes on with all others where one cannot be decided, and tries that again", async () => {
+    const defect = new RangeError("a defect");
+    const { trigger } = aReady({ name: "bad", ...SECOND });
+    let isBroken = true;
+    const next = (afterMs: number) => {
+      if (isBroken) throw defect;
+      return trigger.next(afterMs);
+    };
+    const bad = aReady({ name: "bad", ...SECOND }, { ...trigger, next });
+    const { desk, now } = await opened(aRoster(bad, aReady({ name: "good", ...SECOND })));
+    await desk.clock.advance(1000);
+    const { broken, published } = await desk.tick(now);
+    assert.deepEqual([[...broken], published], [[["bad", defect]], 1]);
+    await desk.clock.advance(1000);
+    assert.equal((await desk.tick(now)).broken.size, 0);
+    isBroken = false;
+    await desk.clock.advance(WRONG_TYPE_PAUSE_MS);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "bad"), [T0 + 7000]);
+    assert.deepEqual(publishedOf(desk, "good"), [1000, 2000, 7000].map((after) => T0 + after));
+    assertAgreed(desk, now);
   });
 
   it("brings a long gap in over several ticks, in order, with other tasks in between", async () => {

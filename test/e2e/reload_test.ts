@@ -110,6 +110,15 @@ describe("a running Beat whose configuration changes", () => {
     assert.equal((await rowsOf("control.reloaded")).length, reloads);
   });
 
+  it("goes on with the lists that it was started with, also where a task changes with them", async () => {
+    const urgent = { ...entry("urgent", "0.4"), extra: ", priority: 5" };
+    const steps = "broker: { priority_steps: [0, 5] }";
+    await stage.writeYaml(`${steps}\n${schedule(CALM, FASTER, NEW, urgent)}`);
+    await beat.says("settings other than tasks changed; they are taken up by a restart");
+    await until(async () => (await rowsOf("fire.published")).some(({ task }) => task === "urgent"));
+    assert.deepEqual(await stage.client.keys("urgent*"), ["urgent\x06\x163"]);
+  });
+
   it("has moved no other fire by all that", async () => {
     const endMs = Date.now();
     await stage.decided([CALM], endMs);

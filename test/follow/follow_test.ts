@@ -4,6 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { openKey } from "../../src/cursor.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
+import { wantedName } from "../../src/fire.ts";
 import { T0 } from "../support/build.ts";
 import type { RigOptions } from "../support/follow_rig.ts";
 import { followRig, idsOf } from "../support/follow_rig.ts";
@@ -89,6 +90,30 @@ describe("follower() on a fire that runs", () => {
     }
   });
 
+  it("knows that results of a fire which somebody asked for are ignored with those of its task", async () => {
+    const rig = followRig({ task: { ignoreResult: true } });
+    const open = await rig.publish(wantedName("check.echo", "r1"));
+    rig.advance(SECOND);
+    rig.take(open);
+    rig.ack(open);
+    await rig.watch(3 * SECOND);
+    assert.deepEqual(await rig.story(open), ["acked broker", "finished unknown"]);
+  });
+
+  it("goes on looking where Redis' clock is set back", async () => {
+    const { rig } = await oneFire({ hasResults: false });
+    await rig.watch(10 * SECOND);
+    rig.advance(-HOUR / 2);
+    const open = await rig.publish();
+    rig.advance(SECOND);
+    rig.take(open);
+    await rig.watch(5 * SECOND);
+    rig.ack(open);
+    await rig.watch(60 * SECOND);
+    const story = ["taken unacked", "acked broker", "finished unknown"];
+    assert.deepEqual(await rig.story(open), story);
+  });
+
   it("does not end with a retry, whose message has another tag", async () => {
     const { rig, open } = await oneFire();
     rig.take(open);
@@ -120,6 +145,17 @@ describe("follower() on a fire that runs", () => {
     rig.storeResult(open, "SUCCESS", { doneMs: open.publishedMs - 1_001 });
     await rig.watch(3 * SECOND);
     assert.deepEqual(await rig.story(), []);
+  });
+
+  it("sees the end of a run on a worker whose clock is behind", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    rig.storeResult(open, "SUCCESS", { doneMs: open.publishedMs - 5 * SECOND });
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker"], "it may be the result of a copy");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker", "finished success"]);
   });
 
   it("awaits the finish of a hundred fires of a task, and no more", async () => {

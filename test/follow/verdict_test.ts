@@ -66,6 +66,16 @@ const CASES: readonly (readonly [name: string, expected: string, given: Case])[]
   ["a result from before the publish", "nothing", {
     look: { ...NOWHERE, result: aResult("SUCCESS", { doneMs: T0 - 1_001 }) },
   }],
+  ["a result from before the publish, acked for less long", "nothing", {
+    open: { state: "acked" },
+    notes: { ackedMs: T0 + 1 },
+    look: { ...NOWHERE, result: aResult("SUCCESS", { doneMs: T0 - 5_000 }) },
+  }],
+  ["a result from before the publish, acked for as long", "finished success, closed", {
+    open: { state: "acked" },
+    notes: { ackedMs: T0 },
+    look: { ...NOWHERE, result: aResult("SUCCESS", { doneMs: T0 - 5_000 }) },
+  }],
   ["clocks may differ by a second", "acked result, finished success, closed", {
     look: { ...NOWHERE, result: aResult("SUCCESS", { doneMs: T0 - 1_000 }) },
   }],

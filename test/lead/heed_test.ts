@@ -266,6 +266,18 @@ describe("heed(), asked for a backfill", () => {
     assert.deepEqual((await desk.answers()).at(-1), "r2 done");
   });
 
+  it("is refused for a defect that shows while it goes on, and ends no leader", async () => {
+    const desk = await anAskedDesk(HOUR);
+    // Longer ago than a date can say.
+    await desk.ask(backfill("r1", { fires: [[-9e15, 0], [HOURS[0], 0]] }));
+    await desk.ask(trigger("r2"));
+    await desk.pass(1_000);
+    assert.deepEqual((await desk.answers()).toSorted(), ["r1 refused", "r2 done"]);
+    await desk.takeOver();
+    await desk.pass(1_000);
+    assert.equal((await desk.answers()).length, 2);
+  });
+
   it("ends where its entry is gone from the stream", async () => {
     const desk = await anAskedDesk(HOUR);
     await desk.ask(backfill("r1"));

@@ -33,4 +33,15 @@ describe("outcomes()", () => {
     assert.deepEqual(count.total(["b", "never heard of"]), { events: 1, bad: 1 });
     assert.deepEqual(count.total(null), { events: 3, bad: 1 });
   });
+
+  it("counts a fire that somebody asked for with its task, and keeps nothing of the request", () => {
+    const count = outcomes();
+    count.note([
+      finished("a", "success"),
+      finished("a+r1", "failure"),
+      finished("a+r2", "success"),
+    ]);
+    assert.deepEqual(count.total(["a"]), { events: 3, bad: 1 });
+    assert.deepEqual(count.total(null), { events: 3, bad: 1 });
+  });
 });

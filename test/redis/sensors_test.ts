@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Hint } from "../../src/ports.ts";
 import type { RedisSensors } from "../../src/redis/sensors.ts";
-import { redisSensors } from "../../src/redis/sensors.ts";
+import { sampleLimits } from "../../src/redis/sample_limits.ts";
+import { redisSensors, sensorsOver } from "../../src/redis/sensors.ts";
 import type { Transport } from "../../src/settings.ts";
 import { endpointAt } from "../support/endpoint.ts";
 import { needs } from "../support/needs.ts";
@@ -64,6 +65,28 @@ needs("redis").describe("redisSensors()", () => {
     assert.equal(first!.taskId, second!.taskId);
     assert.deepEqual([third!.taskId, third!.bytes], ["", "newer 0"]);
     assert.deepEqual(empty, { depth: 0, oldest: [] });
+  });
+
+  it("reads a few messages at once where they are long, and all of them where they are not", async () => {
+    const fill = async (length: number) => {
+      await client.del("pfx:q");
+      await client.lpush("pfx:q", ...Array.from({ length: 120 }, () => "x".repeat(length)));
+    };
+    const seen = async () => (await sensors.sampleQueues(["q"], 100))[0]!.oldest.length;
+    await fill(200_000);
+    await seen();
+    assert.deepEqual([await seen(), await seen()], [5, 5]);
+    await fill(1_000);
+    await seen();
+    assert.deepEqual([await seen(), await seen()], [50, 100]);
+  });
+
+  it("reads ever fewer where the answer does not get through", async () => {
+    const limits = sampleLimits();
+    const failing = { ...client, multi: () => client.multi().call("NOSUCH") } as unknown as Redis;
+    const over = sensorsOver({ queues: failing, results: null }, TRANSPORT, limits);
+    await assert.rejects(over.sampleQueues(["q"], 100), JournalUnavailableError);
+    assert.equal(limits.of("q", 100), 2);
   });
 
   it("takes a key of another type for an empty list", async () => {

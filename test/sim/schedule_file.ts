@@ -92,5 +92,6 @@ function configOf(tasks: readonly Task[], transport: Settings["transport"]): Con
     off: [],
     hints: [],
     files: [],
+    written: [],
   };
 }

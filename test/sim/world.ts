@@ -249,7 +249,8 @@ function meetsDeath(world: World, post: Post, direction: Direction, chunk: Chunk
   return killAt.point !== "replied";
 }
 
-function logOf({ tell }: Pick<World, "tell">, { index }: Post): Log {
+/** A defect that ends nobody is a finding all the same. */
+function logOf({ tell, report }: Pick<World, "tell" | "report">, { index }: Post): Log {
   const quiet = () => {};
   const say = (message: string, fields: { err?: unknown } = {}) =>
     tell(() => {
@@ -262,7 +263,12 @@ function logOf({ tell }: Pick<World, "tell">, { index }: Post): Log {
     debug: quiet,
     info: (message, fields) => message.startsWith("published") || say(message, fields),
     warn: say,
-    error: say,
+    error(message, fields) {
+      say(message, fields);
+      const { err } = fields ?? {};
+      if (!message.startsWith("a defect")) return;
+      report("I9", `beat-${index}: ${message}: ${err instanceof Error ? err.stack : err}`);
+    },
     child: () => log,
   };
   return log;

@@ -66,7 +66,7 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
     log,
     namespace: NAMESPACE,
     fence: FENCE,
-    task: () => ready.task,
+    task: (name: string) => name === task.name ? ready.task : null,
   };
   let eye = follower(parts);
   return {
@@ -79,8 +79,9 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
     ...brokerOf(inner.store, sensors, () => nowMs),
     ...tellerOf((hint) => eye.hint(hint), () => nowMs),
     advance: (durationMs: number) => void (nowMs += durationMs),
-    /** Publishes the fire of the present millisecond. */
-    publish: () => publish(inner, world, ready, nowMs),
+    /** Publishes the fire of the present millisecond, under another name where it was asked for. */
+    publish: (name = task.name) =>
+      publish(inner, world, { ...ready, task: { ...ready.task, name } }, nowMs),
     sample: (): Promise<Followed> => eye.sample(),
     glance: (): Promise<Followed> => eye.glance(),
     hasHints: () => eye.hasHints,
