@@ -106,7 +106,7 @@ async function gather(
   const isUndecided = !isWantedName(task) && cursor !== null && cursor.dueMs < dueMs;
   const around = await readAround(peek, {
     ...{ task, dueMs, isDeep, isUndecided, isOpen: open !== null },
-    revision: cursor?.revision ?? null,
+    ...{ revision: cursor?.revision ?? null, cursorMs: cursor?.dueMs ?? null },
     neighbours: new Set(neighbours.map(({ name }) => name)),
   });
   const newest = isUndecided ? await firstOf(peek.readBack({ from: "-", to: "+" })) : null;
