@@ -18,6 +18,7 @@ import { assumedHands, assumptionsOf, withLevels } from "./plan_assume.ts";
 import type { PlanFacts } from "./plan_facts.ts";
 import { factWords } from "./plan_facts.ts";
 import { measure, NOTHING_MEASURED } from "./plan_measure.ts";
+import { cursorsNow } from "./plan_seed.ts";
 import type { Scope } from "./plan_scope.ts";
 import { isInScope, tasksToRun } from "./plan_scope.ts";
 import { progressOf } from "./progress.ts";
@@ -150,7 +151,11 @@ async function realState(
       const own = { config: opened.config, measured };
       if (isNow) {
         const words = [`begins as Redis has it now: ${loaded.open.length} fires on their way`];
-        return { ...own, loaded, words };
+        const { leader } = await opened.lease.look();
+        const cursors = leader === null
+          ? loaded.cursors
+          : await cursorsNow(opened.journal, opened.config.tasks, loaded);
+        return { ...own, loaded: { ...loaded, cursors }, words };
       }
       const noted = new Map([...loaded.cursors].filter(([name]) => /^@(level|pause):/.test(name)));
       return {
