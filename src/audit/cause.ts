@@ -26,12 +26,12 @@ export type Cause =
   | { readonly kind: "leader silent"; readonly fromMs: number; readonly untilMs: number }
   /** An earlier due time of the task is held, and those after it follow in order. */
   | { readonly kind: "waits behind"; readonly heldMs: number; readonly by: string }
-  /** A policy skips one after the other, since `sinceMs`, and the row of the last ones is to come. */
+  /** A policy skips one after the other; the row of `saidMs` is the last that says so, for now. */
   | {
     readonly kind: "skips go on";
     readonly by: string;
     readonly reason: string;
-    readonly sinceMs: number;
+    readonly saidMs: number;
   }
   /** It leads, and has not come to it. */
   | { readonly kind: "leader behind" }
@@ -178,10 +178,10 @@ function whyUndecided(parts: CauseParts): Cause[] {
 /** The term that skipped the due time before keeps those that follow, for a while, without a row. */
 function skipsGoOn({ before, leader, nowMs }: Evidence): Cause | null {
   if (!before || before.fence !== leader?.fence || !SKIPS.has(before.type)) return null;
-  const sinceMs = recordedMs(before);
+  const saidMs = recordedMs(before);
   const { by, reason } = before.detail;
-  if (by === "catchup" || nowMs - sinceMs > SKIP_RUN_MS + GRACE_MS) return null;
-  return { kind: "skips go on", by: String(by), reason: String(reason), sinceMs };
+  if (by === "catchup" || nowMs - saidMs > SKIP_RUN_MS + GRACE_MS) return null;
+  return { kind: "skips go on", by: String(by), reason: String(reason), saidMs };
 }
 
 const SKIPS: ReadonlySet<string> = new Set(["fire.skipped", "task.dropped"]);

@@ -250,8 +250,8 @@ export function causeText(cause: Cause, queue: QueueLook | null): string {
       }, and those after ` +
         "it follow in order";
     case "skips go on":
-      return `${cause.by}: ${cause.reason}; skipped so since ${instantText(cause.sinceMs)}, and ` +
-        "skips in a row have their rows within the hour";
+      return `${cause.by}: ${cause.reason}; the row of ${instantText(cause.saidMs)} says so, and ` +
+        "those skipped after it have one row within the hour";
     case "leader behind":
       return "a leader is there and has not come to it: see its log; `beat doctor` shows its lease";
     case "clock behind":

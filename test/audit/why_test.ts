@@ -326,7 +326,7 @@ const CASES: readonly Case[] = [
     rows: OLD,
     own: { ...SKIPPING, nowMs: DUE + 30_000 },
     verdict: "undecided",
-    causes: [{ kind: "skips go on", by: "session", reason: "closed", sinceMs: DUE - MINUTE }],
+    causes: [{ kind: "skips go on", by: "session", reason: "closed", saidMs: DUE - MINUTE }],
   },
   {
     name: "undecided for longer than skips go without a row",
