@@ -5,6 +5,8 @@ import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import { policyOf } from "../cursor.ts";
 import { reasonOf } from "../policies/pause.ts";
 import { recordedMs } from "../event.ts";
+import { rangeState } from "./recent.ts";
+import { NO_POLICY } from "./standing.ts";
 import type { Evidence, Story, Verdict } from "./why.ts";
 import { GRACE_MS } from "./why.ts";
 
@@ -135,7 +137,7 @@ function switchedOff({ story: { schedule }, evidence: { offBy } }: CauseParts): 
 function isDecidedLate({ evidence: { dueMs }, story: { rows } }: CauseParts): boolean {
   const first = rows[0];
   if (first === undefined) return false;
-  const isSkipRun = first.type === "task.dropped" && first.detail.by !== "catchup";
+  const isSkipRun = first.type === "task.dropped" && rangeState(first) === "skipped";
   return !isSkipRun && recordedMs(first) - dueMs > LATE_MS;
 }
 
@@ -180,7 +182,7 @@ function skipsGoOn({ before, leader, nowMs }: Evidence): Cause | null {
   if (!before || before.fence !== leader?.fence || !SKIPS.has(before.type)) return null;
   const saidMs = recordedMs(before);
   const { by, reason } = before.detail;
-  if (by === "catchup" || nowMs - saidMs > SKIP_RUN_MS + GRACE_MS) return null;
+  if (NO_POLICY.has(by) || nowMs - saidMs > SKIP_RUN_MS + GRACE_MS) return null;
   return { kind: "skips go on", by: String(by), reason: String(reason), saidMs };
 }
 

@@ -18,12 +18,10 @@ export async function cursorsNow(
   const behind = tasks.flatMap((task) => movedUp(task, loaded) ?? []);
   const last = await lastFires(journal, behind.map(({ name }) => name), loaded);
   for (const { name, cursor } of behind) {
-    if (SKIPPED.has(last.get(name)?.state ?? "")) cursors.set(name, cursor);
+    if (last.get(name)?.state === "skipped") cursors.set(name, cursor);
   }
   return cursors;
 }
-
-const SKIPPED: ReadonlySet<string> = new Set(["skipped", "dropped"]);
 
 /** Where due times have passed for which a run of skips may have no row yet. */
 function movedUp(
