@@ -115,7 +115,9 @@ export function storyOf(evidence: Evidence): Story {
     schedule,
     leading: leadingAt(rows, dueMs, {
       // A journal that was trimmed begins with any row; only seldom with this one.
-      beginning: first?.type === "term.started" ? "first" : "cut",
+      beginning: (first === null ? cursor === null : first.type === "term.started")
+        ? "first"
+        : "cut",
       leader,
     }),
     rows: fire,

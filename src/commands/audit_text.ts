@@ -181,8 +181,7 @@ function nextStep({ kind, task, fromMs, rowId }: Finding): string {
 /** What the figures do not cover. */
 function notesOf({ report, sighting }: ShownAudit): string[] {
   const notes: string[] = [];
-  const { firstId, undeclared } = report;
-  if (firstId === null) notes.push("the journal is empty");
+  const { undeclared } = report;
   if (undeclared > 0) {
     notes.push(`${numberText(undeclared)} decisions are of tasks declared in rows that are gone`);
   }

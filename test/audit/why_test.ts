@@ -411,6 +411,12 @@ describe("storyOf() and causesOf()", () => {
     assert.equal(waits({ state: "acked" })?.what, "finish");
   });
 
+  it("say of an empty journal that nobody has ever led, unless something was decided", () => {
+    const own = { nowMs: DUE + 60_000, leader: null };
+    assert.equal(tell({ rows: [], own: { ...own, cursor: null } }).story.leading.kind, "never");
+    assert.equal(tell({ rows: [], own }).story.leading.kind, "unknown");
+  });
+
   it("see a clock of Redis that was set back", () => {
     const own = { cursor: { dueMs: DUE + 3_600_000, revision: "r.r" }, nowMs: DUE };
     assert.equal(tell({ rows: OLD, own }).story.clockBehindMs, 3_600_000);
