@@ -4,6 +4,7 @@
  */
 
 import type { JournalRow } from "../event.ts";
+import { ArchiveError } from "../errors.ts";
 import { compareIds, NO_ID } from "../event.ts";
 import type { Archive, Journal, ReadRange, Segment } from "../ports.ts";
 import { isForeign, readLine } from "./line.ts";
@@ -30,6 +31,21 @@ export function acrossJournal(archive: Source, hot: Reading & Hot): Reading {
       for await (const rows of acrossPages(archive, rowByRow, range, onForeign)) yield* rows;
     },
     readBack: (range, onForeign) => rowsBack(archive, hot, range, onForeign ?? (() => {})),
+  };
+}
+
+/** Goes on behind a segment that cannot be read to its end, and says so. */
+export function passingOver(archive: Source, onDamage: (error: ArchiveError) => void): Source {
+  return {
+    list: () => archive.list(),
+    async *read(segment) {
+      try {
+        yield* archive.read(segment);
+      } catch (error) {
+        if (!(error instanceof ArchiveError)) throw error;
+        onDamage(error);
+      }
+    },
   };
 }
 

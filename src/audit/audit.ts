@@ -78,6 +78,8 @@ function takeRow(ledger: Ledger, row: JournalRow): void {
   if (type === "fire.late_ack") ledger.lateAcks++;
   if (ledger.tasks !== null && !ledger.tasks.has(entryOf(row.task))) return;
   if (DECIDES.has(type)) ledger.decidedMs = atMs;
+  // Somebody may have asked for a task that there is none of.
+  if (type === "control.answered" && !ledger.accounts.has(entryOf(row.task))) return;
   const account = accountOf(ledger, row.task);
   const waitedMs = atMs - row.decidedMs;
   if (waitedMs > DECIDED_WITHIN_MS && !MAY_WAIT.has(type)) {

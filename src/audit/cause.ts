@@ -1,9 +1,12 @@
 /** Why a due time did not end as it should, or ended late: causes that the evidence names. Pure. */
 
 import type { JournalRow } from "../event.ts";
+import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import { policyOf } from "../cursor.ts";
 import { reasonOf } from "../policies/pause.ts";
 import { recordedMs } from "../event.ts";
+import { rangeState } from "./recent.ts";
+import { NO_POLICY } from "./standing.ts";
 import type { Evidence, Story, Verdict } from "./why.ts";
 import { GRACE_MS } from "./why.ts";
 
@@ -25,6 +28,13 @@ export type Cause =
   | { readonly kind: "leader silent"; readonly fromMs: number; readonly untilMs: number }
   /** An earlier due time of the task is held, and those after it follow in order. */
   | { readonly kind: "waits behind"; readonly heldMs: number; readonly by: string }
+  /** A policy skips one after the other; the row of `saidMs` is the last that says so, for now. */
+  | {
+    readonly kind: "skips go on";
+    readonly by: string;
+    readonly reason: string;
+    readonly saidMs: number;
+  }
   /** It leads, and has not come to it. */
   | { readonly kind: "leader behind" }
   /** Redis' clock was set back: what it shows was decided before. */
@@ -89,7 +99,7 @@ function causesThen(parts: CauseParts): Cause[] {
     case "dropped":
     case "skipped":
     case "held":
-      return [...policies(parts.story), ...whyLate(parts)];
+      return [...policies(parts.story), ...(isDecidedLate(parts) ? whyLate(parts) : [])];
     case "undecided":
       return whyUndecided(parts);
     case "off":
@@ -123,6 +133,14 @@ function switchedOff({ story: { schedule }, evidence: { offBy } }: CauseParts): 
   return { kind: "switched off", sinceMs, by: offBy };
 }
 
+/** What a policy skips in a row was decided in time, however late the row of it is. */
+function isDecidedLate({ evidence: { dueMs }, story: { rows } }: CauseParts): boolean {
+  const first = rows[0];
+  if (first === undefined) return false;
+  const isSkipRun = first.type === "task.dropped" && rangeState(first) === "skipped";
+  return !isSkipRun && recordedMs(first) - dueMs > LATE_MS;
+}
+
 /** Between due time and decision. */
 function whyLate({ evidence: { dueMs }, story: { leading }, owners }: CauseParts): Cause[] {
   switch (leading.kind) {
@@ -154,8 +172,21 @@ function whyUndecided(parts: CauseParts): Cause[] {
   if (cursor?.pending !== undefined) {
     return [{ kind: "waits behind", heldMs: cursor.dueMs, by: policyOf(cursor.pending) }];
   }
+  const skips = skipsGoOn(parts.evidence);
+  if (skips !== null) return [skips];
   return nowMs - dueMs > GRACE_MS ? [{ kind: "leader behind" }] : [];
 }
+
+/** The term that skipped the due time before keeps those that follow, for a while, without a row. */
+function skipsGoOn({ before, leader, nowMs }: Evidence): Cause | null {
+  if (!before || before.fence !== leader?.fence || !SKIPS.has(before.type)) return null;
+  const saidMs = recordedMs(before);
+  const { by, reason } = before.detail;
+  if (NO_POLICY.has(by) || nowMs - saidMs > SKIP_RUN_MS + GRACE_MS) return null;
+  return { kind: "skips go on", by: String(by), reason: String(reason), saidMs };
+}
+
+const SKIPS: ReadonlySet<string> = new Set(["fire.skipped", "task.dropped"]);
 
 /** Nobody leads now: since when. */
 function lastSign({ evidence: { rows } }: CauseParts): Cause {

@@ -62,6 +62,7 @@ export function closeLedger(ledger: Ledger, nowMs: number): Report {
   const isCovered = !isCut ||
     (ledger.undeclared === 0 && ledger.sinceMs >= millisecondsOf(firstId));
   if (!isCovered) noteGone(ledger, firstId);
+  if (firstId === null) noteEmpty(ledger);
   const sum = newTally();
   const tasks = new Map<string, Tally>();
   const accounts = [...ledger.accounts.values()].filter(({ tally }) => !isEmpty(tally));
@@ -88,6 +89,15 @@ function noteGone({ findings }: Ledger, firstId: string): void {
     ...{ kind: "history", task: "", fromMs: null, toMs: null, count: 1, times: [] },
     rowId: firstId,
     text: "the rows before this one are gone: what they decided or declared cannot be audited",
+  });
+}
+
+/** Nothing is proved by it, and a wrong namespace looks the same. */
+function noteEmpty({ findings }: Ledger): void {
+  findings.add({
+    ...{ kind: "history", task: "", fromMs: null, toMs: null, count: 1, times: [], rowId: null },
+    text: "there is no row: no leader has ever written here, or its journal is gone; see the " +
+      "namespace and the broker that `beat validate` prints",
   });
 }
 

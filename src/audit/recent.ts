@@ -2,12 +2,13 @@
 
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
+import { NO_POLICY } from "./standing.ts";
 
 /** Of one task, over the rows that were read. Spans in milliseconds. */
 export interface TaskRecent {
   published: number;
   expired: number;
-  /** Due times let go by a policy. */
+  /** Due times let go, but for those that were meant to be left out. */
   dropped: number;
   overdue: number;
   redelivered: number;
@@ -96,7 +97,7 @@ function newTask(): TaskRecent {
 }
 
 function count(task: TaskRecent, row: JournalRow, leftMs: number | null): void {
-  const { outcome, runtimeMs, count } = row.detail;
+  const { outcome, runtimeMs, count, by } = row.detail;
   switch (row.type) {
     case "fire.published":
       task.published++;
@@ -112,7 +113,7 @@ function count(task: TaskRecent, row: JournalRow, leftMs: number | null): void {
       task.redelivered++;
       break;
     case "task.dropped":
-      task.dropped += typeof count === "number" ? count : 1;
+      if (!MEANT.has(by)) task.dropped += typeof count === "number" ? count : 1;
       break;
     case "fire.finished":
       if (outcome === "lost") task.lost++;
@@ -120,8 +121,17 @@ function count(task: TaskRecent, row: JournalRow, leftMs: number | null): void {
   }
 }
 
-function stateOf({ type, detail }: JournalRow): string | null {
-  if (type === "task.dropped") return "dropped";
+/** Policies by which a due time is left out on purpose, however many there are. */
+const MEANT: ReadonlySet<unknown> = new Set(["session", "window", "pause"]);
+
+/** A range is of what catch-up let go, or of skips in a row. */
+export function rangeState({ detail: { by } }: JournalRow): "dropped" | "skipped" {
+  return by === undefined || NO_POLICY.has(by) ? "dropped" : "skipped";
+}
+
+function stateOf(row: JournalRow): string | null {
+  const { type, detail } = row;
+  if (type === "task.dropped") return rangeState(row);
   if (type === "fire.finished") return String(detail.outcome);
   return type.startsWith("fire.") && type !== "fire.late_ack" ? type.slice("fire.".length) : null;
 }

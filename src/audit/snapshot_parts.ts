@@ -19,10 +19,17 @@ export type StatePart = Partial<SnapshotState>;
 /** In the order in which they are cut. */
 const LISTS = ["cursors", "plans", "fires", "levels", "pauses", "runs"] as const;
 
-/** One, if it is small. */
-export function* partsOf(state: SnapshotState): Generator<StatePart> {
+/**
+ * One, if it is small.
+ * @param sum takes what goes into each, before it is handed out
+ */
+export function* partsOf(
+  state: SnapshotState,
+  sum: Pick<Checksum, "addText"> = { addText() {} },
+): Generator<StatePart> {
   let part: Record<string, unknown> = headOf(state);
   let length = 0;
+  for (const [name, value] of sorted(part)) sum.addText(name, JSON.stringify(value));
   for (const name of LISTS) {
     for (const item of state[name]) {
       if (length > PART_LENGTH) {
@@ -30,8 +37,10 @@ export function* partsOf(state: SnapshotState): Generator<StatePart> {
         [part, length] = [{}, 0];
       }
       const slice = (part[name] ??= []) as unknown[];
+      const text = JSON.stringify(item);
       slice.push(item);
-      length += JSON.stringify(item).length;
+      sum.addText(name, text);
+      length += text.length;
     }
   }
   yield part as StatePart;
@@ -42,7 +51,12 @@ function headOf(state: StatePart): Record<string, unknown> {
   return Object.fromEntries(Object.entries(state).filter(([name]) => !lists.has(name)));
 }
 
-export interface Checksum {
+function sorted(head: Record<string, unknown>): [name: string, value: unknown][] {
+  return Object.entries(head).sort(([one], [other]) => one < other ? -1 : 1);
+}
+
+/** Of what is read. */
+export interface PartsChecksum {
   /** The next part; or all of it as one. */
   add(part: StatePart): void;
   /** Sixteen hex digits that stand for a snapshot, however it is cut. */
@@ -51,19 +65,25 @@ export interface Checksum {
   readonly length: number;
 }
 
+export interface Checksum extends PartsChecksum {
+  /** The next entry of a head or item of a list, as JSON. */
+  addText(name: string, text: string): void;
+}
+
 export function checksumFor({ cutId, rows }: Pick<Snapshot, "cutId" | "rows">): Checksum {
   const hash = createHash("sha256").update(`${cutId} ${rows}`);
   let length = 0;
-  const update = (name: string, value: unknown) => {
-    const text = JSON.stringify(value);
+  const addText = (name: string, text: string) => {
     length += text.length;
     hash.update(`\n${name} ${text}`);
   };
   return {
+    addText,
     add(part) {
-      const head = Object.entries(headOf(part)).sort(([one], [other]) => one < other ? -1 : 1);
-      for (const [name, value] of head) update(name, value);
-      for (const name of LISTS) for (const item of part[name] ?? []) update(name, item);
+      for (const [name, value] of sorted(headOf(part))) addText(name, JSON.stringify(value));
+      for (const name of LISTS) {
+        for (const item of part[name] ?? []) addText(name, JSON.stringify(item));
+      }
     },
     text: () => hash.digest("hex").slice(0, 16),
     get length() {
@@ -84,12 +104,12 @@ export function checksumOf(
 function checksumOfFormat(
   { format }: StatePart,
   head: Pick<Snapshot, "cutId" | "rows">,
-): Checksum {
+): PartsChecksum {
   return format === 1 ? firstChecksum(head) : checksumFor(head);
 }
 
 /** That of format 1, which was one row. */
-function firstChecksum({ cutId, rows }: Pick<Snapshot, "cutId" | "rows">): Checksum {
+function firstChecksum({ cutId, rows }: Pick<Snapshot, "cutId" | "rows">): PartsChecksum {
   let json = "";
   return {
     add: (state) => void (json = JSON.stringify(state)),
@@ -112,7 +132,7 @@ export interface SnapshotReader {
 export function snapshotReader(
   { revision, dueMs }: Pick<Cursor, "revision" | "dueMs">,
 ): SnapshotReader {
-  let sum: Checksum | null = null;
+  let sum: PartsChecksum | null = null;
   let state: Record<string, unknown> = {};
   let count = 0;
 

@@ -40,6 +40,8 @@ export interface Evidence {
   readonly today: Declared | null;
   /** The order that keeps this due time from being fired. */
   readonly pause?: Pause | null;
+  /** The row by which the cursor stands before this due time; `null` where it was not found. */
+  readonly before?: JournalRow | null;
   /** The switch by which it is off now. */
   readonly offBy: string | null;
 }
@@ -59,7 +61,7 @@ export type Verdict =
   | "held"
   | "skipped"
   | "dropped"
-  /** Its time has passed, and nobody has decided about it. */
+  /** Its time has passed, and no row says what became of it. */
   | "undecided"
   /** The task was not in the schedule then. */
   | "off"
@@ -113,7 +115,9 @@ export function storyOf(evidence: Evidence): Story {
     schedule,
     leading: leadingAt(rows, dueMs, {
       // A journal that was trimmed begins with any row; only seldom with this one.
-      beginning: first?.type === "term.started" ? "first" : "cut",
+      beginning: (first === null ? cursor === null : first.type === "term.started")
+        ? "first"
+        : "cut",
       leader,
     }),
     rows: fire,

@@ -184,7 +184,8 @@ async function readAll(
 /** A name that nothing is known of is a slip of the pen, and no clean audit. */
 function checkTasks(asked: readonly string[], { ledger }: Audit, { config }: OpenedJournal): void {
   for (const task of asked) {
-    if (ledger.accounts.has(task) || config.tasks.some(({ name }) => name === task)) continue;
+    const isConfigured = [...config.tasks, ...config.off].some(({ name }) => name === task);
+    if (ledger.accounts.has(task) || isConfigured) continue;
     throw new BeatError(
       "USAGE",
       EXIT.usage,

@@ -99,7 +99,8 @@ async function owedIn(
   for await (const page of pages({ from: "-", to: "+" }, () => {})) {
     for (const row of page) {
       owed.take(row);
-      isKnown ||= row.task === range.task;
+      // An answer may be to somebody who asked for a task that there is none of.
+      isKnown ||= row.task === range.task && row.type !== "control.answered";
     }
     progress.add(page.length);
   }

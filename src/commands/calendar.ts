@@ -79,6 +79,7 @@ function countOf(text: string): number {
 }
 
 const HEADINGS = ["CALENDAR", "NAME", "ZONE", "DATA UNTIL", "STATE"];
+const SPARE = ["ZONE", "DATA UNTIL"];
 
 /** A line for each calendar. */
 function all(book: CalendarBook, atMs: number, options: CalendarOptions, shell: Shell): number {
@@ -95,7 +96,7 @@ function all(book: CalendarBook, atMs: number, options: CalendarOptions, shell: 
     return [spec.mic, name, spec.tz, spec.validTo, stateText(file, atMs)].map((text) => ({ text }));
   });
   const width = shell.isOutTerminal ? shell.columns : Infinity;
-  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width })) {
+  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width, spare: SPARE })) {
     shell.out(`${line}\n`);
   }
   return EXIT.ok;

@@ -64,7 +64,9 @@ export function printDays(days: readonly CalendarDay[], shell: Shell): void {
     const cells = [`${weekday} ${date}`, ...hours, note].map((text) => ({ text }));
     return session === null ? cells.map((cell) => ({ ...cell, colour: "dim" as const })) : cells;
   });
-  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width })) {
+  for (
+    const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width, spare: ["LOCAL"] })
+  ) {
     shell.out(`${line}\n`);
   }
 }

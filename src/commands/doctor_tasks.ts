@@ -86,7 +86,7 @@ function undecided({ view, cursorMs, recent }: TaskFacts, { nowMs, isLed }: Task
     return [warn("no leader has taken it up", "start Beat, or reload it (SIGHUP)")];
   }
   // What a policy skips in a row has a row after a while only.
-  const isSkipping = isLed && (recent?.lastState === "skipped" || recent?.lastState === "dropped");
+  const isSkipping = isLed && recent?.lastState === "skipped";
   if (view.waiting === 0 || (isSkipping && aheadMs > -SKIP_RUN_MS)) return [];
   const times = view.waiting === 1 ? "1 due time" : `${view.waiting} due times`;
   const advice = isLed ? "the leader is behind: see its log" : "start Beat with `beat run`";

@@ -1,5 +1,6 @@
 /** What became of each task's last due time, from a bounded look at the journal. */
 
+import { rangeState } from "../audit/recent.ts";
 import type { Cursor } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
@@ -101,7 +102,7 @@ function newerState(row: JournalRow, newer: string | undefined): string | null {
   // An ack may be recorded with or after the outcome, which says more.
   if (isOutcome && (newer === undefined || newer === "acked")) return outcome;
   if (newer !== undefined) return newer;
-  if (row.type === "task.dropped") return "dropped";
+  if (row.type === "task.dropped") return rangeState(row);
   if (!row.type.startsWith("fire.") || row.type === "fire.late_ack") return null;
   return row.type.slice("fire.".length);
 }

@@ -15,10 +15,10 @@ export interface LeaderOptions {
 
 /** @throws {JournalUnavailableError | ConfigError} */
 export async function leader(options: LeaderOptions, shell: Shell): Promise<number> {
-  const { journal, lease, close } = await openJournal(shell.env);
+  const { peek, lease, close } = await openJournal(shell.env);
   try {
     const standing = await lease.look();
-    const start = standing.leader === null ? null : await termStart(journal, standing.leader.fence);
+    const start = standing.leader === null ? null : await termStart(peek, standing.leader.fence);
     if (options.json) shell.out(`${JSON.stringify(objectOf(standing, start), null, 2)}\n`);
     else print(standing, start, shell);
     return standing.leader === null ? EXIT.notLeading : EXIT.ok;

@@ -1,8 +1,9 @@
 /** Opens the journal that the configuration names, for commands that only look. */
 
-import { acrossJournal, acrossPages } from "../archive/across.ts";
+import { acrossJournal, acrossPages, passingOver } from "../archive/across.ts";
 import { directoryArchive, historyDirectory } from "../archive/directory.ts";
 import { loadConfig } from "../config/load.ts";
+import type { ArchiveError } from "../errors.ts";
 import { BeatError, EXIT } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import type { Archive, Journal, Lease, ReadRange } from "../ports.ts";
@@ -37,8 +38,13 @@ export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload"
 export interface OpenedJournal {
   /** Reads all rows that there are: those of the archive, then those in Redis. */
   readonly journal: Pick<Journal, "load" | "reload" | "read" | "readBack">;
-  /** As `journal`, and good at few rows; entries that are no rows are passed over in silence. */
+  /**
+   * As `journal`, and good at few rows. Passes over entries that are no rows, and over what is damaged in
+   * the archive.
+   */
   readonly peek: Pick<Journal, "read" | "readBack">;
+  /** What `peek` has passed over in the archive. */
+  readonly damage: readonly ArchiveError[];
   /** As `journal.read`, many rows at a time. */
   pages(range: ReadRange, onForeign: OnForeign): AsyncIterable<readonly JournalRow[]>;
   /** Where old rows are, of the history that this namespace holds. */
@@ -83,12 +89,14 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
   });
   const archive = directoryArchive(archiveDir, `look-${Deno.pid}`);
   const { firstId } = hot;
+  const damage: ArchiveError[] = [];
+  const readable = passingOver(archive, (error) => damage.push(error));
   return {
     journal: { ...stream, ...acrossJournal(archive, hot) },
-    peek: acrossJournal(archive, { ...peekingJournal(client, keys), firstId }),
+    peek: acrossJournal(readable, { ...peekingJournal(client, keys), firstId }),
     pages: (range, onForeign) => acrossPages(archive, hot, range, onForeign),
     lease: redisLease(client, keys),
-    ...{ archive, archiveDir, hot, config },
+    ...{ archive, archiveDir, damage, hot, config },
     client,
     close: () => client.disconnect(),
   };

@@ -20,7 +20,8 @@ export async function pauseOrResume(options: PauseOptions, shell: Shell): Promis
     throw new UsageError("expected either TASK or `--all`; name one of them");
   }
   if (options.note === undefined || options.note.trim() === "") {
-    throw new UsageError("expected `--note` to say why: it is shown wherever the pause is");
+    const use = kind === "pause" ? "shown wherever the pause is" : "recorded with who asked";
+    throw new UsageError(`expected \`--note\` to say why: it is ${use}`);
   }
   const of = task === undefined ? null : taskName(task);
   const request = { kind, task: of, ...headOf(options, shell) };

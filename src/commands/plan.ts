@@ -11,6 +11,8 @@ import type { Config } from "../settings.ts";
 import { factsObject } from "./plan_facts.ts";
 import { planFigures } from "./plan_figures.ts";
 import { planHtml } from "./plan_html.ts";
+import type { Scope } from "./plan_scope.ts";
+import { isInScope } from "./plan_scope.ts";
 import { CSV_HEAD, csvLine, rowObject } from "./plan_rows.ts";
 import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
 import { planned, settingOf } from "./plan_setting.ts";
@@ -20,8 +22,6 @@ import { paintFor } from "./table.ts";
 import { instantText } from "./time_text.ts";
 
 export interface PlanCommandOptions extends SettingOptions {
-  readonly task?: readonly string[];
-  readonly queue?: readonly string[];
   readonly format?: string;
   readonly json?: boolean;
   readonly explain?: boolean;
@@ -33,16 +33,41 @@ const FORMATS = ["table", "json", "csv", "html"];
 
 /** @throws {UsageError | ConfigError} */
 export async function plan(options: PlanCommandOptions, shell: Shell): Promise<number> {
-  const format = options.json === true ? "json" : options.format ?? "table";
+  const format = formatOf(options);
   if (!FORMATS.includes(format)) {
     throw new UsageError(`expected \`--format\` to be ${FORMATS.join(", ")}, got "${format}"`);
   }
+  checkTogether({ ...options, format });
   const setting = await settingOf(options, shell);
   checkNames(options, setting.config);
-  if (options.diff !== undefined) return await showDiff(setting, options.diff, options, shell);
+  if (options.diff !== undefined) {
+    return await showDiff(setting, { file: options.diff, isJson: format === "json" }, shell);
+  }
   if (options.figures === true) return await planFigures(setting, shell);
   await show(setting, { ...options, format }, shell);
   return EXIT.ok;
+}
+
+/** The table is what the command line takes where nothing is said. */
+function formatOf({ format = "table", json }: PlanCommandOptions): string {
+  if (json !== true) return format;
+  if (format === "table" || format === "json") return "json";
+  throw new UsageError(`expected either \`--json\` or \`--format ${format}\`; name one of them`);
+}
+
+/** What would be passed over in silence is refused. */
+function checkTogether({ diff, figures, explain, format, json }: PlanCommandOptions): void {
+  const one = diff !== undefined ? "--diff" : figures === true ? "--figures" : null;
+  const isFormat = format !== "table" && !(one === "--diff" && format === "json");
+  const other = one === "--diff" && figures === true
+    ? "--figures"
+    : explain === true
+    ? "--explain"
+    : isFormat
+    ? json === true ? "--json" : `--format ${format}`
+    : null;
+  if (one === null || other === null) return;
+  throw new UsageError(`expected \`${one}\` without \`${other}\`: it has no such output`);
 }
 
 function checkNames({ task = [], queue = [] }: PlanCommandOptions, { tasks }: Config): void {
@@ -64,18 +89,14 @@ function checkNames({ task = [], queue = [] }: PlanCommandOptions, { tasks }: Co
 
 /** The decisions that were asked for, as they are made. */
 function picker(
-  { task, queue }: PlanCommandOptions,
+  scope: Scope,
   { tasks }: Config,
   onRow: (row: PlanRow) => void,
 ): (row: JournalRow) => void {
   const queueOf = new Map(tasks.map((each) => [each.name, each.queue]));
-  const wantedTasks = task === undefined ? null : new Set(task);
-  const wantedQueues = queue === undefined ? null : new Set(queue);
   return (row) => {
     const own = planRowOf(row, queueOf.get(row.task) ?? "");
-    const isWanted = own !== null && (wantedTasks?.has(own.task) ?? true) &&
-      (wantedQueues?.has(own.queue) ?? true);
-    if (isWanted) onRow(own);
+    if (own !== null && isInScope(scope, { name: own.task, queue: own.queue })) onRow(own);
   };
 }
 
@@ -141,8 +162,7 @@ async function show(
 
 async function showDiff(
   setting: PlanSetting,
-  file: string,
-  options: PlanCommandOptions,
+  { file, isJson }: { readonly file: string; readonly isJson: boolean },
   shell: Shell,
 ): Promise<number> {
   const other = await loadConfig(shell.env, { file });
@@ -154,10 +174,12 @@ async function showDiff(
     await planned(setting, config, side.take);
     sides.push(side);
   }
-  const wanted = options.task === undefined ? null : new Set(options.task);
-  const found = outcomeDifferences(sides[0]!, sides[1]!)
-    .filter(({ task }) => wanted?.has(task) ?? true);
-  if (options.json === true) {
+  const wanted = new Set(
+    [...setting.config.tasks, ...other.tasks]
+      .filter((task) => isInScope(setting.scope, task)).map(({ name }) => name),
+  );
+  const found = outcomeDifferences(sides[0]!, sides[1]!).filter(({ task }) => wanted.has(task));
+  if (isJson) {
     const { words, assumed: { facts } } = setting;
     const own = { assumptions: words, model: factsObject(facts), differences: found };
     shell.out(`${JSON.stringify(own, null, 2)}\n`);

@@ -70,6 +70,11 @@ export function assumptionsOf(
   };
 }
 
+/** Queues of which nobody needs to ask how many run at a time. @throws {UsageError} */
+export function assumedHands(texts: readonly string[], config: Config): ReadonlySet<string> {
+  return new Set(saidIn(texts, config).hands.keys());
+}
+
 function saidIn(texts: readonly string[], { tasks }: Config): Said {
   const maps = { runs: new Map(), queueRuns: new Map(), hands: new Map(), depths: new Map() };
   const said: Said = { ...maps, levels: new Map() };

@@ -5,6 +5,7 @@ import { minuteBook, planRowOf } from "../preview/plan_table.ts";
 import { EXIT } from "../errors.ts";
 import type { Config } from "../settings.ts";
 import type { PlanSetting } from "./plan_setting.ts";
+import { isInScope } from "./plan_scope.ts";
 import { planned } from "./plan_setting.ts";
 import type { Shell } from "./shell.ts";
 
@@ -50,7 +51,7 @@ async function counted(setting: PlanSetting, config: Config) {
   };
   await planned(setting, config, (row) => {
     const own = planRowOf(row, queueOf.get(row.task) ?? "");
-    if (own !== null) add(own);
+    if (own !== null && isInScope(setting.scope, { name: own.task, queue: own.queue })) add(own);
   });
   return { book, due, bySession, skipped };
 }

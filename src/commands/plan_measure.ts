@@ -26,21 +26,28 @@ const ROWS_MAX = 20_000;
 /** As `celery inspect` waits. Milliseconds. */
 const WORKERS_WAIT_MS = 1_000;
 
-/**
- * Takes a second, in which workers may answer.
- * @param open fires on their way, for a plan that begins with what waits now; else `null`
- * @throws {JournalUnavailableError}
- */
+export interface Measuring {
+  /** Fires on their way, for a plan that begins with what waits now; else `null`. */
+  readonly open: readonly OpenFire[] | null;
+  /** Whether to give workers a second to answer. */
+  readonly isAsking: boolean;
+}
+
+/** @throws {JournalUnavailableError} */
 export async function measure(
   opened: OpenedJournal,
-  open: readonly OpenFire[] | null,
+  { open, isAsking }: Measuring,
 ): Promise<Measured> {
   const [runs, workers, others] = await Promise.all([
     measuredRuns(opened),
-    allWorkers(opened, WORKERS_WAIT_MS),
+    isAsking ? refusedOr(allWorkers(opened, WORKERS_WAIT_MS)) : "unasked" as const,
     open === null ? null : countOthers(opened, open),
   ]);
-  return { runs, workers: workers ?? "refused", others };
+  return { runs, workers, others };
+}
+
+async function refusedOr(workers: Promise<readonly WorkerQueues[] | null>) {
+  return await workers ?? "refused" as const;
 }
 
 /** Medians of what the newest rows say. */

@@ -7,20 +7,26 @@ import { rosterOf } from "../core/roster.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import { BeatError, JournalUnavailableError, UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
+import { entryOf } from "../fire.ts";
 import type { Planned } from "../preview/plan.ts";
 import { plan as runPlan } from "../preview/plan.ts";
 import type { Config } from "../settings.ts";
+import type { Task } from "../task.ts";
 import { openJournal } from "./open_journal.ts";
 import type { Assumed } from "./plan_assume.ts";
-import { assumptionsOf, withLevels } from "./plan_assume.ts";
+import { assumedHands, assumptionsOf, withLevels } from "./plan_assume.ts";
+import type { PlanFacts } from "./plan_facts.ts";
 import { factWords } from "./plan_facts.ts";
 import { measure, NOTHING_MEASURED } from "./plan_measure.ts";
+import { cursorsNow } from "./plan_seed.ts";
+import type { Scope } from "./plan_scope.ts";
+import { isInScope, tasksToRun } from "./plan_scope.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
 import { instantText } from "./time_text.ts";
 
-export interface SettingOptions {
+export interface SettingOptions extends Scope {
   readonly hours?: string;
   readonly from?: string;
   readonly assume?: readonly string[];
@@ -31,6 +37,8 @@ const HOURS_MAX = 24 * 31;
 /** All that the runs of one plan share. */
 export interface PlanSetting {
   readonly config: Config;
+  /** What was asked for. */
+  readonly scope: Scope;
   readonly fromMs: number;
   readonly untilMs: number;
   readonly seed: { readonly cursors: ReadonlyMap<string, Cursor>; readonly open: OpenFire[] };
@@ -42,24 +50,42 @@ export interface PlanSetting {
 
 /** Runs the core over the time of a plan. */
 export async function planned(
-  { fromMs, untilMs, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
+  { fromMs, untilMs, scope, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
   config: Config,
   onRow: (row: JournalRow) => void,
 ): Promise<Planned> {
   const { transport } = config.settings;
+  const tasks = tasksToRun(config.tasks, scope, model.pools);
+  const queues = new Set(tasks.map(({ queue }) => queue));
+  const isLeftOut = leftOutOf(config, tasks);
   const progress = progressOf(shell, 0);
   const take = (row: JournalRow) => {
     progress.add(1);
     onRow(row);
   };
   return await runPlan({
-    ...{ fromMs, untilMs, model, backlog, onRow: take },
+    ...{ fromMs, untilMs, model, onRow: take },
+    backlog: new Map([...backlog].filter(([, { queue }]) => queues.has(queue))),
     // What is assumed stays so; else levels follow the queues as the model fills and drains them.
     levels: levels.size > 0 ? null : config.levels,
-    roster: rosterOf(config.tasks, transport, "beat@plan"),
-    seed: { ...seed, cursors: withLevels(seed.cursors, levels, fromMs) },
+    roster: rosterOf(tasks, transport, "beat@plan"),
+    seed: {
+      cursors: withLevels(
+        new Map([...seed.cursors].filter(([name]) => !isLeftOut(name))),
+        levels,
+        fromMs,
+      ),
+      open: seed.open.filter(({ task }) => !isLeftOut(entryOf(task))),
+    },
     listsOf: (queue) => listsOf(queue, transport),
   }).finally(() => progress.done());
+}
+
+/** Of what the configuration does not have, nobody knows whose time it takes. */
+function leftOutOf({ tasks: all }: Config, tasks: readonly Task[]): (name: string) => boolean {
+  const kept = new Set(tasks.map(({ name }) => name));
+  const known = new Set(all.map(({ name }) => name));
+  return (name) => known.has(name) && !kept.has(name);
 }
 
 export async function settingOf(options: SettingOptions, shell: Shell): Promise<PlanSetting> {
@@ -69,16 +95,23 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
       `expected \`--hours\` to be from 0 to ${HOURS_MAX}, got "${options.hours}"`,
     );
   }
-  const { config, loaded, measured, words } = await realState(options.from === undefined, shell);
+  const texts = options.assume ?? [];
+  const { config, loaded, measured, words } = await realState(options.from === undefined, shell, {
+    isAsking(each) {
+      const hands = assumedHands(texts, each);
+      return each.tasks.some((task) => isInScope(options, task) && !hands.has(task.queue));
+    },
+  });
   const nowMs = loaded?.serverMs ?? Math.floor(systemClock.wallMs());
   const fromMs = options.from === undefined
     ? nowMs
     : parseTimeOption("--from", options.from, nowMs);
   const untilMs = fromMs + Math.round(hours * 3_600_000);
-  const texts = options.assume ?? [];
-  const assumed = assumptionsOf(texts, config, measured, loaded?.cursors ?? null);
+  const all = assumptionsOf(texts, config, measured, loaded?.cursors ?? null);
+  const tasks = tasksToRun(config.tasks, options, all.model.pools);
+  const assumed = { ...all, facts: factsOf(tasks, all.facts) };
   return {
-    ...{ config, fromMs, untilMs, assumed, shell },
+    ...{ config, scope: options, fromMs, untilMs, assumed, shell },
     seed: { cursors: loaded?.cursors ?? new Map(), open: [...loaded?.open ?? []] },
     words: [
       `from ${instantText(fromMs)} to ${instantText(untilMs)}`,
@@ -89,18 +122,40 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
   };
 }
 
+/** Those that the plan rests on. */
+function factsOf(tasks: readonly Task[], { levels, ...facts }: PlanFacts): PlanFacts {
+  const names = new Set(tasks.map(({ name }) => name));
+  const queues = new Set(tasks.map(({ queue }) => queue));
+  return {
+    levels,
+    queues: facts.queues.filter(({ queue }) => queues.has(queue)),
+    tasks: facts.tasks.filter(({ task }) => names.has(task)),
+  };
+}
+
 /** What Redis holds, where a broker is configured and answers. Of another time than now, the notes alone. */
-async function realState(isNow: boolean, shell: Shell) {
+async function realState(
+  isNow: boolean,
+  shell: Shell,
+  { isAsking }: { isAsking(config: Config): boolean },
+) {
   const nothing = { loaded: null, measured: NOTHING_MEASURED };
   try {
     const opened = await openJournal(shell.env);
     try {
       const loaded = await opened.journal.load();
-      const measured = await measure(opened, isNow ? loaded.open : null);
+      const measured = await measure(opened, {
+        open: isNow ? loaded.open : null,
+        isAsking: isAsking(opened.config),
+      });
       const own = { config: opened.config, measured };
       if (isNow) {
         const words = [`begins as Redis has it now: ${loaded.open.length} fires on their way`];
-        return { ...own, loaded, words };
+        const { leader } = await opened.lease.look();
+        const cursors = leader === null
+          ? loaded.cursors
+          : await cursorsNow(opened.journal, opened.config.tasks, loaded);
+        return { ...own, loaded: { ...loaded, cursors }, words };
       }
       const noted = new Map([...loaded.cursors].filter(([name]) => /^@(level|pause):/.test(name)));
       return {

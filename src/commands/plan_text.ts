@@ -23,7 +23,7 @@ export function planTable(
     ...(isExplaining && counts !== null ? [{ text: reasonsText(rows) }] : []),
   ]);
   const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(isExplaining ? ["WHY"] : [])];
-  return tableLines(headings, rows, { paint, width });
+  return tableLines(headings, rows, { paint, width, spare: ["QUEUE"] });
 }
 
 function rowText(row: PlanRow, isExplaining: boolean): string {

@@ -39,7 +39,7 @@ export function printState(past: Past, asked: Asked, shell: Shell): void {
   const lines = tableLines(
     ["TASK", "DECIDED UP TO", "NEXT DUE", "HELD", "ON THEIR WAY"],
     rows,
-    { paint: paintFor(shell), width },
+    { paint: paintFor(shell), width, spare: ["NEXT DUE"] },
   );
   shell.out(`${instantText(asked.atMs)}, ${termText(past)}\n\n${lines.join("\n")}\n`);
   for (const { key, level, sinceMs } of levelsOf(past)) {

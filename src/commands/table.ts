@@ -24,39 +24,63 @@ export interface TableOptions {
   readonly paint: Paint;
   /** Longer lines lose the ends of their widest cells. @default Infinity */
   readonly width?: number;
+  /** Headings of columns that can be left out where the line is too long, the first one first. */
+  readonly spare?: readonly string[];
 }
 
 /** Between two columns. */
 const GAP = "  ";
 
-/** No column is cut shorter than this. */
-const COLUMN_MIN = 8;
+/** No column is cut shorter than this: an instant is so long, and a name can still be told by it. */
+const COLUMN_MIN = 24;
 
 /** Lines of a table, headings first, columns as wide as their longest cell. */
 export function tableLines(
   headings: readonly string[],
   rows: readonly (readonly Cell[])[],
-  { paint, width = Infinity }: TableOptions,
+  { paint, width = Infinity, spare = [] }: TableOptions,
 ): string[] {
   const all = [headings.map((text): Cell => ({ text, colour: "bold" })), ...rows];
-  const widths = fitted(
-    headings.map((_, column) => Math.max(...all.map((row) => row[column]?.text.length ?? 0))),
-    width,
+  const natural = headings.map((_, column) =>
+    Math.max(...all.map((row) => row[column]?.text.length ?? 0))
   );
-  return all.map((row) =>
-    widths.map((columnWidth, column) => {
+  const { columns, left } = columnsFor(headings, natural, { width, spare });
+  const widths = fitted(columns.map((column) => natural[column]!), width);
+  const lines = all.map((row) =>
+    columns.map((column, at) => {
       const { text, colour } = row[column] ?? { text: "" };
-      const isLast = column === widths.length - 1;
-      const shown = isLast ? cut(text, columnWidth) : cut(text, columnWidth).padEnd(columnWidth);
+      const shown = cut(text, widths[at]!).padEnd(at === columns.length - 1 ? 0 : widths[at]!);
       return colour === undefined ? shown : paint(colour, shown);
     }).join(GAP).trimEnd()
   );
+  const note = `(not wide enough for ${left.join(", ")})`;
+  return left.length === 0 ? lines : [...lines, paint("dim", note)];
+}
+
+/** The columns that there is room for. */
+function columnsFor(
+  headings: readonly string[],
+  natural: readonly number[],
+  { width, spare }: { readonly width: number; readonly spare: readonly string[] },
+): { readonly columns: readonly number[]; readonly left: readonly string[] } {
+  const left: string[] = [];
+  let columns = [...headings.keys()];
+  for (const heading of spare) {
+    if (lineLength(columns.map((column) => Math.min(natural[column]!, COLUMN_MIN))) <= width) break;
+    columns = columns.filter((column) => headings[column] !== heading);
+    left.push(heading);
+  }
+  return { columns, left };
+}
+
+function lineLength(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one, GAP.length * (widths.length - 1));
 }
 
 /** Takes from the widest column until the line fits, or nothing can be taken. */
 function fitted(widths: readonly number[], width: number): number[] {
   const result = [...widths];
-  let over = result.reduce((sum, one) => sum + one, GAP.length * (result.length - 1)) - width;
+  let over = lineLength(result) - width;
   while (over > 0) {
     const widest = Math.max(...result);
     if (widest <= COLUMN_MIN) break;

@@ -84,7 +84,7 @@ function isBehindHeld({ catchUp }: Task, { pending }: Cursor, serverMs: number):
 
 /** What a policy skips in a row has a row after a while only. Milliseconds. */
 function patienceOf(last: LastFire | null): number {
-  return last?.state === "skipped" || last?.state === "dropped" ? SKIP_RUN_MS : GRACE_MS;
+  return last?.state === "skipped" ? SKIP_RUN_MS : GRACE_MS;
 }
 
 /** The orders that stand, one a line; `null` for none. */

@@ -44,10 +44,12 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
 
 const HEADINGS = ["TASK", "STATUS", "QUEUE", "TRIGGER", "LAST DUE", "STATE", "LATE", "NEXT DUE"];
 
+const SPARE = ["QUEUE", "LATE", "TRIGGER"];
+
 function printTable(views: readonly TaskView[], nowMs: number, shell: Shell): void {
   const width = shell.isOutTerminal ? shell.columns : Infinity;
   const rows = views.map((view) => cellsOf(view, nowMs));
-  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width })) {
+  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width, spare: SPARE })) {
     shell.out(`${line}\n`);
   }
 }

@@ -68,7 +68,7 @@ function report({ settings, tasks, off, hints, files }: Config, shell: Shell): s
     ...settingLines(settings),
     "",
     paint("bold", `on (${tasks.length})`),
-    ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width }),
+    ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width, spare: SPARE }),
     ...list("held back by", tasks.flatMap(heldLine)),
     ...list("off", off.map(({ name, by }) => `${name}  by ${by}`)),
     ...list("hints", hints),
@@ -106,6 +106,7 @@ function heldLine(task: Task): string[] {
 }
 
 const HEADINGS = ["name", "task", "queue", "trigger", "expires", "importance", "catch-up"];
+const SPARE = ["importance", "task", "catch-up"];
 
 function taskCells(task: Task): { text: string }[] {
   const { name, celeryTask, queue, trigger, expiresMs, importance, catchUp } = task;

@@ -2,7 +2,7 @@
 
 import type { Cause, QueueLook } from "../audit/cause.ts";
 import { causesOf, FINE } from "../audit/cause.ts";
-import type { Evidence, Story } from "../audit/why.ts";
+import type { Evidence, Story, Verdict } from "../audit/why.ts";
 import { storyOf } from "../audit/why.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import { listOf } from "../celery/message.ts";
@@ -54,7 +54,7 @@ const WORKERS_WAIT_MS = 1_000;
 /** A result backend that does not answer is not waited for: the journal tells most. Milliseconds. */
 const RESULTS_WAIT_MS = 1_000;
 
-/** @throws {UsageError | JournalUnavailableError | ConfigError} */
+/** @throws {UsageError | JournalUnavailableError | ConfigError | ArchiveError} */
 export async function why(options: WhyOptions, shell: Shell): Promise<number> {
   const opened = await openJournal(shell.env);
   try {
@@ -65,6 +65,10 @@ export async function why(options: WhyOptions, shell: Shell): Promise<number> {
     const found = await investigate(opened, target, options.deep ?? false);
     if (options.json) shell.out(`${JSON.stringify(storyObject(found), null, 2)}\n`);
     else printStory(found, shell);
+    const [damage] = opened.damage;
+    if (damage !== undefined) {
+      shell.err(`without the rows of a damaged file: ${damage.message}\n`);
+    }
   } finally {
     opened.close();
   }
@@ -77,6 +81,7 @@ async function investigate(opened: OpenedJournal, target: Target, isDeep: boolea
   const gathered = await gather(opened, peek, target, isDeep);
   const evidence = await withResult(config, peek, gathered);
   const story = storyOf(evidence);
+  if (opened.damage.length > 0 && MAY_BE_HIDDEN.has(story.verdict)) throw opened.damage[0]!;
   const owners = await ownersOf(peek, story, evidence);
   const queue = await lookAtQueue(opened, evidence, story);
   return {
@@ -85,6 +90,9 @@ async function investigate(opened: OpenedJournal, target: Target, isDeep: boolea
     queueName: queueNameOf(config, evidence, story),
   };
 }
+
+/** Verdicts for want of rows. */
+const MAY_BE_HIDDEN: ReadonlySet<Verdict> = new Set(["missed", "forgotten", "further on"]);
 
 /** New attempts of one fire that are looked for among the open ones. */
 const ATTEMPTS_MAX = 8;
@@ -106,7 +114,7 @@ async function gather(
   const isUndecided = !isWantedName(task) && cursor !== null && cursor.dueMs < dueMs;
   const around = await readAround(peek, {
     ...{ task, dueMs, isDeep, isUndecided, isOpen: open !== null },
-    revision: cursor?.revision ?? null,
+    ...{ revision: cursor?.revision ?? null, cursorMs: cursor?.dueMs ?? null },
     neighbours: new Set(neighbours.map(({ name }) => name)),
   });
   const newest = isUndecided ? await firstOf(peek.readBack({ from: "-", to: "+" })) : null;

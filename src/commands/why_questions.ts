@@ -116,7 +116,9 @@ function isHeldBack({ story, evidence: { task, nowMs, dueMs }, causes, queue }: 
   };
 }
 
-const HOLDS: ReadonlySet<Cause["kind"]> = new Set(["policy", "waits behind", "expires"]);
+const HOLDS: ReadonlySet<Cause["kind"]> = new Set([
+  ...["policy", "skips go on", "waits behind", "expires"] as const,
+]);
 
 const HELD_BACK: ReadonlySet<string> = new Set([
   "fire.expired",

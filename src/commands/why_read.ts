@@ -30,6 +30,8 @@ export interface Around {
   readonly rows: JournalRow[];
   readonly first: JournalRow | null;
   readonly isComplete: boolean;
+  /** Of an undecided one, the row by which the cursor stands before it. */
+  readonly before: JournalRow | null;
 }
 
 export interface AroundOptions {
@@ -43,6 +45,8 @@ export interface AroundOptions {
   readonly isDeep: boolean;
   /** Of the task's cursor: what was declared under it is in force still. `null` for none. */
   readonly revision: string | null;
+  /** The due time at which the cursor stands; `null` for none. */
+  readonly cursorMs: number | null;
   /** Tasks of the same queue: that theirs are taken shows that a worker serves it. */
   readonly neighbours: ReadonlySet<string>;
 }
@@ -55,12 +59,19 @@ export async function readAround(
   peek: Reading,
   options: AroundOptions,
 ): Promise<Around> {
-  const [back, forward, first] = await Promise.all([
+  const { task, cursorMs, isUndecided } = options;
+  const [back, forward, first, before] = await Promise.all([
     readBackwards(peek, options),
     readForwards(peek, options),
     firstOf(peek.read({ from: "-", to: "+" })),
+    isUndecided && cursorMs !== null
+      ? readNear(peek, { task, dueMs: cursorMs, atMs: cursorMs })
+      : [],
   ]);
-  return { rows: [...back, ...forward.rows], first, isComplete: forward.isComplete };
+  return {
+    rows: [...back, ...forward.rows],
+    ...{ first, isComplete: forward.isComplete, before: before.at(-1) ?? null },
+  };
 }
 
 /** The nearest row before the due time, and back to the one that declared the task. */

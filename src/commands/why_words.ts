@@ -44,7 +44,7 @@ const VERDICT: Readonly<Record<Exclude<Verdict, "finished">, string>> = {
   held: "held back",
   skipped: "skipped",
   dropped: "dropped: it was not published",
-  undecided: "nobody has decided about it: it was not published",
+  undecided: "no row says yet what became of it: it was not published",
   off: "the task was switched off: it was not published",
   "not known yet": "the task was not in the schedule yet: it was not published",
   forgotten: "the journal has no rows of that time any more",
@@ -249,6 +249,9 @@ export function causeText(cause: Cause, queue: QueueLook | null): string {
         dueText(cause.heldMs)
       }, and those after ` +
         "it follow in order";
+    case "skips go on":
+      return `${cause.by}: ${cause.reason}; the row of ${instantText(cause.saidMs)} says so, and ` +
+        "those skipped after it have one row within the hour";
     case "leader behind":
       return "a leader is there and has not come to it: see its log; `beat doctor` shows its lease";
     case "clock behind":

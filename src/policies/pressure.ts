@@ -13,7 +13,7 @@ import type { Openings } from "./window.ts";
 export function pressure(
   { mode, slowTo }: PressureSpec,
   { queue }: Pick<Task, "queue">,
-  openings: Openings | null = null,
+  openings: Openings | null,
 ): Policy {
   return throttle({ name: "pressure", key: queueKey(queue), mode, slowTo, openings });
 }

@@ -12,7 +12,7 @@ import type { Openings } from "./window.ts";
  */
 export function slo(
   { objective, mode, slowTo }: SloSpec,
-  openings: Openings | null = null,
+  openings: Openings | null,
 ): Policy {
   return throttle({ name: "slo", key: sloKey(objective), mode, slowTo, openings });
 }

@@ -32,8 +32,7 @@ export async function writeSnapshot(
 ): Promise<"written" | "moved" | "fenced"> {
   const sum = checksumFor(next);
   const states: StatePart[] = [];
-  for (const state of partsOf(next.state)) {
-    sum.add(state);
+  for (const state of partsOf(next.state, sum)) {
     states.push(state);
     await breathe();
   }

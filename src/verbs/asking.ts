@@ -48,7 +48,10 @@ function addOrders(program: Command, choose: Choose): void {
     ["resume", "fire a paused task again, from now on"],
   ] as const;
   for (const [kind, description] of verbs) {
-    asking(program.command(`${kind} [task]`))
+    asking(
+      program.command(`${kind} [task]`),
+      "why; has to be given, and is recorded with who asked",
+    )
       .description(description)
       .option("--all", "all tasks, instead of one")
       .action((task, options) =>
@@ -62,9 +65,9 @@ function addOrders(program: Command, choose: Choose): void {
 }
 
 /** What all of them have. */
-function asking(command: Command): Command {
+function asking(command: Command, note = "why; it is recorded with who asked"): Command {
   return command
-    .option("--note <text>", "why; it is recorded with who asked")
+    .option("--note <text>", note)
     .option("--id <name>", "a name for the request: asked again under it, nothing is done twice")
     .option("--timeout <duration>", "how long to wait for a sign of the leader (10s)")
     .option("--no-wait", "do not wait for the leader's answer")

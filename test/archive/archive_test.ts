@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import { acrossJournal, acrossPages } from "../../src/archive/across.ts";
+import { acrossJournal, acrossPages, passingOver } from "../../src/archive/across.ts";
 import { directoryArchive } from "../../src/archive/directory.ts";
 import { foreignLine, isForeign, lineOf, readLine } from "../../src/archive/line.ts";
 import { inOrder } from "../../src/archive/segments.ts";
@@ -65,6 +65,27 @@ describe("directoryArchive()", () => {
     const path = `${dir}/a/b/${file!.name}`;
     Deno.truncateSync(path, Deno.statSync(path).size - 100);
     await assert.rejects(rowsIn(archive, segmentOf(rows)), ArchiveError);
+  });
+});
+
+describe("passingOver()", () => {
+  it("reads the rows of all other segments, and says which one it left out", async () => {
+    const all = Array.from({ length: 9 }, (_, at) => aRow(at));
+    const archive = await archived(all.slice(0, 6), 2);
+    const [damaged] = await archive.list();
+    const damage: string[] = [];
+    const source = passingOver({
+      list: () => archive.list(),
+      async *read(segment) {
+        if (segment.firstId !== damaged!.firstId) return yield* archive.read(segment);
+        throw new ArchiveError("torn");
+      },
+    }, ({ message }) => damage.push(message));
+    const across = acrossJournal(source, hotOf(all.slice(6)));
+    const readable = all.map(({ id }) => id).slice(damaged!.rows);
+    assert.deepEqual(await idsOf(across.read({ from: "-", to: "+" })), readable);
+    assert.deepEqual(await idsOf(across.readBack({ from: "-", to: "+" })), readable.toReversed());
+    assert.deepEqual(damage, ["torn", "torn"]);
   });
 });
 

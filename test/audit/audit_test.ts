@@ -15,6 +15,12 @@ const MINUTE = 60_000;
 const EACH = aTask({ name: "each", trigger: { kind: "every", everyMs: MINUTE, phaseMs: 0 } });
 
 describe("auditOf()", () => {
+  it("does not call it clean that there is no row at all", () => {
+    const { findings } = audited([], {}, at(5));
+    assert.deepEqual(findings.map(({ kind }) => kind), ["history"]);
+    assert.match(findings[0]!.text, /^there is no row: .*namespace/);
+  });
+
   it("counts what was due in the window, from what was declared before it", () => {
     const rows = [started(), known(EACH), ...fires([1, 2, 3, 4, 5])];
     const report = audited(rows, { sinceMs: at(2), untilMs: at(4) }, at(5.5));

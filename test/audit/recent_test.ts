@@ -44,6 +44,11 @@ describe("recentOf()", () => {
       [[3, "fire.published"], [8, "task.dropped", { count: 7 }, 5]],
       "dropped",
     ],
+    [
+      "skipped in a row with others",
+      [[3, "fire.published"], [8, "task.dropped", { count: 7, by: "session" }, 5]],
+      "skipped",
+    ],
     ["published after one that was dropped", [
       [3, "task.dropped", { count: 7 }],
       [9, "fire.published", {}, 5],
@@ -63,6 +68,13 @@ describe("recentOf()", () => {
     ]);
     const { waits, expired, dropped } = tasks.get("report")!;
     assert.deepEqual([waits, expired, dropped], [[2_500], 1, 7]);
+  });
+
+  it("does not count what was meant to be left out: hours, windows and pauses", () => {
+    const dropped = (by: string) =>
+      recentBy([[3, "task.dropped", { count: 7, by }]]).tasks.get("report")!.dropped;
+    assert.deepEqual(["session", "window", "pause"].map(dropped), [0, 0, 0]);
+    assert.deepEqual(["catchup", "overlap", "pressure"].map(dropped), [7, 7, 7]);
   });
 });
 

@@ -56,6 +56,11 @@ const dropped = (atMs: number, fromMs: number, toMs: number, fence = 2) =>
     },
   });
 
+const skips = (atMs: number, fromMs: number, toMs: number) => {
+  const range = dropped(atMs, fromMs, toMs);
+  return { ...range, detail: { ...range.detail, by: "session", reason: "closed" } };
+};
+
 const OLD = [{ ...started(-9 * MINUTE), fence: 1 }, known(-9 * MINUTE), started(-8 * MINUTE)];
 
 function evidence(rows: readonly JournalRow[], own: Partial<Evidence> = {}): Evidence {
@@ -92,6 +97,15 @@ interface Case {
 }
 
 const WAITING = anOpenFire({ task: "report", dueMs: DUE, publishedMs: DUE + 3 });
+
+/** Its cursor stands at the due time before, which a policy skipped. */
+const SKIPPING: Partial<Evidence> = {
+  cursor: { dueMs: DUE - MINUTE, revision: "r.r" },
+  before: row(-MINUTE, "fire.skipped", {
+    dueMs: DUE - MINUTE,
+    detail: { by: "session", reason: "closed" },
+  }),
+};
 
 const CASES: readonly Case[] = [
   {
@@ -281,6 +295,61 @@ const CASES: readonly Case[] = [
     causes: [{ kind: "policy", by: "window", reason: "quiet hours" }],
   },
   {
+    name: "held at once by a leader that then had nothing to do",
+    rows: [
+      ...OLD,
+      row(0, "fire.delayed", { detail: { untilMs: DUE + 9, by: "jitter", reason: "spread" } }),
+      row(5_000, "fire.acked", { task: "other" }),
+    ],
+    verdict: "held",
+    causes: [{ kind: "policy", by: "jitter", reason: "spread" }],
+  },
+  {
+    name: "skipped at once by a leader that then had nothing to do",
+    rows: [
+      ...OLD,
+      row(0, "fire.skipped", { detail: { by: "session", reason: "closed" } }),
+      row(5_000, "fire.acked", { task: "other" }),
+    ],
+    verdict: "skipped",
+    causes: [{ kind: "policy", by: "session", reason: "closed" }],
+  },
+  {
+    name: "skipped in a row with others, by a leader that had nothing else to do",
+    rows: [...OLD, skips(3_600_000, 0, 59 * MINUTE)],
+    own: { cursor: { dueMs: DUE + 59 * MINUTE, revision: "r.r" }, nowMs: DUE + 3_601_000 },
+    verdict: "dropped",
+    causes: [{ kind: "policy", by: "session", reason: "closed" }],
+  },
+  {
+    name: "skipped, and the row of such skips is not written yet",
+    rows: OLD,
+    own: { ...SKIPPING, nowMs: DUE + 30_000 },
+    verdict: "undecided",
+    causes: [{ kind: "skips go on", by: "session", reason: "closed", saidMs: DUE - MINUTE }],
+  },
+  {
+    name: "undecided for longer than skips go without a row",
+    rows: OLD,
+    own: { ...SKIPPING, nowMs: DUE + 61 * MINUTE },
+    verdict: "undecided",
+    causes: [{ kind: "leader behind" }],
+  },
+  {
+    name: "undecided under another leader than the one that skipped",
+    rows: OLD,
+    own: { ...SKIPPING, leader: { ...LEADER, fence: 3 } },
+    verdict: "undecided",
+    causes: [{ kind: "leader behind" }],
+  },
+  {
+    name: "undecided behind one that catch-up let go",
+    rows: OLD,
+    own: { ...SKIPPING, before: { ...dropped(-MINUTE, -2 * MINUTE, -MINUTE) } },
+    verdict: "undecided",
+    causes: [{ kind: "leader behind" }],
+  },
+  {
     name: "skipped by a policy",
     rows: [...OLD, row(3, "fire.skipped", { detail: { by: "session", reason: "closed" } })],
     verdict: "skipped",
@@ -340,6 +409,12 @@ describe("storyOf() and causesOf()", () => {
     assert.deepEqual(overdue, { what: "take", untilMs: WAITING.giveUpMs, then: "give up" });
     assert.equal(waits({ state: "taken" })?.what, "ack");
     assert.equal(waits({ state: "acked" })?.what, "finish");
+  });
+
+  it("say of an empty journal that nobody has ever led, unless something was decided", () => {
+    const own = { nowMs: DUE + 60_000, leader: null };
+    assert.equal(tell({ rows: [], own: { ...own, cursor: null } }).story.leading.kind, "never");
+    assert.equal(tell({ rows: [], own }).story.leading.kind, "unknown");
   });
 
   it("see a clock of Redis that was set back", () => {

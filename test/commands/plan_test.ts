@@ -2,6 +2,7 @@ import { after, before, describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { plan } from "../../src/commands/plan.ts";
 import type { PlanCommandOptions } from "../../src/commands/plan.ts";
+import { tasksToRun } from "../../src/commands/plan_scope.ts";
 import { UsageError } from "../../src/errors.ts";
 import { keptShell } from "../support/shell.ts";
 import { SEVEN_OFF } from "../support/stage.ts";
@@ -96,10 +97,49 @@ describe("plan()", () => {
     assert.match(out, /^off-session fires saved: 0 of 721/m);
   });
 
+  it("runs no more of the schedule than it takes, and says what it rests on", async () => {
+    const fast = `${YAML}  shop.fast: { task: shop.fast, queue: fast, every: 10ms }\n`;
+    await Deno.writeTextFile(`${directory}/beat.yaml`, fast);
+    try {
+      const { out } = await printed({ task: ["shop.b"], hours: "24" });
+      assert.match(
+        out,
+        /^2026-01-06T13 \(the hour\) +shop\.b +other +3 held by jitter, 3 published$/m,
+      );
+      assert.doesNotMatch(out, /queue fast|shop\.a/);
+      const { out: figures } = await printed({ queue: ["other"], figures: true });
+      assert.doesNotMatch(figures, /^queue peak, q/m);
+      const same = await printed({ diff: `${directory}/other.yaml`, queue: ["other"] });
+      assert.match(same.out, /^~ shop\.b /m);
+      assert.doesNotMatch(same.out, /shop\.a /);
+    } finally {
+      await Deno.writeTextFile(`${directory}/beat.yaml`, YAML);
+    }
+  });
+
+  it("runs tasks that share a worker with what is asked for, however far off", () => {
+    const tasks = ["a", "b", "c", "d", "e"].map((queue) => ({ name: `on.${queue}`, queue }));
+    const run = (queue: string, ...pools: string[][]) =>
+      tasksToRun(tasks, { queue: [queue] }, pools.map((queues) => ({ queues })))
+        .map((task) => task.queue).join("");
+    assert.equal(run("a"), "a");
+    assert.equal(run("a", ["b", "c"], ["a", "b"], ["d"]), "abc");
+    assert.equal(run("d", ["b", "c"], ["a", "b"], ["d"]), "d");
+    const more = [...tasks, { name: "also.a", queue: "a" }];
+    assert.equal(tasksToRun(more, { task: ["on.a"] }, []).length, 1);
+    assert.equal(tasksToRun(more, { task: ["on.a"] }, [{ queues: ["a"] }]).length, 2);
+    assert.equal(tasksToRun(more, {}, []).length, 6);
+  });
+
   const wrong: readonly [PlanCommandOptions, RegExp][] = [
     [{ hours: "0" }, /`--hours` to be from 0 to/],
     [{ hours: "many" }, /got "many"/],
     [{ format: "pdf" }, /`--format` to be table, json, csv, html/],
+    [{ diff: "other.yaml", figures: true }, /`--diff` without `--figures`/],
+    [{ diff: "other.yaml", format: "csv" }, /`--diff` without `--format csv`/],
+    [{ diff: "other.yaml", explain: true }, /`--diff` without `--explain`/],
+    [{ format: "csv", json: true }, /either `--json` or `--format csv`/],
+    [{ figures: true, json: true }, /`--figures` without `--json`/],
     [{ task: ["none"] }, /`--task` to name a task that is on/],
     [{ queue: ["none"] }, /`--queue` to be one of other, q<b>&/],
     [{ assume: ["queue.none.depth=3"] }, /`--assume` to be queue\.QUEUE\.depth=N/],

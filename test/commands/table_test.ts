@@ -17,14 +17,28 @@ describe("tableLines()", () => {
     ]);
   });
 
+  const day = "2026-01-31T08:00:00.000Z";
+  const wide = [
+    [{ text: "maintenance.user_email_csv_export" }, { text: day }, { text: "cron 0 3 * * * UTC" }],
+  ];
+  const told = (width: number, spare: string[] = []) =>
+    tableLines(["name", "due", "trigger"], wide, { paint: plain, width, spare });
+
   it("cuts the widest cells where the line is longer than the terminal", () => {
-    const lines = tableLines(["name", "state"], rows, { paint: plain, width: 17 });
-    assert.deepEqual(lines, ["name        state", "report      on", "a.much.lo…  off"]);
+    assert.equal(told(75)[1], `maintenance.user_email_csv_e…  ${day}  cron 0 3 * * * UTC`);
   });
 
-  it("leaves columns readable where nothing fits", () => {
-    const lines = tableLines(["name", "state"], rows, { paint: plain, width: 3 });
-    assert.equal(lines[2], "a.much.…  off");
+  it("leaves out what can be spared, and says so, before a time or a name is cut short", () => {
+    assert.deepEqual(told(69, ["trigger"]), [
+      "name                               due",
+      `maintenance.user_email_csv_export  ${day}`,
+      "(not wide enough for trigger)",
+    ]);
+    assert.deepEqual(told(79, ["trigger"]), told(79));
+  });
+
+  it("is wider than the terminal rather than unreadable", () => {
+    assert.equal(told(3)[1], `maintenance.user_email_…  ${day}  cron 0 3 * * * UTC`);
   });
 });
 

@@ -106,7 +106,7 @@ needs("redis").describe("beat why on a journal of 1,000,000 rows", () => {
 describe("readAround()", () => {
   const options = {
     ...{ task: "report", dueMs: T0 + HOUR, isOpen: false, isUndecided: false, isDeep: false },
-    ...{ revision: "r.r", neighbours: new Set<string>() },
+    ...{ revision: "r.r", cursorMs: T0, neighbours: new Set<string>() },
   };
   const declared = (revision: string, phaseMs = 0): Row => ({
     ...{ type: "task.known", task: "report", dueMs: T0, decidedMs: T0 },
@@ -166,6 +166,19 @@ describe("readAround()", () => {
     assert.equal(found?.detail.revision, "r.r");
   });
 
+  it("finds the row that skipped the due time before one without a decision", async () => {
+    const journal = aJournal("r.r", 400);
+    const dueMs = options.dueMs + 1_000;
+    const skipped: Row = {
+      ...{ type: "fire.skipped", task: "report", dueMs, decidedMs: dueMs },
+      detail: { by: "session", reason: "closed" },
+    };
+    appendRow(journal.store, dueMs + 2, skipped, 1);
+    const undecided = { ...options, dueMs: dueMs + 5_000, isUndecided: true, cursorMs: dueMs };
+    assert.equal((await readAround(journal, undecided)).before?.detail.reason, "closed");
+    assert.equal((await readAround(journal, { ...undecided, isUndecided: false })).before, null);
+  });
+
   it("says when it did not read to the end", async () => {
     const journal = aJournal("r.r", 0);
     for (let index = 0; index <= AROUND_MAX; index++) {
@@ -184,7 +197,8 @@ describe("a clock of Redis that steps", () => {
     const cursor = loaded.cursors.get("report")!;
     const options = {
       ...{ task: "report", dueMs, isOpen: false, isDeep: false, revision: cursor.revision },
-      ...{ isUndecided: cursor.dueMs < dueMs, neighbours: new Set<string>() },
+      ...{ isUndecided: cursor.dueMs < dueMs, cursorMs: cursor.dueMs },
+      neighbours: new Set<string>(),
     };
     const evidence = {
       ...{ task: "report", dueMs, nowMs: loaded.serverMs, cursor, open: null, offBy: null },

@@ -26,7 +26,16 @@ const CASES: readonly [name: string, run: (shell: KeptShell) => Promise<number>,
     (shell) => pauseOrResume({ kind: "pause", task, all: true }, shell),
     /either TASK or `--all`/,
   ],
-  ["no --note", (shell) => pauseOrResume({ kind: "pause", task }, shell), /`--note` to say why/],
+  [
+    "no --note",
+    (shell) => pauseOrResume({ kind: "pause", task }, shell),
+    /`--note` to say why: it is shown wherever the pause is$/,
+  ],
+  [
+    "no --note",
+    (shell) => pauseOrResume({ kind: "resume", task }, shell),
+    /`--note` to say why: it is recorded with who asked$/,
+  ],
   [
     "--format",
     (shell) => journalExport({ format: "xml" }, shell),

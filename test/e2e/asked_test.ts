@@ -113,6 +113,13 @@ describe("what people ask for", () => {
     const unknown = await ask("trigger", "nope");
     assert.deepEqual([unknown.code, unknown.asked.state], [1, "refused"]);
     assert.match(unknown.asked.reason ?? "", /no task nope/);
+    // That it was asked for is in the journal, and makes no task of it.
+    for (const [verb, ...range] of [["backfill", "--from", "1h", "--to", "1m"], ["audit"]]) {
+      const named = verb === "audit" ? ["--task", "nope"] : ["nope"];
+      const { code, out, err } = await beat([verb!, ...named, ...range], stage);
+      assert.deepEqual([code, out], [2, ""], verb);
+      assert.match(err, /got "nope"/);
+    }
     const missing = await beat(["backfill", "repot", "--from", "1h", "--to", "1m"], stage);
     assert.equal(missing.code, 2, missing.out);
     assert.match(missing.err, /name of an entry, got "repot"; did you mean report\?/);

@@ -62,6 +62,20 @@ describe("a plan of a Redis", () => {
     assert.match(later, /queue market_data: 0 of others waiting \(not measured\);/);
   });
 
+  it("asks no worker where all that they could say is assumed", async () => {
+    const questions = async () =>
+      Number(/^cmdstat_publish:calls=(\d+)/m.exec(await stage.client.info("commandstats"))?.[1]);
+    const consumers = ["maintenance", "market_data", "nobody"]
+      .map((queue) => `queue.${queue}.consumers=2`);
+    const before = await questions();
+    const out = await planned(stage, { assume: consumers });
+    assert.match(out, /queue nobody: .*; 2 run at a time \(assumed\);/);
+    await planned(stage, { assume: consumers.slice(1), queue: ["nobody"] });
+    assert.equal(await questions(), before);
+    await planned(stage, { assume: consumers.slice(1) });
+    assert.ok(await questions() > before);
+  });
+
   it("says what it may not ask, and plans all the same", async () => {
     await stage.client.acl("SETUSER", "looker", "on", ">pass", "~*", "&*", "+@all", "-publish");
     const out = await planned(stage, {}, stage.redis.url.replace("://", "://looker:pass@"));

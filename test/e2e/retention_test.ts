@@ -167,6 +167,23 @@ describe("a journal whose old rows are in files", () => {
     assert.equal(cut.level, "failure");
     assert.match(cut.text, /expected to be able to read .*\.gz, got: unexpected end of file; put/);
   });
+
+  it("answers from the rows that can be read, and says which cannot", async () => {
+    const ask = (...args: string[]) => beat(args, { cwd, env: env() });
+    const { fields } = whole.entries.findLast(({ fields }) => fields[3] === "p")!;
+    const newest = await ask("why", `${fields[5]}@${fields[7]}`);
+    assert.equal(newest.code, 0, newest.err);
+    assert.match(newest.out, /Z {2}published, \d+ ms after it was due/);
+    assert.match(
+      newest.err,
+      /^without the rows of a damaged file: expected to be able to read .*gz/,
+    );
+    const hidden = await ask("why", "a.each", new Date(midMs(whole)).toISOString());
+    assert.equal(hidden.code, 1, hidden.out);
+    assert.match(hidden.err, /^error: expected to be able to read .*gz/);
+    const { code, err } = await ask("leader");
+    assert.deepEqual([code, err.split(":")[0]], [4, "nobody leads"]);
+  });
 });
 
 /** Types as the stream has them. */

@@ -17,8 +17,8 @@ import { aFire, calm } from "../support/fire.ts";
 
 const HOUR_MS = 3_600_000;
 const KEY = "queue:maintenance";
-const ENFORCED = pressure({ mode: "enforce", slowTo: 4 }, aTask());
-const OBSERVED = pressure({ mode: "observe", slowTo: 4 }, aTask());
+const ENFORCED = pressure({ mode: "enforce", slowTo: 4 }, aTask(), null);
+const OBSERVED = pressure({ mode: "observe", slowTo: 4 }, aTask(), null);
 
 function at(level: Level, running: readonly string[] = []) {
   return calm({ running, level: (key) => key === KEY ? level : "normal" });
@@ -80,7 +80,7 @@ describe("pressure()", () => {
     ];
     for (const trigger of triggers) {
       for (const slowTo of [2, 4, 5, 7]) {
-        const policy = pressure({ mode: "enforce", slowTo }, aTask());
+        const policy = pressure({ mode: "enforce", slowTo }, aTask(), null);
         const { next } = triggerOf(trigger);
         let out = 0;
         for (let dueMs = next(T0)!, count = 0; count < 10 * slowTo; count++, dueMs = next(dueMs)!) {
@@ -158,7 +158,7 @@ describe("pressure()", () => {
   });
 
   it("waits for a cause without spaces, whatever the queue is called", () => {
-    const policy = pressure({ mode: "enforce", slowTo: 2 }, { queue: "my own queue" });
+    const policy = pressure({ mode: "enforce", slowTo: 2 }, { queue: "my own queue" }, null);
     const verdict = policy.judge(
       aFire(ofImportance("deferrable")),
       T0,
@@ -201,7 +201,7 @@ describe("pressure()", () => {
 
 describe("slo()", () => {
   it("does the same by the level of its objective", () => {
-    const policy = slo({ objective: "api", mode: "enforce", slowTo: 2 });
+    const policy = slo({ objective: "api", mode: "enforce", slowTo: 2 }, null);
     const facts = calm({ level: (key) => key === "slo:api" ? "slowed" : "normal" });
     const verdict = policy.judge(aFire(ofImportance("deferrable")), T0, facts);
     assert.deepEqual([policy.name, verdict.kind === "wait" && verdict.cause], ["slo", "slo:api"]);

@@ -64,6 +64,18 @@ describe("a snapshot", () => {
     assert.deepEqual(await known(), LARGE);
   });
 
+  it("has each of its items made into text once to be cut and summed, and once in its row", async () => {
+    let texts = 0;
+    const counted = LARGE.plans.map((plan) => {
+      const toJSON = () => (texts++, plan);
+      return Object.defineProperty({ ...plan }, "toJSON", { value: toJSON });
+    });
+    assert.equal(await write({ ...LARGE, plans: counted }), "written");
+    assert.ok(counted.length > 1_000);
+    assert.equal(texts, 2 * counted.length);
+    assert.deepEqual(await known(), LARGE);
+  });
+
   it("of few is in one", async () => {
     assert.equal(await write(SMALL), "written");
     assert.equal(journal.store.entries.length, 1);
