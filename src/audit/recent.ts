@@ -13,6 +13,8 @@ export interface TaskRecent {
   overdue: number;
   redelivered: number;
   lost: number;
+  /** Runs whose outcome is known. */
+  ended: number;
   /** From publish to the first sign of a worker, or to expiry. */
   readonly waits: number[];
   readonly runtimes: number[];
@@ -91,7 +93,7 @@ const DECIDES: ReadonlySet<string> = new Set(["fire.published", "fire.skipped", 
 
 function newTask(): TaskRecent {
   return {
-    ...{ published: 0, expired: 0, dropped: 0, overdue: 0, redelivered: 0, lost: 0 },
+    ...{ published: 0, expired: 0, dropped: 0, overdue: 0, redelivered: 0, lost: 0, ended: 0 },
     ...{ waits: [], runtimes: [], holds: [], lastDueMs: null, lastState: null },
   };
 }
@@ -117,6 +119,7 @@ function count(task: TaskRecent, row: JournalRow, leftMs: number | null): void {
       break;
     case "fire.finished":
       if (outcome === "lost") task.lost++;
+      if (outcome !== "unknown") task.ended++;
       if (typeof runtimeMs === "number") task.runtimes.push(runtimeMs);
   }
 }

@@ -47,6 +47,7 @@ export function taskCheck(facts: TaskFacts, context: TaskContext): Check {
     ...unserved(facts),
     ...waits(facts, view.task),
     ...stuck(facts, context),
+    ...unseen(facts, view.task, context),
     ...runs(facts, context),
     ...ends(facts),
   ].toSorted((one, other) => RANK[one.level] - RANK[other.level]);
@@ -144,6 +145,27 @@ function stuck({ open }: TaskFacts, { nowMs, visibilityMs }: TaskContext): Found
       VISIBILITY_ADVICE,
     )]),
   ];
+}
+
+/** Fewer that run at a time are no sign of anything. */
+const UNSEEN_MIN = 3;
+
+/** Its workers may store no results, of which nothing on Beat's side tells. */
+function unseen(
+  { open, recent }: TaskFacts,
+  { ignoreResult }: Task,
+  { nowMs }: TaskContext,
+): Found[] {
+  const acked = open.filter(({ state }) => state === "acked");
+  if (ignoreResult || acked.length < UNSEEN_MIN || (recent?.ended ?? 0) > 0) return [];
+  const sinceMs = Math.min(...acked.map(({ publishedMs }) => publishedMs));
+  const text =
+    `${acked.length} fires were taken in the last ${spanText(nowMs - sinceMs)}, and no ` +
+    "run was seen to end: for a day each counts as running, for `overlap`, too";
+  const advice =
+    "where its code says `ignore_result`, set `ignore_result: true` for it; or start " +
+    "its workers with -E";
+  return [warn(text, advice)];
 }
 
 function countText(count: number): string {

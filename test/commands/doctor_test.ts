@@ -11,6 +11,7 @@ import {
   unackedCheck,
 } from "../../src/commands/doctor_server.ts";
 import type { TaskFacts } from "../../src/commands/doctor_tasks.ts";
+import type { OpenFire } from "../../src/cursor.ts";
 import { taskCheck } from "../../src/commands/doctor_tasks.ts";
 import type { ServerFacts } from "../../src/redis/server_facts.ts";
 import { anOpenFire, aTask, T0 } from "../support/build.ts";
@@ -180,7 +181,7 @@ describe("taskCheck()", () => {
     ...{ nextMs: T0 + 1_000, waiting: 0, pause: null },
   };
   const recent: TaskRecent = {
-    ...{ published: 100, expired: 0, dropped: 0, overdue: 0, redelivered: 0, lost: 0 },
+    ...{ published: 100, expired: 0, dropped: 0, overdue: 0, redelivered: 0, lost: 0, ended: 99 },
     ...{ waits: [5, 6, 7, 8, 9], runtimes: [40], holds: [], lastDueMs: T0, lastState: "success" },
   };
   const healthy: TaskFacts = { view, recent, open: [], cursorMs: T0, isUnserved: false };
@@ -188,6 +189,7 @@ describe("taskCheck()", () => {
   const tell = (own: Partial<TaskFacts>, isLed = true) =>
     line(taskCheck({ ...healthy, ...own }, { ...context, isLed }));
   const queued = anOpenFire({ task: "report", publishedMs: T0 - 5 * MINUTE });
+  const ran: OpenFire = { ...queued, state: "acked" };
   const cases: [string, string, RegExp][] = [
     ["is well", tell({}), /^fine: last due .*: success, taken after 9 ms \(p95\); next /],
     [
@@ -243,6 +245,12 @@ describe("taskCheck()", () => {
       tell({ open: [{ ...queued, state: "taken", publishedMs: T0 - 31 * MINUTE }] }),
       /^warning: 1 fire is taken and not ended since/,
     ],
+    [
+      "runs without an end that anybody sees",
+      tell({ open: [ran, ran, ran], recent: { ...recent, ended: 0 } }),
+      /^warning: 3 fires were taken in the last 5 min, and no run was seen to end: .*`ignore_result: true`/,
+    ],
+    ["runs a few times at once", tell({ open: [ran, ran, ran] }), /^fine/],
     ["came again", tell({ recent: { ...recent, redelivered: 2 } }), /^warning: 2 redeliveries/],
     [
       "failed last",
