@@ -98,9 +98,9 @@ export async function startServers(
       shutDoors();
       await tap.ended;
       await meanwhile(master);
-      await master.restart();
-      if (isTorn) await writeFileAnew(admin());
-      await openDoors(cause, isTorn);
+      const isCut = await comeBack(master) || isTorn;
+      if (isCut) await writeFileAnew(admin());
+      await openDoors(cause, isCut);
     },
     async failOver(cause) {
       shutDoors();
@@ -155,6 +155,33 @@ async function caughtUp(tap: Tap, admin: Redis): Promise<void> {
 async function replicationOf(client: Redis): Promise<Record<string, string>> {
   const lines = (await client.info("replication")).split("\r\n");
   return Object.fromEntries(lines.map((line) => line.split(":") as [string, string]));
+}
+
+/**
+ * Starts a server that was killed, as a person does: what cannot be read of its file is cut off. Redis
+ * 7.0 may leave such a piece in it where it is killed soon after its disk was full.
+ *
+ * @returns whether something was cut off
+ */
+export async function comeBack(server: RedisServer): Promise<boolean> {
+  try {
+    await server.restart();
+    return false;
+  } catch (error) {
+    if (!String(error).includes("Bad file format reading the append only file")) throw error;
+    const mending = new Deno.Command("redis-check-aof", {
+      args: ["--fix", `${server.dir}/appendonlydir/appendonly.aof.manifest`],
+      ...{ stdin: "piped", stdout: "piped", stderr: "piped" } as const,
+    }).spawn();
+    const answer = mending.stdin.getWriter();
+    await answer.write(new TextEncoder().encode("y\n"));
+    await answer.close();
+    const { success, stdout, stderr } = await mending.output();
+    const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+    if (!success) throw new Error(`expected redis-check-aof to mend the file: ${said}`);
+    await server.restart();
+    return true;
+  }
 }
 
 /**
