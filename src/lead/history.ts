@@ -101,7 +101,12 @@ function note(history: History, known: string, { before, after }: LastId): void 
   } else if (compareIds(after, history.lastId) > 0) history.lastId = after;
 }
 
+/** Noticed on two ways at once, it is one cut still. */
 function cutAt(history: History, fromId: string, known: string): void {
-  history.cut = { fromId, toId: history.cut?.toId ?? known };
-  history.onCut(history.cut);
+  const { cut } = history;
+  const toId = cut !== null && compareIds(cut.toId, known) > 0 ? cut.toId : known;
+  const isNew = cut === null || compareIds(fromId, cut.fromId) < 0;
+  if (!isNew && toId === cut.toId) return;
+  history.cut = { fromId: isNew ? fromId : cut.fromId, toId };
+  if (isNew) history.onCut(history.cut);
 }

@@ -21,8 +21,8 @@ describe("the examples in env/", () => {
     it(`change nothing but the broker when they are copied for ${profile}`, async () => {
       const env = { MINSY_ENV_PROFILE: profile };
       const plain = await loadFine({}, { ...env, REDIS_HOST: "localhost" });
-      const { files: _files, ...config } = await loadFine(copied(profile), env);
-      const { files: _none, ...expected } = plain;
+      const { files: _files, written: _written, ...config } = await loadFine(copied(profile), env);
+      const { files: _none, written: _nothing, ...expected } = plain;
       assert.deepEqual(config, expected);
     });
   }
@@ -30,7 +30,9 @@ describe("the examples in env/", () => {
   it("have a beat.yaml that changes nothing but policies, and a hint", async () => {
     const shipped = await loadFine({ "env/beat.yaml": read("beat.yaml") });
     const plain = await loadFine({});
-    const shown = ({ hints: _hints, files: _files, tasks, ...config }: Config) => ({
+    const shown = (
+      { hints: _hints, files: _files, written: _written, tasks, ...config }: Config,
+    ) => ({
       ...config,
       tasks: tasks.map(({ policies: _policies, ...task }) => task),
     });

@@ -82,6 +82,24 @@ describe("watchHistory()", () => {
 });
 
 describe("lookBack()", () => {
+  it("says once what a call under way shows as well", async () => {
+    const { memory, history, journal, cut, cuts } = rig();
+    await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    const [stayed, lost] = memory.store.entries.map(({ id }) => id);
+    cut(1);
+    const commit = memory.commit;
+    let arrive = () => {};
+    memory.commit = async (...call) => {
+      await new Promise<void>((resolve) => arrive = resolve);
+      return commit(...call);
+    };
+    const late = watchHistory(memory, history).commit([publishStep(T0 + 1, T0 + 2)], FENCE);
+    await lookBack(memory, history);
+    arrive();
+    await late;
+    assert.deepEqual([history.cut, cuts.length], [{ fromId: stayed, toId: lost }, 1]);
+  });
+
   it("passes over an answer that comes too late", async () => {
     const { memory, history, journal, cut } = rig();
     await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
