@@ -10,6 +10,7 @@ import { watchLevels } from "../lead/levels.ts";
 import { backOffMs, holdLease } from "../lead/lease.ts";
 import type { Office, OfficeParts } from "../lead/office.ts";
 import * as work from "../lead/office.ts";
+import { watchJournal } from "../lead/standby.ts";
 
 export interface Supervisor {
   /** Takes STOP and RELOAD. */
@@ -32,7 +33,7 @@ export function supervise(parts: OfficeParts): Supervisor {
 }
 
 function actorsOf(office: Office) {
-  const { parts, seen } = office;
+  const { parts, seen, history } = office;
   return {
     acquire: fromPromise<number, TermInput>(({ input, signal }) =>
       work.standBy(office, input, signal)
@@ -52,7 +53,7 @@ function actorsOf(office: Office) {
           const onFenced = () => sendBack({ type: "FENCED" });
           await Promise.all([
             work.followOpen(office, input, signal, onFenced),
-            work.watchForLoss(office, signal, onFenced),
+            watchJournal({ ...parts, history }, signal, onFenced),
             keepJournal(office, input, signal, onFenced),
             heedAsked(office, input, signal, onFenced),
             watchLevels(office, input, signal, onFenced),

@@ -15,7 +15,7 @@ import type { Term } from "../core/chain.ts";
 import { standingPauses } from "../core/pauses.ts";
 import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
-import { isTold, newHistory, watchHistory } from "./history.ts";
+import { newHistory, watchHistory } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
@@ -25,7 +25,7 @@ import { outcomes } from "../levels/outcomes.ts";
 import type { Measuring } from "./levels.ts";
 import type { Roster } from "../core/roster.ts";
 import { speakOf } from "./speak.ts";
-import { watchJournal, watchWhileWaiting } from "./standby.ts";
+import { watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { LevelSettings } from "../level.ts";
 import type { Tick } from "../core/tick.ts";
@@ -120,7 +120,6 @@ export function standBy(office: Office, input: TermInput, signal: AbortSignal): 
 export function recover(office: Office, input: TermInput): Promise<Passed> {
   return alone(office, async () => {
     const { parts, seen, history } = office;
-    if (history.cut !== null && await isTold(parts.journal, history.cut)) history.cut = null;
     office.now = await openTerm(parts, parts.declared.roster, termOf(office, input), {
       owner: parts.owner,
       epoch: seen.epoch ?? parts.newEpoch,
@@ -178,15 +177,6 @@ export async function untilDue(office: Office, signal: AbortSignal): Promise<voi
     if (waitMs <= 0) return;
     await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);
   }
-}
-
-/** Looks whether rows are lost until `signal` is aborted: then calls `onCut`. */
-export function watchForLoss(
-  { parts, journal, history }: Office,
-  signal: AbortSignal,
-  onCut: () => void,
-): Promise<void> {
-  return watchJournal({ ...parts, journal, history }, signal, onCut);
 }
 
 /** Follows open fires to their end until `signal` is aborted. */

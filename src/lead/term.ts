@@ -15,6 +15,7 @@ import type { Term } from "../core/chain.ts";
 import { lookMsOr } from "../core/decide.ts";
 import { flushStep } from "../core/skip_run.ts";
 import type { History } from "./history.ts";
+import { isTold } from "./history.ts";
 import { reconcile } from "../core/reconcile.ts";
 import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
@@ -54,17 +55,20 @@ export async function openTerm(
   term: Term,
   opening: Opening,
 ): Promise<Tick | null> {
+  const { history } = opening;
   const loaded = await parts.journal.load();
+  // The load may be what shows it, after a leader of meanwhile has told of it.
+  if (history.cut !== null && await isTold(parts.journal, history.cut)) history.cut = null;
   const world = worldOf(loaded, openFires());
   const sender = committer(parts, world);
   const started = openingRows(parts, opening, loaded.lastId === NO_ID).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
   );
-  const told = opening.history.cut;
+  const told = history.cut;
   const tally = await sender.commitAll([inChain(started)], term.fence);
   if (tally.isFenced) return null;
   // One that is noticed from here on is for the next term to tell: this world holds what it lost.
-  if (opening.history.cut === told) opening.history.cut = null;
+  if (history.cut === told) history.cut = null;
   return await declare(parts, { roster, world, committer: sender }, term);
 }
 

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import { newHistory } from "../../src/lead/history.ts";
+import { newHistory, watchHistory } from "../../src/lead/history.ts";
 import { closeTerm, declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Row } from "../../src/event.ts";
+import { appendRow } from "../../src/memory/store.ts";
 import type { Committed } from "../../src/ports.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
@@ -55,6 +56,29 @@ describe("openTerm()", () => {
     assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000, T0 + 2000]);
     assert.match(told.join(), /another history .*; firing goes on from what stands there$/);
     assert.deepEqual([await lossIn(desk)], told);
+  });
+
+  it("tells of lost rows that its load shows, unless a leader of meanwhile has told", async () => {
+    for (const isTold of [false, true]) {
+      const desk = aDesk();
+      const history = newHistory();
+      const parts = { ...desk.parts, journal: watchHistory(desk.parts.journal, history) };
+      await openTerm(parts, aRoster(aTask("a")), TERM, { ...OPENING, history });
+      const lost = desk.store.entries.pop()!.id;
+      desk.store.cursors.delete("a");
+      const cut = { fromId: desk.store.entries.at(-1)!.id, toId: lost };
+      const detail = { owner: "other", ...cut };
+      const row = { type: "term.history_shortened", task: "", dueMs: null, decidedMs: T0, detail };
+      if (isTold) appendRow(desk.store, T0, row as Row, FENCE);
+      desk.store.fence = NEXT.fence;
+      await openTerm(parts, aRoster(aTask("a")), NEXT, { ...OPENING, history });
+      const told = (await rowsOf(desk.journal)).filter(({ type }) => type === row.type);
+      assert.deepEqual(told.map((each) => each.detail), [{
+        ...detail,
+        owner: isTold ? "other" : OPENING.owner,
+      }]);
+      assert.equal(history.cut, null);
+    }
   });
 
   it("goes on where the last term stood, and fires what was due in between", async () => {
