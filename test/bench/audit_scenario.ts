@@ -1,4 +1,4 @@
-/** The audit of a long journal: the whole process of `beat audit`, as a person waits for it. */
+/** Questions to a long journal: the whole process of `beat audit` and of SQL, as a person waits for it. */
 
 import { startRedis } from "../support/redis_server.ts";
 import { writeJournal } from "./audit_journal.ts";
@@ -24,13 +24,19 @@ async function auditOf(rows: number): Promise<Figures> {
   try {
     const journal = await writeJournal(redis.client(), rows);
     const runs = [];
-    for (let each = 0; each < RUNS; each++) runs.push(await runAudit(redis.url, journal));
+    const questions = [];
+    for (let each = 0; each < RUNS; each++) {
+      runs.push(await runBeat(redis.url, "beat", auditArgs(journal)));
+      questions.push(await runBeat(redis.url, "sql", SQL_ARGS));
+    }
     const fastest = runs.reduce((one, other) => one.wallMs < other.wallMs ? one : other);
-    const walls = runs.map(({ wallMs }) => `${(wallMs / 1_000).toFixed(1)} s`);
+    const walls = (each: readonly Run[]) =>
+      each.map(({ wallMs }) => `${(wallMs / 1_000).toFixed(1)} s`).join(", ");
     return {
       "rows": journal.rows.toLocaleString("en-US"),
       "fires": journal.fires.toLocaleString("en-US"),
-      "beat audit --verify, each run": walls.join(", "),
+      "beat audit --verify, each run": walls(runs),
+      "beat audit sql, each run": walls(questions),
       "rows each second": Math.round(journal.rows / fastest.wallMs * 1_000).toLocaleString("en-US"),
       "peak resident": `${Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB)))} MiB`,
     };
@@ -39,20 +45,27 @@ async function auditOf(rows: number): Promise<Figures> {
   }
 }
 
-/** @throws {Error} when it finds anything: the journal is a clean one */
-async function runAudit(
-  url: string,
-  { fromMs, toMs }: { fromMs: number; toMs: number },
-): Promise<{ wallMs: number; peakMiB: number }> {
-  const window = [
-    "--since",
-    new Date(fromMs).toISOString(),
-    "--until",
-    new Date(toMs).toISOString(),
-  ];
+interface Run {
+  readonly wallMs: number;
+  readonly peakMiB: number;
+}
+
+function auditArgs({ fromMs, toMs }: { fromMs: number; toMs: number }): string[] {
+  const [since, until] = [fromMs, toMs].map((ms) => new Date(ms).toISOString());
+  return ["audit", "--verify", "--json", "--since", since!, "--until", until!];
+}
+
+const SQL_ARGS = [
+  ...["audit", "sql"],
+  "select task, count(*) as runs, median(runtime_ms) as p50, max(late_ms) as latest " +
+  "from fires group by task order by p50 desc limit 10",
+];
+
+/** @throws {Error} when the audit finds anything: the journal is a clean one */
+async function runBeat(url: string, permissions: string, args: readonly string[]): Promise<Run> {
   const startedMs = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-P=beat", "src/main.ts", "audit", "--verify", "--json", ...window],
+    args: ["run", "-q", "--no-prompt", `-P=${permissions}`, "src/main.ts", ...args],
     cwd: PROJECT,
     env: { CELERY_BROKER_URL: url, MINSY_ENV_FILES: "" },
     stdin: "null",
@@ -65,6 +78,6 @@ async function runAudit(
   const { code } = await child.status;
   clearInterval(watch);
   const wallMs = performance.now() - startedMs;
-  if (code !== 0) throw new Error(`expected no finding, got ${code}: ${text.slice(0, 500)}`);
+  if (code !== 0) throw new Error(`expected 0, got ${code}: ${text.slice(0, 500)}`);
   return { wallMs, peakMiB };
 }
