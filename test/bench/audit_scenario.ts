@@ -25,9 +25,12 @@ async function auditOf(rows: number): Promise<Figures> {
     const journal = await writeJournal(redis.client(), rows);
     const runs = [];
     const questions = [];
+    const starts = [];
+    const empty = new URL("/1", redis.url).href;
     for (let each = 0; each < RUNS; each++) {
       runs.push(await runBeat(redis.url, "beat", auditArgs(journal)));
       questions.push(await runBeat(redis.url, "sql", SQL_ARGS));
+      starts.push(await runBeat(empty, "sql", SQL_ARGS));
     }
     const fastest = runs.reduce((one, other) => one.wallMs < other.wallMs ? one : other);
     const walls = (each: readonly Run[]) =>
@@ -37,6 +40,7 @@ async function auditOf(rows: number): Promise<Figures> {
       "fires": journal.fires.toLocaleString("en-US"),
       "beat audit --verify, each run": walls(runs),
       "beat audit sql, each run": walls(questions),
+      "  of an empty journal: its start": walls(starts),
       "rows each second": Math.round(journal.rows / fastest.wallMs * 1_000).toLocaleString("en-US"),
       "peak resident": `${Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB)))} MiB`,
     };
