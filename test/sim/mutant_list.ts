@@ -213,5 +213,11 @@ export const MUTANTS: readonly Mutant[] = [
     `LEASE_LOST: { target: "standby", actions: "forgetFailures" },`,
     `LEASE_LOST: { target: "stopped", actions: "forgetFailures" },`,
   ),
+  mutant(
+    "a leader looks for lost rows with the next commit only",
+    "src/commands/supervise.ts",
+    "            watchJournal({ ...parts, history }, signal, onFenced),\n",
+    "",
+  ),
   ...POLICY_MUTANTS,
 ];

@@ -93,6 +93,12 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     "detail: { fromMs, toMs, count: count - 1, by, reason },",
   ),
   mutant(
+    "a run of skips that were refused counts",
+    DECIDE,
+    "  else world.runs.delete(name);\n",
+    "",
+  ),
+  mutant(
     "a run of skips begins one too early",
     DECIDE,
     "fromMs: run.fromMs ?? dueMs, toMs: dueMs,",
