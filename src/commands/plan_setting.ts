@@ -40,6 +40,8 @@ export interface PlanSetting {
   /** What was asked for. */
   readonly scope: Scope;
   readonly fromMs: number;
+  /** When its leader begins: a task that is new then is due after that, and not at it. */
+  readonly beginMs: number;
   readonly untilMs: number;
   readonly seed: { readonly cursors: ReadonlyMap<string, Cursor>; readonly open: OpenFire[] };
   readonly assumed: Assumed;
@@ -50,7 +52,7 @@ export interface PlanSetting {
 
 /** Runs the core over the time of a plan. */
 export async function planned(
-  { fromMs, untilMs, scope, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
+  { beginMs, untilMs, scope, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
   config: Config,
   onRow: (row: JournalRow) => void,
 ): Promise<Planned> {
@@ -64,7 +66,7 @@ export async function planned(
     onRow(row);
   };
   return await runPlan({
-    ...{ fromMs, untilMs, model, onRow: take },
+    ...{ fromMs: beginMs, untilMs, model, onRow: take },
     backlog: new Map([...backlog].filter(([, { queue }]) => queues.has(queue))),
     // What is assumed stays so; else levels follow the queues as the model fills and drains them.
     levels: levels.size > 0 ? null : config.levels,
@@ -73,7 +75,7 @@ export async function planned(
       cursors: withLevels(
         new Map([...seed.cursors].filter(([name]) => !isLeftOut(name))),
         levels,
-        fromMs,
+        beginMs,
       ),
       open: seed.open.filter(({ task }) => !isLeftOut(entryOf(task))),
     },
@@ -112,6 +114,7 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
   const assumed = { ...all, facts: factsOf(tasks, all.facts) };
   return {
     ...{ config, scope: options, fromMs, untilMs, assumed, shell },
+    beginMs: options.from === undefined ? fromMs : fromMs - 1,
     seed: { cursors: loaded?.cursors ?? new Map(), open: [...loaded?.open ?? []] },
     words: [
       `from ${instantText(fromMs)} to ${instantText(untilMs)}`,

@@ -38,18 +38,29 @@ describe("plan()", () => {
     assert.match(out, /^assumed: from 2026-01-05T14:00:00.000Z to 2026-01-05T15:00:00.000Z$/m);
     assert.match(out, /^assumed: begins from nothing, each task anew: Redis does not answer$/m);
     assert.match(out, /^assumed: queue other: .*shop\.b 1 s \(not measured\)$/m);
-    assert.match(out, /^2026-01-05T14 \(the hour\) +shop\.a +q<b>& +719 published$/m);
+    assert.match(out, /^2026-01-05T14 \(the hour\) +shop\.a +q<b>& +720 published$/m);
+    const { out: half } = await printed({ hours: "0.5" });
     assert.match(
-      out,
+      half,
       /^2026-01-05T14:20:00\.000Z +shop\.b +other +held until 2026-01-05T[\d:.]+Z by \w+$/m,
     );
-    assert.match(out, /peak 12 in the minute of 2026-01-05T14:01:00Z: shop\.a 12$/m);
+    assert.match(out, /peak 12 in the minute of 2026-01-05T14:00:00Z: shop\.a 12$/m);
+  });
+
+  it("has what is due at the very beginning, and not what is due at the end", async () => {
+    const own = `${directory}/midnight.yaml`;
+    await Deno.writeTextFile(own, YAML.replace("every: 5", "cron: '0 0 * * *'"));
+    const env = { ...SEVEN_OFF, CELERY_BROKER_URL: "redis://127.0.0.1:1/0", BEAT_CONFIG: own };
+    const shell = keptShell({ env });
+    await plan({ from: "2026-12-01T00:00:00Z", task: ["shop.a"], json: true }, shell);
+    const dues = JSON.parse(shell.said.out).rows.map(({ due }: { due: string }) => due);
+    assert.deepEqual(dues, ["2026-12-01T00:00:00Z"]);
   });
 
   it("gives every row to programs", async () => {
     const json = JSON.parse((await printed({ json: true })).out);
     const published = json.rows.filter(({ type }: { type: string }) => type === "fire.published");
-    assert.equal(published.length, 719 + 2);
+    assert.equal(published.length, 720 + 3);
     assert.equal(json.queues.other.peak, 1);
     assert.deepEqual(json.model.queues.other.run_at_a_time, {
       ...{ count: null, how: "not measured", workers: [], shared_with: [], why: "not measured" },
@@ -58,7 +69,7 @@ describe("plan()", () => {
     const { out, err } = await printed({ format: "csv", task: ["shop.b"] });
     const [head, ...lines] = out.trimEnd().split("\n");
     assert.equal(head, "at,type,task,queue,from,due,count,text");
-    assert.equal(lines.length, 4);
+    assert.equal(lines.length, 6);
     assert.match(err, /^from 2026-01-05/);
   });
 
@@ -67,7 +78,7 @@ describe("plan()", () => {
     const { out } = await printed({ assume: slow, explain: true });
     assert.match(out, /240 published, 479 skipped by overlap|published.*skipped by overlap/);
     assert.match(out, /queue:other is paused/);
-    assert.match(out, /shop\.b +other +.*2 held by pressure/);
+    assert.match(out, /shop\.b +other +.*3 held by pressure/);
     const one = await printed({ assume: ["queue.q<b>&.consumers=1", "queue.q<b>&.depth=40"] });
     const words =
       /^assumed: queue q<b>&: 40 of others waiting \(assumed\), 1 s each \(not measured\); (.*);/m;
@@ -94,7 +105,7 @@ describe("plan()", () => {
   it("says what jitter is worth", async () => {
     const { out } = await printed({ figures: true });
     assert.match(out, /^queue peak, other: 1 a second with jitter, 1 without$/m);
-    assert.match(out, /^off-session fires saved: 0 of 721/m);
+    assert.match(out, /^off-session fires saved: 0 of 723/m);
   });
 
   it("runs no more of the schedule than it takes, and says what it rests on", async () => {
