@@ -129,10 +129,14 @@ function atOf(text: string, tz: string): SpecResult {
   );
 }
 
+/** Temporal reads more than that, and passes over what it has no use for: an offset among it. */
+const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::[0-5]\d(?:\.\d{1,9})?)?(z|[+-]\d\d(?::?\d\d)?)?$/i;
+
 function instantOf(text: string, tz: string): number | null {
-  if (!/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/i.test(text)) return null;
+  const time = TIME.exec(text);
+  if (time === null) return null;
   try {
-    if (/(z|[+-]\d{2}:?\d{2})$/i.test(text)) return Temporal.Instant.from(text).epochMilliseconds;
+    if (time[1] !== undefined) return Temporal.Instant.from(text).epochMilliseconds;
     const local = Temporal.PlainDateTime.from(text);
     // The first pass of a repeated time; a time in a gap comes back as another one.
     const zoned = local.toZonedDateTime(tz, { disambiguation: "earlier" });

@@ -91,6 +91,7 @@ describe("declare()", () => {
       ...{ dayOfMonth: "3", monthOfYear: "4", dayOfWeek: "5" },
     }],
     ["at: 2027-01-31T09:00:00+01:00", { kind: "at", atMs: Date.UTC(2027, 0, 31, 8) }],
+    ["at: 2027-01-31T09:00:00-05", { kind: "at", atMs: Date.UTC(2027, 0, 31, 14) }],
     ["at: '2027-01-31 09:00'", { kind: "at", atMs: Date.UTC(2027, 0, 31, 1) }],
     // The first pass of an hour that comes twice.
     ["at: '2026-10-25T02:30:00', tz: Europe/Paris", {

@@ -116,6 +116,13 @@ const BAD: [string, Record<string, string>, string[]][] = [
   ["a time in a gap", timed('at: "2026-03-29T02:30:00", tz: Europe/Paris'), [
     "env/beat.yaml:3: expected `tasks.report` to have an `at` that exists",
   ]],
+  ...["[America/New_York]", "+01:00[Europe/Paris]", "[u-ca=hebrew]", ":60Z", "+05:30:00"].map((
+    end,
+  ): [string, Record<string, string>, string[]] => [
+    `a time with ${end} behind it`,
+    timed(`at: "2027-01-31T09:00${end}", tz: Asia/Tokyo`),
+    ["env/beat.yaml:3: expected `tasks.report` to have an `at` that exists"],
+  ]),
 
   ["a priority that does not exist", entry("priority: 10"), [
     "env/beat.yaml:3: expected `tasks.report.priority` to be a whole number from 0 to 9, got 10",
