@@ -5,6 +5,7 @@ import {
   isAlias,
   isCollection,
   isMap,
+  isNode,
   isPair,
   isScalar,
   isSeq,
@@ -50,7 +51,11 @@ export function readYaml(file: string, text: string, problems: Problem[]): YamlF
   const document = parseDocument(text, {
     intAsBigInt: true,
     lineCounter: lines,
+    // `<<` merges, as in every other YAML that its writers know; as a key of its own it would travel.
+    merge: true,
     prettyErrors: false,
+    // A name such as 1.10 or 007 is what is written there, and no number.
+    stringKeys: true,
     // Compares every key with every other; `syntaxIsFine` looks by itself.
     uniqueKeys: false,
     version: "1.2",
@@ -73,8 +78,10 @@ function syntaxIsFine(
   ].map(({ code, message, pos }) => ({ code, message, offset: pos[0] }));
   const fault = (code: string, node: unknown) =>
     faults.push({ code, message: "", offset: (node as Node).range?.[0] ?? 0 });
+  const anchors = new Set<string>();
   everyNode(document.contents, (node) => {
-    if (isAlias(node) && node.resolve(document) === undefined) fault("BAD_ALIAS", node);
+    if (isAlias(node) && !anchors.has(node.source)) fault("BAD_ALIAS", node);
+    if (isNode(node) && !isAlias(node) && node.anchor !== undefined) anchors.add(node.anchor);
     if (!isMap(node)) return;
     const seen = new Set<string>();
     for (const { key } of node.items) {
@@ -111,7 +118,9 @@ const RETOLD: Readonly<Record<string, string>> = {
   UNEXPECTED_TOKEN: "expected valid YAML, got something out of place; check indentation and quotes",
   BAD_DQ_ESCAPE: 'expected valid YAML, got an unknown escape in "…"; use single quotes',
   TAG_RESOLVE_FAILED: "expected plain YAML, got a tag that Beat does not know; remove it",
-  BAD_ALIAS: "expected an alias of something above it, got one that names nothing",
+  BAD_ALIAS: "expected an alias of something above it, got one that names nothing; a text that " +
+    "begins with * needs quotes",
+  NON_STRING_KEY: "expected a key that is text, got a list, a map, a tag or an alias",
 };
 
 interface Telling {
@@ -119,11 +128,15 @@ interface Telling {
   readonly problems: Problem[];
 }
 
+/** Of one anchor, those inside what others stand for counted as often as that is. */
+const ALIASES_MAX = 10_000;
+
 /** The document as JSON values; `null` when there is none. An empty file says nothing, so is fine. */
 function plain(document: Document.Parsed, telling: Telling): unknown {
   if (document.contents === null) return { version: 1 };
   try {
-    return jsonOf(document.toJS() as unknown, [], telling);
+    const json = document.toJS({ maxAliasCount: ALIASES_MAX }) as unknown;
+    return jsonOf(json, [], telling);
   } catch (error) {
     // Aliases that unfold without end.
     const message = error instanceof Error ? error.message : String(error);

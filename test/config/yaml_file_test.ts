@@ -49,6 +49,16 @@ const BAD: [string, Record<string, string>, string[]][] = [
     "env/beat.yaml:3: expected `tasks.report.kwargs` to be plain JSON",
   ]],
   ["an alias of nothing", entry("args: [*x]"), ["env/beat.yaml:3: expected an alias of something"]],
+  ["a star without quotes", timed("crontab: {minute: */15}"), [
+    "env/beat.yaml:3: expected an alias of something above it, got one that names nothing; a text " +
+    "that begins with * needs quotes",
+  ]],
+  ["a list as a key", entry("kwargs: {[a, b]: 1}"), [
+    "env/beat.yaml:3: expected a key that is text, got a list",
+  ]],
+  ["a merge of what is no map", entry("kwargs: {<<: 5}"), [
+    "env/beat.yaml:1: expected valid YAML: Merge",
+  ]],
   ["aliases without end", {
     "env/beat.yaml": `version: 1\na: &a [x,x,x,x,x,x,x,x,x]\n${
       "bcdefg".split("").map((name, at) => {
@@ -275,5 +285,34 @@ describe("readYaml()", () => {
       expected,
       expected,
     ]);
+  });
+
+  it("merges with <<, also into arguments, and what is written beside it holds", async () => {
+    const { config, text } = await loadFiles(yamlTasks(
+      "a: &a {task: t, queue: q, every: 1m, kwargs: &k {x: 1, y: 1}}",
+      "b: {<<: *a, queue: r, kwargs: {<<: *k, y: 2}}",
+    ));
+    const { celeryTask, queue, kwargs } = config?.tasks.at(-1) ?? assert.fail(text);
+    assert.deepEqual([celeryTask, queue, kwargs], ["t", "r", { x: 1, y: 2 }]);
+  });
+
+  it("takes names that look like numbers as they are written", async () => {
+    const names = ["1.10", "1.1", "007", "1e3", "0x10", "true", "null"];
+    const rest = "{task: t, queue: q, every: 1m, kwargs: {1.10: a, 0123: b}}";
+    const { config, text } = await loadFiles(yamlTasks(...names.map((name) => `${name}: ${rest}`)));
+    const own = config?.tasks.slice(-names.length) ?? assert.fail(text);
+    assert.deepEqual(own.map(({ name }) => name), names);
+    assert.deepEqual(own[0]?.kwargs, { "1.10": "a", "0123": "b" });
+  });
+
+  it("lets thousands of entries share what stands behind one anchor", async () => {
+    const { config, text } = await loadFiles(yamlTasks(
+      "t: {task: t, queue: q, every: 1m, catchup: &c {policy: all, cap: 5}}",
+      ...Array.from(
+        { length: 3_000 },
+        (_, at) => `t${at}: {task: t, queue: q, every: 1m, catchup: *c}`,
+      ),
+    ));
+    assert.equal(config?.tasks.at(-1)?.catchUp.cap, 5, text);
   });
 });
