@@ -71,6 +71,9 @@ function oneOf<const T extends readonly string[]>(words: T) {
   return z.string().transform((value) => value.trim().toLowerCase()).pipe(schema);
 }
 
+/** A name, or an address with dots or, where there are two at least, with colons. */
+const HOST = /^[A-Za-z0-9_.-]+$|^(?=.*:.*:)[0-9A-Fa-f:.]+$/;
+
 /** Variables without a default here have theirs in `beat.yaml`'s schema, or depend on others. */
 export const VARIABLES = z.object({
   // These decide which files are read; see `env_files.ts`.
@@ -84,8 +87,9 @@ export const VARIABLES = z.object({
   CELERY_RESULT_BACKEND: text.optional(),
   BEAT_REDIS_URL: text.optional(),
   BEAT_SENTINEL_PASSWORD: text.optional(),
-  REDIS_HOST: z.string().trim().regex(/^[A-Za-z0-9_.:-]+$/, { error: "a host's name or address" })
-    .optional(),
+  REDIS_HOST: z.string().trim().regex(HOST, {
+    error: "a host's name or address, without a port (REDIS_PORT has that)",
+  }).optional(),
   REDIS_PORT: whole({ min: 1, max: 65_535 }).optional(),
   REDIS_DB: whole({ min: 0, max: 999_999 }).optional(),
   REDIS_PASSWORD: text.optional(),

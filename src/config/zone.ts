@@ -7,7 +7,8 @@ export function isZone(text: string): boolean {
   if (known.has(text)) return true;
   if (!/^[A-Za-z]/.test(text)) return false;
   try {
-    new Intl.DateTimeFormat("en", { timeZone: text });
+    // As triggers read it. Intl also takes names such as CST and BST, for zones that few mean by them.
+    new Temporal.ZonedDateTime(0n, text);
   } catch {
     return false;
   }

@@ -22,11 +22,15 @@ const RANGES: Record<string, { good: string[]; bad: string[]; says: RegExp }> = 
   },
   REDIS_PORT: { good: ["1", "65535"], bad: ["0", "65536", "tcp://h:1"], says: /from 1 to 65535/ },
   REDIS_DB: { good: ["0", "999"], bad: ["-1", "a"], says: /from 0 to 999999/ },
-  REDIS_HOST: { good: ["h", "10.0.0.1", "::1"], bad: ["a b", "h/0"], says: /a host's name/ },
+  REDIS_HOST: {
+    good: ["h", "10.0.0.1", "::1", "fe80::a:1"],
+    bad: ["a b", "h/0", "localhost:6380", "10.0.0.1:6380", "redis:6379"],
+    says: /a host's name or address, without a port/,
+  },
   CELERY_TIMEZONE: {
     good: ["UTC", "America/New_York"],
-    bad: ["Mars/Olympus", "+02:00", "Europe/Berln"],
-    says: /an IANA time zone such as Europe\/(Paris|Berlin)/,
+    bad: ["Mars/Olympus", "+02:00", "Europe/Berln", "CST", "BST"],
+    says: /an IANA time zone such as \w+/,
   },
   BEAT_NAMESPACE: { good: ["beat", "a.b:c-1"], bad: ["a b", "ä", "a@b"], says: /letters, digits/ },
   BEAT_LEASE_SECONDS: {
