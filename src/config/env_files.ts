@@ -90,14 +90,21 @@ export function lostProblem(file: string): Problem {
   return { where: file, message };
 }
 
-/** A file's text, or why there is none: `absent`, or `refused` (no right, a directory …). */
+/** A file's text, or why there is none: `absent`, or `refused` (no right, a directory, not UTF-8 …). */
 export async function readText(file: string): Promise<FileText> {
+  let bytes: Uint8Array;
   try {
-    return { kind: "read", text: await readFile(file, "utf8") };
+    bytes = await readFile(file);
   } catch (error) {
     const code = (error as { code?: unknown }).code;
     if (code === "ENOENT" || code === "ENOTDIR") return { kind: "absent", message: "no such file" };
     return { kind: "refused", message: error instanceof Error ? error.message : String(error) };
+  }
+  try {
+    return { kind: "read", text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    // Read all the same, a name or a password would have other letters than it was written with.
+    return { kind: "refused", message: "text that is not UTF-8: save it as UTF-8" };
   }
 }
 

@@ -99,4 +99,16 @@ describe("readEnvironment()", () => {
       "PAPER_TRADING_ENABLED",
     ]);
   });
+
+  it("refuses a file that is not UTF-8, where a password would have other letters", async () => {
+    const latin = Uint8Array.from("REDIS_PASSWORD=h\u00e4nter2", (letter) => letter.charCodeAt(0));
+    const yaml = Uint8Array.from("version: 1 # \u00fc", (letter) => letter.charCodeAt(0));
+    const { problems } = await loadFiles({ "env/.env.common": latin, "env/beat.yaml": yaml });
+    assert.deepEqual(problems, [
+      "MINSY_ENV_PROFILE: expected the env file `env/.env.common` to be readable, got text that is " +
+      "not UTF-8: save it as UTF-8",
+      "BEAT_CONFIG: expected `BEAT_CONFIG` to be a file that can be read, got env/beat.yaml: text " +
+      "that is not UTF-8: save it as UTF-8",
+    ]);
+  });
 });

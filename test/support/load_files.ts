@@ -19,7 +19,7 @@ export interface Loaded {
 
 /** A directory with these files while `use` runs. */
 export async function withFiles<T>(
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Uint8Array>>,
   use: (directory: string) => Promise<T>,
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), "beat-config-"));
@@ -35,7 +35,7 @@ export async function withFiles<T>(
 }
 
 export async function loadFiles(
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Uint8Array>>,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Loaded> {
   return await withFiles(files, async (directory) => {
