@@ -89,7 +89,7 @@ function readQuoted(
     const message = `expected ${name} to end at its closing quote, got more behind it`;
     return { kind: "unreadable", end, message };
   }
-  const raw = isLiteral ? quoted[1]!.replaceAll("\\'", "'") : unescape(quoted[1]!);
+  const raw = isLiteral ? quoted[1]!.replaceAll(/\\([\\'])/g, "$1") : unescape(quoted[1]!);
   return {
     kind: "assignment",
     end: from + quoted[0].length + after[0].length,
@@ -100,10 +100,15 @@ function readQuoted(
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
+  a: "\x07",
+  b: "\b",
+  f: "\f",
   n: "\n",
   r: "\r",
   t: "\t",
+  v: "\v",
   "\\": "\\",
+  "'": "'",
   '"': '"',
 };
 

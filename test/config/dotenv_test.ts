@@ -19,6 +19,10 @@ describe("parseDotenv()", () => {
     ["export", "export A=1\n  export\tB=2", { A: "1", B: "2" }],
     ["single quotes, to the letter", "A='a # b ${C} \\n' # c", { A: "a # b ${C} \\n" }],
     ["double quotes, with escapes", 'A="a\\tb\\n\\"c\\" # d"', { A: 'a\tb\n"c" # d' }],
+    ["escapes as python-dotenv does", `A='a\\\\b\\'c\\d'\nB="it\\'s\\a\\b\\f\\v\\d"`, {
+      A: "a\\b'c\\d",
+      B: "it's\x07\b\f\v\\d",
+    }],
     ["values of several lines", 'A="one\ntwo"\nB=3', { A: "one\ntwo", B: "3" }],
     ["Windows line ends and a mark at the start", "\uFEFFA=1\r\nB=2\r\n", { A: "1", B: "2" }],
     ["the later of two", "A=1\nA=2", { A: "2" }],
