@@ -104,7 +104,29 @@ function faultsOf(spec: CalendarSpec): string[] {
       `expected \`validTo\` to be within 50 years after \`validFrom\`, ${validFrom}, got ${validTo}`,
     ];
   }
-  return doubledHours(spec) ?? firstClash(spec, firstDay, lastDay) ?? [];
+  return doubledHours(spec) ?? backwardBreak(spec) ?? strayHours(spec) ??
+    firstClash(spec, firstDay, lastDay) ?? [];
+}
+
+/** Cut to its session, it would be none. */
+function backwardBreak({ sessions, specialSessions }: CalendarSpec): string[] | null {
+  const breaks = [...sessions, ...Object.values(specialSessions)].flatMap(({ breaks }) => breaks);
+  const backward = breaks.find(([start, end]) => end <= start);
+  if (backward === undefined) return null;
+  return [`expected a break to end after it begins, got ${backward.join(" to ")}`];
+}
+
+/** Hours of a day without a session are those of another day, whose own then stay as they are. */
+function strayHours(spec: CalendarSpec): string[] | null {
+  const hoursOn = readerOf(spec);
+  for (const key of ["specialOpens", "specialCloses"] as const) {
+    const stray = Object.keys(spec[key]).find((date) =>
+      date >= spec.validFrom && date <= spec.validTo && hoursOn(dayNumber(date)) === null
+    );
+    if (stray === undefined) continue;
+    return [`expected \`${key}\` to name days that have a session, got ${stray}, which has none`];
+  }
+  return null;
 }
 
 function doubledHours({ sessions }: CalendarSpec): string[] | null {

@@ -60,8 +60,23 @@ const BAD: readonly (readonly [string, string, string])[] = [
     "the session of 2026-01-05 to close after it opens",
   ],
   [
+    "a half day on a Saturday",
+    file({ specialCloses: { "2026-11-28": "13:00" } }),
+    "`specialCloses` to name days that have a session, got 2026-11-28, which has none",
+  ],
+  [
+    "a late opening on a holiday",
+    file({ specialOpens: { "2026-12-25": "11:00" } }),
+    "`specialOpens` to name days that have a session, got 2026-12-25, which has none",
+  ],
+  [
+    "a break that ends before it begins",
+    file({ sessions: [{ ...day, breaks: [["13:00", "11:30"]] }], specialCloses: {} }),
+    "a break to end after it begins, got 13:00 to 11:30",
+  ],
+  [
     "sessions that overlap",
-    file({ sessions: [{ ...overnight, close: "18:00" }] }),
+    file({ sessions: [{ ...overnight, close: "18:00" }], specialCloses: {} }),
     "the session of 2020-01-07 to open after the one before has closed",
   ],
 ];
@@ -78,7 +93,8 @@ describe("parseCalendar()", () => {
 
   it("takes hours that change from one date to the next", () => {
     const sessions = [{ ...day, to: "2026-05-31" }, { ...day, from: "2026-06-01" }];
-    assert.notEqual(parseCalendar("X.json", file({ sessions }), []), null);
+    const text = file({ sessions, specialCloses: {} });
+    assert.notEqual(parseCalendar("X.json", text, []), null);
   });
 });
 
