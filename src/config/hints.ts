@@ -18,7 +18,13 @@ export function triggerHint(
     return `${name} is due every ${formatDuration(spec.everyMs)} ${anchored(spec.everyMs)}, ` +
       `whenever Beat starts; \`phase\` moves that`;
   }
-  if (spec.kind === "cron" && hasBothDays(spec.expression)) {
+  if (spec.kind !== "cron") return null;
+  const fields = spec.expression.trim().split(/\s+/);
+  if (fields.length === 6 && (fields[2] === "?" || fields[4] === "?")) {
+    return `${name}: of six fields the first is the second, so \`?\` stands for each hour or month; ` +
+      `where the last is meant as the year, as in EventBridge, leave it out`;
+  }
+  if (hasBothDays(fields)) {
     return `${name}: day of month and day of week are both given; cron is due when either fits ` +
       `(\`crontab\` wants both)`;
   }
@@ -43,8 +49,7 @@ function clock(ofDayMs: number): string {
   return `${two(ofDayMs / HOUR_MS)}:${two((ofDayMs % HOUR_MS) / 60_000)}`;
 }
 
-function hasBothDays(expression: string): boolean {
-  const fields = expression.trim().split(/\s+/);
+function hasBothDays(fields: readonly string[]): boolean {
   const [dayOfMonth, , dayOfWeek] = fields.slice(-3);
   const isFree = (field: string | undefined) => field === "*" || field === "?";
   return fields.length >= 5 && !isFree(dayOfMonth) && !isFree(dayOfWeek);
