@@ -2,7 +2,10 @@
 
 import { z } from "zod";
 
+import { sessionLets } from "../policies/session.ts";
 import type { SessionSpec, TriggerSpec } from "../task.ts";
+import { calendarOf } from "../triggers/calendar.ts";
+import type { Trigger } from "../triggers/mod.ts";
 import { SESSION_OFFSET_MAX_MS } from "../triggers/session.ts";
 import type { CalendarBook } from "./calendars.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -38,7 +41,7 @@ export const sessionTrigger = z.strictObject({ calendar: line, at: line.default(
 const NEEDS_CALENDAR = ["during", "match", "lead", "lag", "unknown"] as const;
 
 /** The policy of an entry; `null` where it has none. What is wrong about it is told. */
-export function sessionOf({ name, entry }: Subject, telling: Telling): SessionSpec | null {
+export function sessionOf({ name, entry, trigger }: Subject, telling: Telling): SessionSpec | null {
   const { yaml, calendars, tell } = telling;
   const { defaults } = yaml.data;
   const written = entry.calendar ?? defaults.calendar;
@@ -62,13 +65,43 @@ export function sessionOf({ name, entry }: Subject, telling: Telling): SessionSp
     return [];
   });
   if (specs.length === 0) return null;
-  return {
+  const spec: SessionSpec = {
     calendars: [...new Set(specs)],
     match: entry.match ?? defaults.match ?? "any",
     leadMs: entry.lead ?? defaults.lead ?? 0,
     lagMs: entry.lag ?? defaults.lag ?? 0,
     unknown: entry.unknown ?? defaults.unknown ?? "fire",
   };
+  if (!isEverLet(trigger, spec)) {
+    const mics = spec.calendars.map(({ mic }) => mic).join(" and ");
+    telling.hint(
+      `${name} is never due in a session of ${mics}, and outside of one it is skipped: it will not ` +
+        "be published; `calendar: none` ends that, `lead` and `lag` widen the session",
+    );
+  }
+  return spec;
+}
+
+/** Those of a year and a half: enough for a task of once a year. */
+const SESSIONS_MAX = 400;
+
+/**
+ * Whether some due time of a task lies in a session, as far as the last sessions of the data tell. Where
+ * there is one, it is the first after an open or a break of some calendar.
+ */
+function isEverLet(trigger: Trigger, spec: SessionSpec): boolean {
+  const lets = sessionLets(spec);
+  return spec.calendars.map(calendarOf).some((calendar) => {
+    for (let at = Math.max(0, calendar.count - SESSIONS_MAX); at < calendar.count; at++) {
+      const { openMs, closeMs, breaks } = calendar.at(at);
+      const isLet = [openMs - spec.leadMs, ...breaks.map(([, endMs]) => endMs)].some((fromMs) => {
+        const dueMs = trigger.next(fromMs - 1);
+        return dueMs !== null && dueMs < closeMs + spec.lagMs && lets(dueMs);
+      });
+      if (isLet) return true;
+    }
+    return false;
+  });
 }
 
 function wanted(name: string, calendars: CalendarBook): string {

@@ -36,6 +36,12 @@ export function session(spec: SessionSpec): Policy {
   };
 }
 
+/** Whether a fire that is due at an instant goes out. */
+export function sessionLets(spec: SessionSpec): (instantMs: number) => boolean {
+  const calendars = spec.calendars.map(calendarOf);
+  return (instantMs) => verdictOn(instantMs, calendars, spec).kind !== "skip";
+}
+
 /** When the verdict on an instant may be another: the end of its session at the latest. */
 export function sessionChange(spec: SessionSpec): (instantMs: number) => number {
   const calendars = spec.calendars.map(calendarOf);

@@ -157,3 +157,40 @@ describe("a wrong session", () => {
     );
   });
 });
+
+describe("a task that is never due in a session", () => {
+  const hinted = [
+    "session: {calendar: XNYS, at: close}, calendar: XNYS",
+    "session: {calendar: XNYS, at: close+15m}, calendar: [XNYS, XHKG]",
+    "cron: '0 3 * * *', tz: America/New_York, calendar: XNYS",
+    "cron: '0 12 * * 6', tz: America/New_York, calendar: XNYS",
+    "cron: '30 12 * * *', tz: Asia/Shanghai, calendar: XSHG",
+    "every: 1d, calendar: XNYS",
+  ];
+  for (const text of hinted) {
+    it(`has a hint: {${text}}`, async () => {
+      const { hints } = await loadFine(yamlTasks(entry(text)));
+      const own = hints.filter((hint) => hint.startsWith("report is never due in a session of "));
+      assert.equal(own.length, 1, hints.join("\n"));
+    });
+  }
+
+  const silent = [
+    "every: 15s, calendar: XNYS",
+    "every: 1d, calendar: 24/7",
+    "session: {calendar: XNYS, at: close}, calendar: XNYS, lag: 1m",
+    "session: {calendar: XNYS, at: close-1m}, calendar: XNYS",
+    "session: {calendar: XNYS, at: close+15m}, calendar: CMES",
+    "cron: '45 11 * * *', tz: Asia/Hong_Kong, calendar: XHKG",
+    "cron: '30 13 * * 1', tz: Asia/Hong_Kong, calendar: XHKG",
+    "cron: '0 12 1 7 *', tz: America/New_York, calendar: CMES",
+    "every: 1m, calendar: [XNYS, XLON], match: all",
+    "every: 1d, calendar: XNYS, enabled: false",
+  ];
+  for (const text of silent) {
+    it(`has none: {${text}}`, async () => {
+      const { hints } = await loadFine(yamlTasks(entry(text)));
+      assert.deepEqual(hints.filter((hint) => hint.includes("never due in a session")), []);
+    });
+  }
+});
