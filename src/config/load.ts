@@ -89,6 +89,8 @@ export async function loadConfig(
     queues: queuesOf(tasks, { values, yaml, problems, hints, isSet }),
     objectives: objectivesOf(yaml, { variable, problems }),
   };
+  const on = new Set(tasks.map(({ name }) => name));
+  hints.push(...yaml.doubts.filter(({ name }) => on.has(name)).map(({ text }) => text));
   hints.push(...slipHints([...environment.variables.keys()].filter((name) => !read.has(name))));
   if (problems.length > 0) throw new ConfigError(inOrder(problems, yaml.path));
   const settings: Settings = {

@@ -15,6 +15,8 @@ import {
 import type { z } from "zod";
 
 import type { Problem } from "../errors.ts";
+import type { Doubt } from "./doubts.ts";
+import { doubtsIn } from "./doubts.ts";
 import type { Path } from "./issues.ts";
 import { nameOf, problemsOf } from "./issues.ts";
 import type { BeatYaml } from "./schema.ts";
@@ -29,6 +31,7 @@ interface Checked {
 }
 
 export interface YamlFile extends Checked {
+  readonly doubts: readonly Doubt[];
   /** `file:line` of what stands at `path`, or of the nearest thing around it. */
   whereOf(path: Path): string;
 }
@@ -39,6 +42,7 @@ export function absentYaml(file: string): YamlFile {
     data: BEAT_YAML.parse({ version: 1 }),
     damaged: new Set(),
     lost: new Set(),
+    doubts: [],
     whereOf: () => file,
   };
 }
@@ -64,7 +68,7 @@ export function readYaml(file: string, text: string, problems: Problem[]): YamlF
   const isReadable = syntaxIsFine(document, { file, lines, problems });
   const raw = isReadable ? plain(document, { whereOf, problems }) : null;
   if (raw === null) return { ...absentYaml(file), whereOf };
-  return { ...checked(raw, { whereOf, problems }), whereOf };
+  return { ...checked(raw, { whereOf, problems }), doubts: doubtsIn(document, whereOf), whereOf };
 }
 
 /** A repeated key leaves the rest readable, so the rest is checked as well. */
