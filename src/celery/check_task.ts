@@ -160,12 +160,12 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 const NAME_MAX = 255;
 
 function checkName(field: string, name: string): string[] {
-  if (name.trim() !== "" && name.length <= NAME_MAX && name.isWellFormed() && !CONTROL.test(name)) {
-    return [];
-  }
+  // With a blank at an end it is a name that no worker has, and looks like one that some have.
+  const isTrimmed = name !== "" && name === name.trim();
+  if (isTrimmed && name.length <= NAME_MAX && name.isWellFormed() && !CONTROL.test(name)) return [];
   return [
-    `expected \`${field}\` to be text of 1 to ${NAME_MAX} characters without control characters, ` +
-    `got ${quote(name)}`,
+    `expected \`${field}\` to be text of 1 to ${NAME_MAX} characters without control characters and ` +
+    `without blanks at its ends, got ${quote(name)}`,
   ];
 }
 

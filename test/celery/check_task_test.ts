@@ -74,6 +74,8 @@ describe("checkTask()", () => {
     [{ queue: "unacked" }, /Celery's own keys/],
     [{ queue: "_kombu.binding.q" }, /Celery's own keys/],
     [{ celeryTask: " " }, /`celeryTask`/],
+    [{ celeryTask: "shop.report " }, /`celeryTask`.*without blanks at its ends/],
+    [{ queue: " celery" }, /`queue`.*without blanks at its ends/],
     [{ celeryTask: "a\nb" }, /`celeryTask`/],
     [{ celeryTask: "x".repeat(256) }, /1 to 255/],
     [{ expiresMs: 0 }, /`expires`.*got 0 ms/],
