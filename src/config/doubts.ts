@@ -50,18 +50,22 @@ function membersOf(node: unknown): [string, unknown][] {
 
 /** YAML 1.1, which Python reads, takes the words for flags and the zero for octal. */
 function doubtOn(value: unknown, source: string): string | null {
-  if (/^(yes|on)$/i.test(source)) {
+  // In a file that says %YAML 1.1, these are what they look like.
+  if (value === source) return doubtOnText(source);
+  if (typeof value === "bigint" && /^[-+]?0\d/.test(source) && value === BigInt(source)) {
+    return "is a decimal number, without the zero before it: write quotes around it, or 0o for octal";
+  }
+  return Number.isSafeInteger(value) ? "reaches workers as a whole number, and no float" : null;
+}
+
+function doubtOnText(text: string): string | null {
+  if (/^(yes|on)$/i.test(text)) {
     return "is the text that is written there: write true, or quotes around it";
   }
-  if (/^(no|off)$/i.test(source)) {
+  if (/^(no|off)$/i.test(text)) {
     return "is the text that is written there, which Python takes for true: write false, or quotes " +
       "around it";
   }
-  if (typeof value === "bigint" && /^[-+]?0\d/.test(source)) {
-    return "is a decimal number, without the zero before it: write quotes around it, or 0o for octal";
-  }
-  if (/^[-+]?\d[\d_]*_\d[\d_]*$/.test(source)) {
-    return "is text: write it without `_`, or quotes around it";
-  }
-  return Number.isSafeInteger(value) ? "reaches workers as a whole number, and no float" : null;
+  if (!/^[-+]?\d[\d_]*_\d[\d_]*$/.test(text)) return null;
+  return "is text: write it without `_`, or quotes around it";
 }

@@ -42,6 +42,15 @@ describe("doubtsIn()", () => {
     it(`is silent on ${text}`, async () => assert.deepEqual(await doubtsOn(text), []));
   }
 
+  it("is silent where the file says that it is YAML 1.1", async () => {
+    const [text = ""] = Object.values(
+      yamlTasks("x: {task: t, queue: q, every: 1m, args: [no, 010]}"),
+    );
+    const { hints, tasks } = await loadFine({ "env/beat.yaml": `%YAML 1.1\n---\n${text}` });
+    assert.deepEqual(tasks.at(-1)?.args, [false, 8]);
+    assert.deepEqual(hints.filter((hint) => hint.startsWith("tasks.x")), []);
+  });
+
   it("stops where nobody reads on", async () => {
     assert.equal((await doubtsOn(`args: [${"no,".repeat(50)}]`)).length, 20);
   });
