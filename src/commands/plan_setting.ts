@@ -94,7 +94,7 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
   const hours = Number(options.hours ?? 24);
   if (!(hours > 0 && hours <= HOURS_MAX)) {
     throw new UsageError(
-      `expected \`--hours\` to be from 0 to ${HOURS_MAX}, got "${options.hours}"`,
+      `expected \`--hours\` to be above 0 and at most ${HOURS_MAX}, got "${options.hours}"`,
     );
   }
   const texts = options.assume ?? [];

@@ -57,8 +57,9 @@ const own = {
   ], { error: `auto, or ${A_DURATION}` }).optional(),
 };
 
-const field = z.union([z.string(), z.int()], { error: "a field of crontab, as text or a number" })
-  .transform(String).default("*");
+const field = z.union([z.string(), z.int()], {
+  error: 'a field of crontab: a number, or text such as "0,30", "9-17" or "*/15"',
+}).transform(String).default("*");
 
 const crontab = z.union([
   line,

@@ -143,7 +143,7 @@ describe("plan()", () => {
   });
 
   const wrong: readonly [PlanCommandOptions, RegExp][] = [
-    [{ hours: "0" }, /`--hours` to be from 0 to/],
+    [{ hours: "0" }, /`--hours` to be above 0 and at most 744/],
     [{ hours: "many" }, /got "many"/],
     [{ format: "pdf" }, /`--format` to be table, json, csv, html/],
     [{ diff: "other.yaml", figures: true }, /`--diff` without `--figures`/],

@@ -117,6 +117,10 @@ const BAD: [string, Record<string, string>, string[]][] = [
   ["a weekday that Celery does not have", timed("crontab: {day_of_week: 7}"), [
     "env/beat.yaml:3: `tasks.report.crontab`: expected",
   ]],
+  ["a list as a field of crontab", timed("crontab: {minute: [0, 30]}"), [
+    "env/beat.yaml:3: expected `tasks.report.crontab.minute` to be a field of crontab: a number, or " +
+    'text such as "0,30"',
+  ]],
   ["a crontab of four fields", timed('crontab: "0 3 * *"'), [
     "env/beat.yaml:3: expected `tasks.report` to have a `crontab` of five fields",
   ]],
