@@ -138,7 +138,7 @@ function nameOnly(parameter: string): string {
 
 /** Parameters that users of Celery and redis-py put there. */
 const IGNORABLE = new Set([
-  ...["db", "virtual_host", "socket_timeout", "socket_connect_timeout", "socket_keepalive"],
+  ...["virtual_host", "socket_timeout", "socket_connect_timeout", "socket_keepalive"],
   ...["health_check_interval", "retry_on_timeout", "max_connections", "decode_responses"],
   ...["ssl_check_hostname", "ssl_ca_path", "visibility_timeout", "protocol", "client_name"],
   ...["master_name", "timeout", "encoding", "health_check", "heartbeat", "ssl"],

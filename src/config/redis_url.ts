@@ -25,7 +25,7 @@ type Scheme = (typeof SCHEMES)[number];
 
 /** What Celery can use instead of Redis, as broker or for results; only these names are ever shown. */
 const FOREIGN =
-  /^(amqps?|pyamqp|librabbitmq|qpid|sqs|memory|filesystem|file|zookeeper|consul|kafka|confluentkafka|pyro|azureservicebus|azurestoragequeues|gcpubsub|mongodb|sqla|sqlalchemy|db|database|rpc|cache|django-db|django-cache|elasticsearch|cassandra|couchbase|couchdb|dynamodb|azureblockblob|cosmosdbsql|arangodb|s3|gs|gcs|etcd|disabled)(\+[a-z0-9]+)?(:|$)/;
+  /^(amqps?|pyamqp|librabbitmq|qpid|sqs|memory|filesystem|file|zookeeper|consul|kafka|confluentkafka|pyro|azureservicebus|azurestoragequeues|gcpubsub|mongodb|sqla|sqlalchemy|db|database|rpc|cache|django-db|django-cache|elasticsearch|cassandra|couchbase|couchdb|dynamodb|azureblockblob|cosmosdbsql|arangodb|s3|gs|gcs|etcd|disabled)(\+[a-z0-9_]+)*(:|$)/i;
 
 const PERCENT =
   "a password with any of `/?#@:;%` in it must be percent-encoded (the value is not shown)";
@@ -126,7 +126,8 @@ function networkEndpoint(
   const path = parts.map((part) => part.path.replace(/^\/|\/$/g, "")).findLast((each) =>
     each !== ""
   );
-  const database = databaseOf(path ?? "");
+  // As Celery's result backend takes it.
+  const database = databaseOf(query.get("db") || path || "");
   if (database === null) return refuse("a database number behind the host", "something else there");
   const master = isSentinel ? query.get("master_name") || context.masterName : null;
   if (isSentinel && master === null) {
@@ -138,7 +139,7 @@ function networkEndpoint(
   if (tls === undefined) {
     return refuse("`ssl_cert_reqs` as required, optional or none", "another value");
   }
-  const known = new Set([...TLS_PARAMETERS, ...(isSentinel ? ["master_name"] : [])]);
+  const known = new Set(["db", ...TLS_PARAMETERS, ...(isSentinel ? ["master_name"] : [])]);
   // A last `;?master_name=…` names no host.
   const named = parts.filter(({ host }) => host !== "");
   return {
@@ -166,7 +167,9 @@ function firstOf(parts: readonly UrlParts[], field: "username" | "password"): st
 
 function socketEndpoint(part: UrlParts): ParsedUrl {
   const { path, query, username, password } = part;
-  const database = databaseOf((query.get("virtual_host") ?? "").replace(/^\//, ""));
+  const database = databaseOf(
+    query.get("db") || (query.get("virtual_host") ?? "").replace(/^\//, ""),
+  );
   if (database === null) return refuse("`virtual_host` as a database number", "something else");
   if (part.host !== "" || !path.startsWith("/") || path === "/") {
     return refuse("redis+socket:///path/to/redis.sock", `another form; ${PERCENT}`);
@@ -183,7 +186,7 @@ function socketEndpoint(part: UrlParts): ParsedUrl {
       sentinelMaster: null,
       sentinelPassword: null,
     },
-    ignored: [...query.keys()].filter((name) => name !== "virtual_host"),
+    ignored: [...query.keys()].filter((name) => !["db", "virtual_host"].includes(name)),
   };
 }
 

@@ -46,6 +46,8 @@ describe("parseRedisUrl()", () => {
       "rediss://localhost/?ssl_cert_reqs=required&ssl_ca_certs=%2Fca.pem&ssl_certfile=/c&ssl_keyfile=/k",
       { tls: { caFile: "/ca.pem", certFile: "/c", keyFile: "/k", isVerified: true } },
     ],
+    ["redis://localhost/1?db=3", { database: 3 }],
+    ["redis+socket:///r.sock?db=2", { hosts: [], socketPath: "/r.sock", database: 2 }],
     ["redis+socket:///run/redis.sock", { hosts: [], socketPath: "/run/redis.sock" }],
     ["redis+socket://:p@/r.sock?virtual_host=/3", {
       hosts: [],
@@ -106,7 +108,14 @@ describe("parseRedisUrl()", () => {
   }
 
   for (
-    const url of ["amqp://u:p@h", "db+postgresql://u:p@h/d", "rpc://", "sqs://k:s@", "disabled"]
+    const url of [
+      ...["amqp://u:p@h", "db+postgresql://u:p@h/d", "rpc://", "sqs://k:s@", "disabled"],
+      ...[
+        "db+postgresql+psycopg2://u:p@h/d",
+        "db+mysql+mysqldb://h/d",
+        "sqla+postgresql+pg8000://h",
+      ],
+    ]
   ) {
     it(`knows ${url} for another kind of broker or backend`, () => {
       const parsed = parseRedisUrl(url, NOWHERE);
