@@ -21,7 +21,7 @@ export function triggerHint(
   if (spec.kind !== "cron") return null;
   const fields = spec.expression.trim().split(/\s+/);
   if (fields.length === 6 && (fields[2] === "?" || fields[4] === "?")) {
-    return `${name}: of six fields the first is the second, so \`?\` stands for each hour or month; ` +
+    return `${name}: six fields begin with seconds, so \`?\` stands for each hour or month here; ` +
       `where the last is meant as the year, as in EventBridge, leave it out`;
   }
   if (hasBothDays(fields)) {

@@ -19,8 +19,8 @@ describe("triggerHint()", () => {
     ["every: 1w", /at 00:00 UTC on Thursdays/],
     ["every: 5h", /counted from 1970-01-01 00:00 UTC/],
     ["cron: '0 0 1 * 1'", /cron is due when either fits/],
-    ["cron: '0 12 * * ? *'", /of six fields the first is the second.*meant as the year/],
-    ["cron: '0 9 ? * 2 *'", /of six fields the first is the second/],
+    ["cron: '0 12 * * ? *'", /six fields begin with seconds.*meant as the year/],
+    ["cron: '0 9 ? * 2 *'", /six fields begin with seconds/],
   ];
   for (const [line, expected] of when) {
     it(`says when it is due: ${line}`, async () =>

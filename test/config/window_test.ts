@@ -104,6 +104,11 @@ describe("window", () => {
       /an IANA time zone such as Asia\/Shanghai/,
     ],
     [
+      "in a zone that triggers cannot read",
+      "window: {from: '22:00', to: '06:00', tz: CST}",
+      /an IANA time zone such as \S+, got "CST"$/,
+    ],
+    [
       "that is a number",
       "window: 22",
       /`tasks\.x\.window` to be none, the name of one of `windows`, or a map/,
