@@ -6,6 +6,9 @@ import { bodyOf } from "./body.ts";
 /** The most that one message's encoded arguments may take; each waits in the memory of Redis. Bytes. */
 export const BODY_MAX = 1_048_576;
 
+/** Those of one message, in JSON; retries and chains carry none of them. Characters. */
+const HEADERS_MAX = 65_536;
+
 /** Deeper than any argument needs to be, and far from where Python's parser gives up. */
 const DEPTH_MAX = 100;
 
@@ -50,6 +53,11 @@ export function checkArguments(
     checkValue(value, `headers.${name}`, [], problems);
   }
   if (isEncodable) problems.push(...checkSize(args, kwargs));
+  if (problems.length === 0 && JSON.stringify(headers).length > HEADERS_MAX) {
+    problems.push(
+      `expected \`headers\` to take at most ${HEADERS_MAX} characters as JSON; pass such data as an argument`,
+    );
+  }
   return problems;
 }
 

@@ -53,6 +53,12 @@ describe("checkArguments()", () => {
     assert.deepEqual(checkArguments([text.slice(0, BODY_MAX / 2)], {}, {}), []);
   });
 
+  it("refuses headers over their bound", () => {
+    assert.deepEqual(checkArguments([], {}, { baggage: "x".repeat(60_000) }), []);
+    const [problem = ""] = checkArguments([], {}, { baggage: "x".repeat(70_000) });
+    assert.match(problem, /`headers` to take at most 65536 characters as JSON/);
+  });
+
   it("refuses arguments of another shape", () => {
     assert.match(checkArguments({} as never, {}, {}).join(), /`args` to be a list/);
     assert.match(checkArguments([], [] as never, {}).join(), /`kwargs` to be a mapping/);
