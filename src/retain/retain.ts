@@ -34,7 +34,7 @@ export type Retained =
   /** `heldBy`: the open fire whose rows, and those after them, could not go although they should. */
   | { readonly kind: "kept"; readonly rows: number; readonly heldBy: string | null };
 
-const NOTHING: Retained = { kind: "kept", rows: 0, heldBy: null };
+const NOTHING = { kind: "kept", rows: 0, heldBy: null } as const satisfies Retained;
 
 /** Of {@link Limits.maxBytes}: from here on rows go before their time, and so much is to stay. */
 const FULL = 0.9;
@@ -82,9 +82,9 @@ export async function retain(
     openFires: parts.openFires(),
     goes: ({ id, count }) => millisecondsOf(id) < target.beforeMs || count < target.rows,
   }, signal);
-  if (cut === null || cut.count === 0) return NOTHING;
-  if (signal.aborted) return NOTHING;
+  if (cut === null || signal.aborted) return NOTHING;
   const { cutId, count, stops, state, heldBy } = cut;
+  if (count === 0) return { ...NOTHING, heldBy };
   const next = { cutId, rows: (known?.rows ?? 0) + count, state };
   const written = await writeSnapshot({ ...parts, signal, breathe }, next, cursors, fence);
   if (written === "fenced") return { kind: "fenced" };

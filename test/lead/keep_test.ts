@@ -5,9 +5,9 @@ import { keepJournal } from "../../src/lead/keep.ts";
 import type { Office } from "../../src/lead/office.ts";
 import { worldOf } from "../../src/core/world.ts";
 import type { Log } from "../../src/log.ts";
-import type { Archive, Clock } from "../../src/ports.ts";
+import type { Archive, Clock, Step } from "../../src/ports.ts";
 import { ArchiveError } from "../../src/errors.ts";
-import { skipStep, T0 } from "../support/steps.ts";
+import { publishStep, skipStep, T0 } from "../support/steps.ts";
 import { retained } from "../support/retained.ts";
 
 const FENCE = 3;
@@ -15,11 +15,15 @@ const ROWS = 10;
 const NOW_MS = T0 + 1_000_000;
 
 /** An office in its term, whose clock passes over pauses until it has had enough. */
-async function anOffice({ archive, pauses }: { archive?: Partial<Archive>; pauses: number }) {
+async function anOffice({ archive, first = skipStep(null, T0), pauses }: {
+  archive?: Partial<Archive>;
+  first?: Step;
+  pauses: number;
+}) {
   const none = { entries: [], cursors: new Map(), open: new Map(), lists: new Map() };
   const kept = retained(none, NOW_MS, FENCE);
   for (let at = 0; at < ROWS; at++) {
-    await kept.journal.commit([skipStep(at === 0 ? null : T0 + at - 1, T0 + at)], FENCE);
+    await kept.journal.commit([at === 0 ? first : skipStep(T0 + at - 1, T0 + at)], FENCE);
   }
   // Rows of ten minutes.
   kept.journal.store.entries.forEach((entry, at) => {
@@ -71,6 +75,18 @@ describe("keepJournal()", () => {
     const { office, kept, said, signal } = await anOffice({ archive: { write }, pauses: 5 });
     await keepJournal(office, { fence: FENCE, failures: 0 }, signal, () => assert.fail("fenced"));
     assert.deepEqual(said, ["error: old rows stay in Redis: they cannot be archived"]);
+    assert.equal(kept.journal.store.entries.length, ROWS);
+  });
+
+  it("says once which open fire keeps the rows, though it is the first of them", async () => {
+    const { office, kept, said, signal } = await anOffice({
+      first: publishStep(null, T0),
+      pauses: 3,
+    });
+    await keepJournal(office, { fence: FENCE, failures: 0 }, signal, () => assert.fail("fenced"));
+    assert.deepEqual(said, [
+      "warn: the journal is over its limits: an open fire keeps its rows, and those after",
+    ]);
     assert.equal(kept.journal.store.entries.length, ROWS);
   });
 
