@@ -39,14 +39,15 @@ export async function writeFiles(
   span: Span,
   target: Target,
 ): Promise<{ isDoubled: boolean }> {
-  const before = await archive.list();
-  await writeRows(hot.bytes(hotRange(span, before.at(-1)?.lastId ?? null)), target);
+  const lastId = (await archive.list()).at(-1)?.lastId ?? null;
+  await writeRows(hot.bytes(hotRange(span, lastId)), target);
   // What went to the archive meanwhile is there twice; nothing is there never.
   const segments = (await archive.list()).filter((each) => isWithin(each, span));
   for (const each of segments) {
     target.add({ path: `${archiveDir}/${segmentName(each)}`, kind: "ndjson" });
   }
-  return { isDoubled: segments.length > before.length || overlaps(segments) };
+  const hasMoved = segments.some((each) => lastId === null || compareIds(each.lastId, lastId) > 0);
+  return { isDoubled: hasMoved || overlaps(segments) };
 }
 
 /** Rows up to `afterId` are left out. */
