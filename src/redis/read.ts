@@ -16,6 +16,8 @@ export interface ReadOptions {
   readonly isBackwards: boolean;
   /** Told of entries that are not rows; they are passed over. */
   readonly onForeign: ((id: string, why: string) => void) | undefined;
+  /** @see `Journal.read`; backwards, nothing that is still to come can be missed */
+  readonly onMoved?: (() => void) | undefined;
 }
 
 /** @throws {JournalUnavailableError} in the middle, too */
@@ -41,7 +43,7 @@ async function* entryPages(
   client: Redis,
   { journal }: Keys,
   { from, to }: ReadRange,
-  { isBackwards }: ReadOptions,
+  { isBackwards, onMoved }: ReadOptions,
 ): AsyncGenerator<Entry[]> {
   const command = isBackwards ? "XREVRANGE" : "XRANGE";
   const end = isBackwards ? from : to;
@@ -54,9 +56,16 @@ async function* entryPages(
     return page;
   };
   let coming: ReturnType<typeof pageFrom> | null = pageFrom(isBackwards ? to : from);
+  let lastId: string | null = null;
   while (coming !== null) {
     const page: Entry[] = await coming;
-    coming = page.length < PAGE_ROWS ? null : pageFrom(`(${page.at(-1)![0]}`);
+    const begins = page[0]?.[0];
+    const isWhole = page.length === PAGE_ROWS;
+    coming = isWhole ? pageFrom(page.at(-1)![0]) : null;
+    // The last one of a page comes again with the next, unless it was cut off since.
+    if (lastId !== null && begins === lastId) page.shift();
+    else if (lastId !== null) onMoved?.();
+    lastId = page.at(-1)?.[0] ?? lastId;
     yield page;
   }
 }
@@ -113,6 +122,8 @@ export async function firstRowId(client: Redis, { journal }: Keys): Promise<stri
 }
 
 /** Which history this is; `null` for none yet. @throws {JournalUnavailableError} */
-export function readEpoch(client: Redis, { epoch }: Keys): Promise<string | null> {
-  return ask(client, () => client.get(epoch));
+export async function readEpoch(client: Redis, { epoch }: Keys): Promise<string | null> {
+  const stored = await ask(client, () => client.get(epoch));
+  // Behind the id may stand which leaders it asks for (`lease.lua`).
+  return stored?.replace(/ v\d+$/, "") ?? null;
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { PIDBOX_BINDING } from "../../src/celery/pidbox.ts";
 import { connect, untilReady } from "../../src/redis/client.ts";
 import { keysOf } from "../../src/redis/keys.ts";
+import { readEpoch } from "../../src/redis/read.ts";
 import { serverFacts, unackedOf, workerPrefixes } from "../../src/redis/server_facts.ts";
 import { endpointAt } from "../support/endpoint.ts";
 import { needs } from "../support/needs.ts";
@@ -37,6 +38,15 @@ describe("what a server tells of itself", () => {
     assert.ok(Math.abs(clock.differenceMs) <= clock.errorMs + 50, JSON.stringify(clock));
     assert.deepEqual([journal.rows, journal.firstMs, journal.lastMs], [2, 1_000, 9_000]);
     assert.ok(journal.bytes! > 0);
+  });
+
+  it("is the history's name as leaders know it, whatever a later build asks of them", async () => {
+    const keys = keysOf("beat", "");
+    assert.equal(await readEpoch(client, keys), null);
+    for (const stored of ["an-id.0", "an-id.0 v2"]) {
+      await client.set(keys.epoch, stored);
+      assert.equal(await readEpoch(client, keys), "an-id.0");
+    }
   });
 
   it("is what workers hold, and since when", async () => {
