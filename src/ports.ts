@@ -148,6 +148,8 @@ export interface ReadRange {
   readonly to: string;
 }
 
+type OnForeign = (id: string, why: string) => void;
+
 /** The only door out. Publishing without recording cannot be written. */
 export interface Journal {
   /**
@@ -194,14 +196,14 @@ export interface Journal {
    */
   trim(request: { firstId: string; cutId: string }, fence: number): Promise<Trimmed>;
 
-  /** Rows in the order they were recorded; entries that are not rows are passed to `onForeign`. */
-  read(range: ReadRange, onForeign?: (id: string, why: string) => void): AsyncIterable<JournalRow>;
+  /**
+   * Rows in the order they were recorded; entries that are not rows are passed to `onForeign`.
+   * @param onMoved called before a row, or the end, where rows before it may have been cut off meanwhile
+   */
+  read(range: ReadRange, onForeign?: OnForeign, onMoved?: () => void): AsyncIterable<JournalRow>;
 
   /** As `read`, newest first. */
-  readBack(
-    range: ReadRange,
-    onForeign?: (id: string, why: string) => void,
-  ): AsyncIterable<JournalRow>;
+  readBack(range: ReadRange, onForeign?: OnForeign): AsyncIterable<JournalRow>;
 }
 
 /** Rows in a row that were taken out of the hot journal, under the ids of the first and the last. */

@@ -12,7 +12,12 @@ import { isForeign, readLine } from "./line.ts";
 type Reading = Pick<Journal, "read" | "readBack">;
 type OnForeign = (id: string, why: string) => void;
 type Source = Pick<Archive, "list" | "read">;
-type Pages = AsyncIterable<readonly JournalRow[]>;
+/** @see `Journal.read` */
+type ReadPages = (
+  range: ReadRange,
+  onForeign?: OnForeign,
+  onMoved?: () => void,
+) => AsyncIterable<readonly JournalRow[]>;
 
 /** The stream. */
 export interface Hot {
@@ -22,10 +27,8 @@ export interface Hot {
 
 /** Rows in the order they were recorded, each once. @throws {ArchiveError} in the middle, too */
 export function acrossJournal(archive: Source, hot: Reading & Hot): Reading {
-  const rowByRow = {
-    firstId: () => hot.firstId(),
-    pages: (range: ReadRange, onForeign?: OnForeign) => oneByOne(hot.read(range, onForeign)),
-  };
+  const pages: ReadPages = (...args) => oneByOne(hot.read(...args));
+  const rowByRow = { firstId: () => hot.firstId(), pages };
   return {
     async *read(range, onForeign) {
       for await (const rows of acrossPages(archive, rowByRow, range, onForeign)) yield* rows;
@@ -52,15 +55,11 @@ export function passingOver(archive: Source, onDamage: (error: ArchiveError) => 
 /** As `acrossJournal(…).read`, some rows at a time. */
 export async function* acrossPages(
   archive: Source,
-  hot: Hot & { pages(range: ReadRange, onForeign?: OnForeign): Pages },
+  hot: Hot & { pages: ReadPages },
   range: ReadRange,
   onForeign: OnForeign = () => {},
 ): AsyncGenerator<readonly JournalRow[]> {
   const { fromId, toId } = boundsOf(range);
-  const firstId = await hot.firstId();
-  if (firstId !== null && compareIds(fromId, firstId) >= 0) {
-    return yield* hot.pages(range, onForeign);
-  }
   let lastId: string | null = null;
   const isNew = (id: string) => lastId === null || compareIds(id, lastId) > 0;
   /** What is archived after `lastId` and begins before `endId`. */
@@ -73,23 +72,39 @@ export async function* acrossPages(
       lastId = segment.lastId;
     }
   }
-  yield* archived(after(toId));
   const foreign: [id: string, why: string][] = [];
   const tellForeign = () => {
-    for (const [id, why] of foreign.splice(0)) if (isNew(id)) onForeign(id, why);
+    for (const [id, why] of foreign) if (isNew(id)) onForeign(id, why);
+    return foreign.splice(0).at(-1)?.[0];
   };
-  let isFirst = true;
+  const note = (id: string | undefined) => {
+    if (id !== undefined && isNew(id)) lastId = id;
+  };
+  const isHot = await beginsBefore(hot, fromId);
+  if (!isHot) yield* archived(after(toId));
+  // Rows may go to the archive at any time: before the first look at the stream, and between two.
+  let hasMoved: boolean | null = isHot ? null : true;
+  const mayMiss = async () => hasMoved ?? !await beginsBefore(hot, fromId);
   const from = lastId === null ? range.from : after(lastId);
-  for await (const rows of hot.pages({ from, to: range.to }, (...each) => foreign.push(each))) {
-    // Rows may have gone to the archive since it was read: those before the first one that stayed.
-    if (isFirst) yield* archived(foreign[0]?.[0] ?? rows[0]?.id ?? after(toId));
-    isFirst = false;
-    tellForeign();
-    const begins = rows[0];
-    yield begins === undefined || isNew(begins.id) ? rows : rows.filter(({ id }) => isNew(id));
+  const onMoved = () => void (hasMoved = true);
+  const pages = hot.pages({ from, to: range.to }, (...each) => foreign.push(each), onMoved);
+  for await (const rows of pages) {
+    const begins = rows[0]?.id;
+    if (await mayMiss()) yield* archived(foreign[0]?.[0] ?? begins ?? after(toId));
+    hasMoved = false;
+    const lastForeign = tellForeign();
+    yield begins === undefined || isNew(begins) ? rows : rows.filter(({ id }) => isNew(id));
+    note(lastForeign);
+    note(rows.at(-1)?.id);
   }
-  if (isFirst) yield* archived(after(toId));
+  if (await mayMiss()) yield* archived(after(toId));
   tellForeign();
+}
+
+/** Whether the stream has all there is from an id on. */
+async function beginsBefore(hot: Hot, fromId: string): Promise<boolean> {
+  const firstId = await hot.firstId();
+  return firstId !== null && compareIds(fromId, firstId) >= 0;
 }
 
 async function* rowsBack(
@@ -104,12 +119,12 @@ async function* rowsBack(
     oldestId = id;
     onForeign(id, why);
   };
-  const firstId = await hot.firstId();
   for await (const row of hot.readBack(range, foreign)) {
     oldestId = row.id;
     yield row;
   }
-  if (firstId !== null && compareIds(fromId, firstId) >= 0) return;
+  // Not before: rows may have gone to the archive meanwhile.
+  if (await beginsBefore(hot, fromId)) return;
   for (const segment of (await archive.list()).toReversed()) {
     const isWanted = compareIds(segment.firstId, oldestId) < 0 &&
       compareIds(segment.lastId, fromId) >= 0;

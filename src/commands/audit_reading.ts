@@ -37,7 +37,7 @@ export async function auditReading(
   if (known !== null && sinceMs > millisecondsOf(known.cutId)) {
     return {
       ...{ seed: known.state, isTrimmed: false, rows, problem },
-      pages: (onForeign) => hot.pages({ from: known.cutId, to: "+" }, onForeign),
+      pages: (onForeign) => pages({ from: known.cutId, to: "+" }, onForeign),
       checkBefore() {},
     };
   }

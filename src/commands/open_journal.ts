@@ -31,7 +31,12 @@ type OnForeign = (id: string, why: string) => void;
 /** The journal in Redis, without the archive. */
 export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload" | "extent"> {
   firstId(): Promise<string | null>;
-  pages(range: ReadRange, onForeign?: OnForeign): AsyncIterable<readonly JournalRow[]>;
+  /** As `Journal.read`, many rows at a time. */
+  pages(
+    range: ReadRange,
+    onForeign?: OnForeign,
+    onMoved?: () => void,
+  ): AsyncIterable<readonly JournalRow[]>;
   bytes(range: ReadRange): AsyncIterable<RowBytes>;
 }
 
@@ -80,7 +85,7 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
   const hot: HotJournal = {
     ...stream,
     firstId: () => firstRowId(client, keys),
-    pages: (range, onForeign) => readPages(client, keys, range, onForeign),
+    pages: (...args) => readPages(client, keys, ...args),
     bytes: (range) => readBytes(client, keys, range),
   };
   const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {

@@ -25,6 +25,7 @@ const PATIENCE_MS = 10_000;
  *
  * @param client says where; it is not used itself
  * @param onForeign told of entries that are not rows; they are passed over
+ * @param onMoved see `Journal.read`
  * @throws {JournalUnavailableError} in the middle, too
  */
 export async function* readPages(
@@ -32,30 +33,37 @@ export async function* readPages(
   keys: Keys,
   range: ReadRange,
   onForeign?: (id: string, why: string) => void,
+  onMoved?: () => void,
 ): AsyncGenerator<JournalRow[]> {
   const names = flatNames();
-  const endOf = (page: Entry[]) => ({ count: page.length, lastId: page.at(-1)?.[0] ?? "" });
+  // The last one of a page comes again with the next, unless it was cut off since.
+  const endOf = (page: Entry[]) => ({ count: page.length, next: page.at(-1)?.[0] ?? "" });
+  let lastId: string | null = null;
   for await (const page of answers(client, keys, range, entryParser(), endOf)) {
-    yield rowsIn(page, names, onForeign);
+    const isRepeated = lastId !== null && page[0]?.[0] === lastId;
+    if (lastId !== null && !isRepeated) onMoved?.();
+    lastId = page.at(-1)?.[0] ?? lastId;
+    yield rowsIn(isRepeated ? page.slice(1) : page, names, onForeign);
   }
 }
 
 /** As {@link readPages}, rows as bytes. */
 export function readBytes(client: Redis, keys: Keys, range: ReadRange): AsyncGenerator<RowBytes> {
-  return answers(client, keys, range, rowBytesParser(), (page) => page);
+  const endOf = ({ count, lastId }: RowBytes) => ({ count, next: `(${lastId}` });
+  return answers(client, keys, range, rowBytesParser(), endOf);
 }
 
 interface Parser<Page> {
   push(bytes: Uint8Array): Page | null;
 }
 
-/** @param endOf how many entries a page has, and the id of the last */
+/** @param endOf how many entries a page has, and where the next one begins */
 async function* answers<Page>(
   client: Redis,
   { journal }: Keys,
   { from, to }: ReadRange,
   parser: Parser<Page>,
-  endOf: (page: Page) => { readonly count: number; readonly lastId: string },
+  endOf: (page: Page) => { readonly count: number; readonly next: string },
 ): AsyncGenerator<Page> {
   const line = client.duplicate({ retryStrategy: () => null, lazyConnect: false });
   line.on("error", () => {});
@@ -70,8 +78,8 @@ async function* answers<Page>(
     let coming: Promise<Page> | null = wanted(from);
     while (coming !== null) {
       const page: Page = await coming;
-      const { count, lastId } = endOf(page);
-      coming = count < PAGE_ROWS ? null : wanted(`(${lastId}`);
+      const { count, next } = endOf(page);
+      coming = count < PAGE_ROWS ? null : wanted(next);
       yield page;
     }
   } finally {

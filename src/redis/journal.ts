@@ -62,7 +62,8 @@ export function redisJournal(client: Redis, keys: Keys): Journal {
     trace: (id) => traceRow(client, keys, id),
     extent: () => journalExtent(client, keys),
     trim: (request, fence) => trimRows(client, keys, request, fence),
-    read: (range, onForeign) => readRows(client, keys, range, { isBackwards: false, onForeign }),
+    read: (range, onForeign, onMoved) =>
+      readRows(client, keys, range, { isBackwards: false, onForeign, onMoved }),
     readBack: (range, onForeign) => readRows(client, keys, range, { isBackwards: true, onForeign }),
   };
 }

@@ -5,6 +5,7 @@ import type { JournalRow } from "../event.ts";
 import { decodeRow } from "../event.ts";
 import type { Journal, ReadRange } from "../ports.ts";
 import { ask } from "./client.ts";
+import type { Entry } from "./entry_parser.ts";
 import type { Keys } from "./keys.ts";
 
 const PAGE_MIN = 4;
@@ -13,7 +14,8 @@ const PAGE_MAX = 1_000;
 /** Reads as the journal of `keys` does; entries that are not rows are passed over in silence. */
 export function peekingJournal(client: Redis, keys: Keys): Pick<Journal, "read" | "readBack"> {
   return {
-    read: ({ from, to }) => rowsOf(client, ["XRANGE", keys.journal, from, to]),
+    read: ({ from, to }, _onForeign, onMoved) =>
+      rowsOf(client, ["XRANGE", keys.journal, from, to], onMoved),
     readBack: ({ from, to }: ReadRange) => rowsOf(client, ["XREVRANGE", keys.journal, to, from]),
   };
 }
@@ -22,17 +24,22 @@ export function peekingJournal(client: Redis, keys: Keys): Pick<Journal, "read" 
 async function* rowsOf(
   client: Redis,
   [command, key, start, end]: readonly [string, string, string, string],
+  onMoved: () => void = () => {},
 ): AsyncGenerator<JournalRow> {
-  for (let from = start, count = PAGE_MIN;; count = Math.min(4 * count, PAGE_MAX)) {
+  let lastId: string | null = null;
+  for (let count = PAGE_MIN;; count = Math.min(4 * count, PAGE_MAX)) {
     const page = await ask(
       client,
-      () => client.call(command, key, from, end, "COUNT", count),
-    ) as [id: string, fields: string[]][];
-    for (const [id, fields] of page) {
+      () => client.call(command, key, lastId ?? start, end, "COUNT", count),
+    ) as Entry[];
+    // The last one of a page comes again with the next, unless it was cut off since.
+    const isRepeated = lastId !== null && page[0]?.[0] === lastId;
+    if (lastId !== null && !isRepeated) onMoved();
+    for (const [id, fields] of isRepeated ? page.slice(1) : page) {
       const row = decodeRow(id, fields);
       if (typeof row !== "string") yield row;
     }
     if (page.length < count) return;
-    from = `(${page.at(-1)![0]}`;
+    lastId = page.at(-1)![0];
   }
 }
