@@ -5,7 +5,7 @@
 
 import { createReadStream } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createGunzip, gzip } from "node:zlib";
@@ -28,7 +28,6 @@ export function directoryArchive(directory: string, owner: string): Archive {
       explained(`write ${pathOf(segment)}`, async () => {
         await mkdir(directory, { recursive: true });
         const path = pathOf(segment);
-        if (await stat(path).catch(() => null) !== null) return;
         // Names of what is not finished do not end as those of segments do.
         const temporary = `${path}.${owner.replaceAll(/[^\w-]/g, "-")}.part`;
         try {
@@ -44,7 +43,7 @@ export function directoryArchive(directory: string, owner: string): Archive {
         const names = await orEmpty(readdir(directory));
         return inOrder(names.flatMap((name) => segmentOf(name) ?? []));
       }),
-    read: (segment) => linesOf(pathOf(segment)),
+    read: (segment) => linesOf(pathOf(segment), segment.rows),
     async problem() {
       const path = join(directory, `.${owner.replaceAll(/[^\w-]/g, "-")}.probe`);
       try {
@@ -79,21 +78,28 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-async function* linesOf(path: string): AsyncGenerator<string[]> {
+/** @param rows that it must have */
+async function* linesOf(path: string, rows: number): AsyncGenerator<string[]> {
+  const file = createReadStream(path);
   try {
     const decoder = new TextDecoder();
     let rest = "";
-    const file = createReadStream(path);
+    let count = 0;
     const text = createGunzip({ chunkSize: 1 << 18 });
     file.on("error", (error) => text.destroy(error));
     for await (const chunk of file.pipe(text)) {
       const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n");
       rest = lines.pop()!;
+      count += lines.length;
       if (lines.length > 0) yield lines;
     }
-    if (rest !== "") yield [rest];
+    if (count === rows && rest === "") return;
+    throw new ArchiveError(`expected ${rows} rows in ${path}, got ${count}; ${READ_ADVICE}`);
   } catch (error) {
     throw unreadable(`read ${path}`, error, READ_ADVICE);
+  } finally {
+    // Whoever has seen enough ends what unpacks it, and that leaves the file open.
+    file.destroy();
   }
 }
 

@@ -6,9 +6,10 @@ import type { SnapshotState } from "../audit/snapshot.ts";
 import { seedLedger, snapshotOf } from "../audit/snapshot.ts";
 import { foreignLine, lineOf } from "../archive/line.ts";
 import { covers } from "../archive/segments.ts";
+import { ArchiveError } from "../errors.ts";
 import { compareIds } from "../event.ts";
 import { fireIdOf } from "../fire.ts";
-import type { Archive, Clock, Journal } from "../ports.ts";
+import type { Archive, Clock, Journal, Segment } from "../ports.ts";
 
 /** A segment is read whole by whoever wants a row of it. */
 export const SEGMENT_ROWS = 25_000;
@@ -53,7 +54,7 @@ export interface Exported {
 export async function exportRows(
   { journal, archive, clock }: {
     readonly journal: Pick<Journal, "read">;
-    readonly archive: Pick<Archive, "list" | "write">;
+    readonly archive: Archive;
     readonly clock: Clock;
   },
   request: ExportRequest,
@@ -109,9 +110,30 @@ const FOLD_ALONE = {
   sights: new Map(),
 };
 
+/** Those with rows from an id on: rows are cut off because they are there, so all of them must be. */
+async function readableSegments(archive: Archive, fromId: string): Promise<Segment[]> {
+  const readable: Segment[] = [];
+  for (const segment of await archive.list()) {
+    const isWanted = compareIds(segment.lastId, fromId) >= 0;
+    if (isWanted && await isReadable(archive, segment)) readable.push(segment);
+  }
+  return readable;
+}
+
+async function isReadable(archive: Pick<Archive, "read">, segment: Segment): Promise<boolean> {
+  let rows = 0;
+  try {
+    for await (const lines of archive.read(segment)) rows += lines.length;
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    return false;
+  }
+  return rows === segment.rows;
+}
+
 /** Collects lines into segments, without those that are in the archive. */
-async function segmentWriter(archive: Pick<Archive, "list" | "write">, fromId: string) {
-  const there = (await archive.list()).filter(({ lastId }) => compareIds(lastId, fromId) >= 0);
+async function segmentWriter(archive: Archive, fromId: string) {
+  const there = await readableSegments(archive, fromId);
   let lines: string[] = [];
   let ids: string[] = [];
   let length = 0;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import { acrossJournal, acrossPages, passingOver } from "../../src/archive/across.ts";
@@ -12,6 +12,7 @@ import { memoryArchive } from "../../src/memory/archive.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import type { Archive, ReadRange, Segment } from "../../src/ports.ts";
 import { T0 } from "../support/build.ts";
+import { until } from "../support/until.ts";
 
 describe("directoryArchive()", () => {
   let dir: string;
@@ -65,6 +66,29 @@ describe("directoryArchive()", () => {
     const path = `${dir}/a/b/${file!.name}`;
     Deno.truncateSync(path, Deno.statSync(path).size - 100);
     await assert.rejects(rowsIn(archive, segmentOf(rows)), ArchiveError);
+  });
+
+  it("leaves no file open where somebody has seen enough", async () => {
+    const rows = Array.from({ length: 20_000 }, (_, at) => aRow(at));
+    await archive.write(segmentOf(rows), rows.map((row) => lineOf(row) + crypto.randomUUID()));
+    const isOpen = async () => {
+      const list = new Deno.Command("ls", { args: ["-l", `/proc/${Deno.pid}/fd`] });
+      return new TextDecoder().decode((await list.output()).stdout).includes(dir);
+    };
+    for await (const _ of archive.read(segmentOf(rows))) break;
+    await until(async () => !await isOpen());
+  });
+
+  it("does not take an empty file for one without rows, and puts a whole one in its place", async () => {
+    const rows = [aRow(1), aRow(2)];
+    const path = `${dir}/a/b/${rows[0]!.id}_${rows[1]!.id}_2.ndjson.gz`;
+    await Deno.mkdir(`${dir}/a/b`, { recursive: true });
+    for (const bytes of [new Uint8Array(), gzipSync(`${lineOf(rows[0]!)}\n`)]) {
+      await Deno.writeFile(path, bytes);
+      await assert.rejects(rowsIn(archive, segmentOf(rows)), ArchiveError);
+      await archive.write(segmentOf(rows), rows.map(lineOf));
+      assert.deepEqual(await rowsIn(archive, segmentOf(rows)), rows);
+    }
   });
 });
 
