@@ -63,6 +63,7 @@ export interface Embedded {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const dir = await prepareDir(options.dataDir);
+  using _lock = await lockStart(dir, options.signal);
   const remembered = await readPort(dir);
   const running = await takeOver(remembered, dir);
   if (running !== null) return running;
@@ -91,6 +92,23 @@ async function prepareDir(dataDir: string): Promise<string> {
     return dir;
   } catch (error) {
     throw notWritable(dataDir, error);
+  }
+}
+
+/** One start at a time: of two at once, both would begin a server on the same data. */
+async function lockStart(dir: string, signal: AbortSignal): Promise<Deno.FsFile> {
+  const file = await Deno.open(`${dir}/start.lock`, { write: true, create: true });
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await Promise.race([file.lock(true), aborted.promise]);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -127,6 +127,14 @@ needs("redis").describe("startEmbedded()", () => {
     assert.equal(await isServing(second.port), false);
   });
 
+  it("is one server for two that start at the same time, the first time and later", async () => {
+    for (let time = 0; time < 3; time++) {
+      const both = await Promise.all([start(), start(), start()]);
+      assert.equal(new Set(both.map(({ pid }) => pid)).size, 1);
+      for (const each of both) await each.stop();
+    }
+  });
+
   it("takes another port, and says so, when somebody else has the one remembered", async () => {
     const first = await start();
     await first.stop();
