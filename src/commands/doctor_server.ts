@@ -1,6 +1,7 @@
 /** What `beat doctor` says of the server, of who leads, and of the workers as a whole. Pure. */
 
 import type { Standing } from "../ports.ts";
+import { isTooOld, OLDEST_TEXT } from "../redis/server_check.ts";
 import type { JournalSize, ServerFacts, Unacked } from "../redis/server_facts.ts";
 import { spanText } from "./time_text.ts";
 
@@ -25,8 +26,6 @@ export function failure(subject: string, text: string, advice: string): Check {
   return { level: "failure", subject, text, advice };
 }
 
-const OLDEST_MAJOR = 5;
-
 export function serverChecks({ info, savePoints, clock, journal }: ServerFacts): Check[] {
   if (info === null) {
     const advice = "allow it INFO, or ask whoever runs the server";
@@ -50,9 +49,9 @@ type Info = ReadonlyMap<string, string>;
 function versionCheck(info: Info): Check {
   const name = info.get("server_name") === "valkey" ? "Valkey" : "Redis";
   const version = info.get("valkey_version") ?? info.get("redis_version") ?? "?";
-  return Number(info.get("redis_version")?.split(".")[0]) >= OLDEST_MAJOR
-    ? fine("redis", `${name} ${version}`)
-    : failure("redis", `${name} ${version}`, `use Redis ${OLDEST_MAJOR} or newer`);
+  return isTooOld(info.get("redis_version") ?? "")
+    ? failure("redis", `${name} ${version}`, `use ${OLDEST_TEXT} or newer`)
+    : fine("redis", `${name} ${version}`);
 }
 
 function roleCheck(info: Info): Check {

@@ -2,8 +2,15 @@
 
 import type { Redis } from "ioredis";
 
-/** Scripts that read TIME before they write, and XINFO, need this. */
-const OLDEST_MAJOR = 5;
+/** Older ones know neither ranges without their end (XRANGE) nor MINID (XADD, XTRIM). */
+const OLDEST = { major: 6, minor: 2 } as const;
+export const OLDEST_TEXT = `Redis ${OLDEST.major}.${OLDEST.minor}`;
+
+/** @param version as `redis_version` of INFO has it */
+export function isTooOld(version: string): boolean {
+  const [major = NaN, minor = NaN] = version.split(".").map(Number);
+  return !(major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor));
+}
 
 /**
  * One sentence for each risk, with what to do; empty where there is none, or where the server does
@@ -38,8 +45,11 @@ export function risksOf(info: ReadonlyMap<string, string>, savePoints: string | 
           "appendonly yes",
     );
   }
-  if (Number(version.split(".")[0]) < OLDEST_MAJOR) {
-    risks.push(`expected Redis ${OLDEST_MAJOR} or newer, got ${version}: Beat's scripts will fail`);
+  if (isTooOld(version)) {
+    risks.push(
+      `expected ${OLDEST_TEXT} or newer, got ${version}: it cannot be asked for all that ` +
+        "Beat needs, and requests, long journals and old rows go wrong",
+    );
   }
   return risks;
 }

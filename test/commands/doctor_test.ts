@@ -58,7 +58,11 @@ describe("serverChecks()", () => {
   });
 
   const sick: [string, ServerFacts, RegExp][] = [
-    ["an old version", facts({ redis_version: "4.0.9" }), /^failure: Redis 4\.0\.9 → use Redis 5/],
+    [
+      "an old version",
+      facts({ redis_version: "6.0.16" }),
+      /^failure: Redis 6\.0\.16 → use Redis 6\.2 or newer/,
+    ],
     ["a replica", facts({ role: "slave" }), /^failure: this server is a replica/],
     [
       "eviction",

@@ -17,7 +17,9 @@ describe("risksOf()", () => {
     [{ aof_enabled: "0" }, "", /keeps nothing on disk.*appendonly yes/],
     [{ aof_enabled: "0" }, "3600 1", /no append-only file.*last snapshot.*appendonly yes/],
     [{ aof_enabled: "0" }, null, /no append-only file/],
-    [{ redis_version: "3.2.0" }, "", /expected Redis 5 or newer, got 3\.2\.0/],
+    [{ redis_version: "6.2.0" }, "", null],
+    [{ redis_version: "6.0.16" }, "", /expected Redis 6\.2 or newer, got 6\.0\.16/],
+    [{ redis_version: "3.2.0" }, "", /expected Redis 6\.2 or newer, got 3\.2\.0/],
   ];
   for (const [own, save, expected] of cases) {
     it(`says ${expected ?? "nothing"} for ${JSON.stringify(own)} and save ${save}`, () => {
