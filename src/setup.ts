@@ -50,15 +50,17 @@ function isForDuck(args: readonly string[]): boolean {
 
 /** Beat may write below `.beat`; an archive elsewhere, or a file to export to, is the user's choice. */
 async function writableOf(args: readonly string[], host: Host): Promise<string[]> {
-  const paths = [await archiveOf(host), outputOf(args)].filter((path) => path !== null);
+  const paths = [await archiveOf(args, host), outputOf(args)].filter((path) => path !== null);
   const isElsewhere = paths.some((path) => !path.startsWith(".beat/"));
   return isElsewhere ? [`--allow-write=${[".beat", ...paths].join(",")}`] : [];
 }
 
-async function archiveOf({ env }: Host): Promise<string | null> {
+async function archiveOf(args: readonly string[], { env }: Host): Promise<string | null> {
+  const config = valueOf(args, "-c", "--config");
+  const own = config === null ? env : { ...env, BEAT_CONFIG: config };
   try {
     const { loadConfig } = await import("./config/load.ts");
-    return (await loadConfig(env)).settings.journal.archive;
+    return (await loadConfig(own)).settings.journal.archive;
   } catch {
     // Beat itself reports what is wrong.
     return null;
@@ -68,10 +70,14 @@ async function archiveOf({ env }: Host): Promise<string | null> {
 /** Of `journal export`. */
 function outputOf(args: readonly string[]): string | null {
   if (verbOf(args) !== "journal" || !args.includes("export")) return null;
-  const at = args.findIndex((arg) => arg === "-o" || arg === "--output");
+  return valueOf(args, "-o", "--output");
+}
+
+function valueOf(args: readonly string[], short: string, long: string): string | null {
+  const at = args.findIndex((arg) => arg === short || arg === long);
   if (at >= 0) return args[at + 1] ?? null;
-  const joined = args.find((arg) => arg.startsWith("--output="));
-  return joined?.slice("--output=".length) ?? null;
+  const joined = args.find((arg) => arg.startsWith(`${long}=`));
+  return joined?.slice(`${long}=`.length) ?? null;
 }
 
 /** For `deno task test`: a Redis server, and Celery for the tests against real workers. */

@@ -131,6 +131,16 @@ describe("prepareBeat()", () => {
     });
   }
 
+  for (const args of [["-c", "FILE", "run"], ["run", "--config=FILE"], ["--config", "FILE"]]) {
+    it(`lets ${args.join(" ")} write to the archive that the file names`, async () => {
+      const file = `${dir}/other.yaml`;
+      await Deno.writeTextFile(file, "version: 1\njournal: { archive: /a }\n");
+      const own = args.map((arg) => arg.replace("FILE", file));
+      const command = await prepareBeat(own, host({ uid: 1000 }));
+      assert.ok(command.includes("--allow-write=.beat,/a"), command.join(" "));
+    });
+  }
+
   it("installs where the bare verb follows options with values", async () => {
     await aptGet();
     await prepareBeat(["-l", "debug", "dev"], host());
