@@ -49,7 +49,12 @@ export async function run(options: RunOptions, shell: Shell): Promise<number> {
   }, systemClock);
   let embedded: Embedded | null = null;
   if (config.settings.broker === null) {
-    embedded = await embed(options, config.settings, shell, log);
+    try {
+      embedded = await embed(options, config.settings, shell, log);
+    } catch (error) {
+      if (shell.signal.aborted && error === shell.signal.reason) return EXIT.ok;
+      throw error;
+    }
     env = withEmbedded(env, embedded.url);
     config = await loadConfig(env);
   }
