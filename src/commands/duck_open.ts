@@ -19,11 +19,13 @@ export async function withDuck<T>(
   const { openDuck } = await import("../sql/duck.ts");
   const opened = await openJournal(shell.env);
   const queues = new Map(opened.config.tasks.map(({ name, queue }) => [name, queue]));
-  const loading = await openDuck(span, queues);
+  const spillDir = await ownDirectory("spill");
+  const loading = await openDuck(span, { queues, spillDir });
   try {
     return await work(await loadFiles(loading, opened, span, shell));
   } finally {
     await loading.close();
+    await Deno.remove(spillDir, { recursive: true });
     opened.close();
   }
 }
@@ -35,7 +37,7 @@ async function loadFiles(
   shell: Shell,
 ): Promise<Duck> {
   const progress = progressOf(shell, (await opened.hot.extent()).rows);
-  const dir = await ownDirectory();
+  const dir = await ownDirectory("rows");
   try {
     const { isDoubled } = await writeFiles(opened, span, { dir, add: loading.add, progress });
     return await loading.done(isDoubled);

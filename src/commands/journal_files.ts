@@ -24,9 +24,9 @@ const OWN_DIR = ".beat";
 const FILE_BYTES = 32 << 20;
 
 /** A new one. Whoever wants it removes it. */
-export async function ownDirectory(): Promise<string> {
+export async function ownDirectory(purpose: string): Promise<string> {
   await Deno.mkdir(OWN_DIR, { recursive: true });
-  return await Deno.makeTempDir({ dir: OWN_DIR, prefix: "rows-" });
+  return await Deno.makeTempDir({ dir: OWN_DIR, prefix: `${purpose}-` });
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance, DuckDBTimestampTZValue } from "@duckdb/node-api";
 import { UsageError } from "../errors.ts";
 import type { RowFile, Span } from "./tables.ts";
 import { EACH_ONCE, ENTRIES, IN_ORDER, quoted, rowsFrom, views } from "./tables.ts";
@@ -30,25 +30,33 @@ export interface Duck {
   ask(sql: string): Promise<Answer>;
   /** Writes view `journal` to a Parquet file. */
   writeParquet(path: string): Promise<void>;
-  /** From now on no file, no network and no setting can be reached. */
+  /** From now on no network, no setting, and no file but those that it spills can be reached. */
   shut(): Promise<void>;
 }
 
 /**
  * @param span which of the rows in the files are wanted
- * @param queues of tasks, for where no row says which one a task had
+ * @param options.queues of tasks, for where no row says which one a task had
+ * @param options.spillDir for what memory does not hold; whoever asks can reach it
  */
 export async function openDuck(
   span: Span,
-  queues: ReadonlyMap<string, string>,
+  { queues, spillDir }: {
+    readonly queues: ReadonlyMap<string, string>;
+    readonly spillDir: string;
+  },
 ): Promise<Loading> {
+  DuckDBTimestampTZValue.timezoneOffsetInMinutes = 0;
   const instance = await DuckDBInstance.create(":memory:", {
+    temp_directory: spillDir,
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     // Rows are told apart by their ids.
     preserve_insertion_order: "false",
   });
   const connection = await instance.connect();
+  // Else times without a zone would be taken for the machine's, where they meet others.
+  await connection.run("set TimeZone = 'UTC'");
   await connection.run(ENTRIES);
   let loaded: Promise<unknown> = Promise.resolve();
   return {
@@ -87,11 +95,9 @@ function duckOver(connection: DuckDBConnection): Duck {
 async function answered(connection: DuckDBConnection, sql: string): Promise<Answer> {
   try {
     const reader = await connection.runAndReadAll(sql);
-    const isTime = reader.columnTypes().map((type) => /^TIMESTAMP/.test(String(type)));
+    const types = reader.columnTypes().map(String);
     const rows = reader.getRowsJson().map((row) =>
-      row.map((value, column) =>
-        isTime[column] && typeof value === "string" ? instantText(value) : exact(value)
-      )
+      row.map((value, column) => plain(value, types[column]!))
     );
     return { names: reader.columnNames(), rows };
   } catch (error) {
@@ -100,13 +106,18 @@ async function answered(connection: DuckDBConnection, sql: string): Promise<Answ
   }
 }
 
+function plain(value: unknown, type: string): unknown {
+  if (typeof value !== "string" || type === "VARCHAR") return value;
+  return type.startsWith("TIMESTAMP") ? instantText(value) : exact(value);
+}
+
 /** DuckDB's `2026-01-31 08:00:00.5` is in UTC here. */
 function instantText(text: string): string {
   return `${text.replace(/\+00$/, "").replace(" ", "T")}Z`;
 }
 
 /** Counts come as text, because they could be too large. */
-function exact(value: unknown): unknown {
-  if (typeof value !== "string" || !/^-?\d{1,15}$/.test(value)) return value;
-  return String(Number(value)) === value ? Number(value) : value;
+function exact(value: string): string | number {
+  const isWhole = /^-?\d{1,15}$/.test(value) && String(Number(value)) === value;
+  return isWhole ? Number(value) : value;
 }

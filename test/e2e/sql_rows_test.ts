@@ -83,13 +83,17 @@ describe("rows in SQL", () => {
     await Deno.remove(cwd, { recursive: true });
   });
 
-  const told = async (...args: string[]) => {
+  const asked = async (...args: string[]) => {
     const env = {
+      TZ: "America/New_York",
       CELERY_BROKER_URL: redis.url,
       BEAT_ARCHIVE: `${cwd}/archive`,
       BEAT_CONFIG: `${cwd}/beat.yaml`,
     };
-    const { success, out, err } = await sqlBeat(["audit", "sql", "--json", ...args], { cwd, env });
+    return await sqlBeat(["audit", "sql", "--json", ...args], { cwd, env });
+  };
+  const told = async (...args: string[]) => {
+    const { success, out, err } = await asked(...args);
     assert.ok(success, err);
     return JSON.parse(out);
   };
@@ -133,6 +137,25 @@ describe("rows in SQL", () => {
     assert.deepEqual(await toldOf(2, 10), [...configured, "b of_snapshot", "b of_snapshot"]);
     // Which it was before a change is not known without what stands before.
     assert.deepEqual(await toldOf(5, 30), ["a second", "a second", "a+other second"]);
+  });
+
+  it("come in UTC wherever the machine is, and texts as texts", async () => {
+    const times = "timestamptz '2026-07-31 08:00:00.5+02' as at, " +
+      "timestamp '2026-07-31 06:00:00.5' = timestamptz '2026-07-31 08:00:00.5+02' as same";
+    assert.deepEqual(await told(`select ${times}, '42' as text, 42::bigint as number`), [
+      { at: "2026-07-31T06:00:00.5Z", same: true, text: "42", number: 42 },
+    ]);
+  });
+
+  it("are asked for without a way to files of others", async () => {
+    await Deno.mkdir(`${cwd}/.tmp`);
+    await Deno.writeTextFile(`${cwd}/.tmp/secret`, "hunter2");
+    for (const sql of ["from read_text('.tmp/secret')", "copy (select 1) to '.tmp/secret'"]) {
+      const { success, err } = await asked(sql);
+      assert.ok(!success, sql);
+      assert.match(err, /disabled by configuration/);
+    }
+    assert.deepEqual([...Deno.readDirSync(`${cwd}/.beat`)], []);
   });
 
   it("are each there once, where some are in segments, too", async () => {
