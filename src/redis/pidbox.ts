@@ -21,6 +21,7 @@ import { JournalUnavailableError } from "../errors.ts";
 import type { Transport } from "../settings.ts";
 import { ask } from "./client.ts";
 import { codeOf } from "./errors.ts";
+import { transaction } from "./transaction.ts";
 
 /** How long the list of answers lives while they are awaited, and after that. Seconds. */
 const LIST_S = 60;
@@ -63,10 +64,13 @@ export async function askWorkers(
   const member = replyMember(ids, sep);
   const list = prefix + replyList(ids);
   try {
-    // Answers go before the element that is there already, and so into a list that ends.
-    await ask(client, () => client.rpush(list, ""));
-    await ask(client, () => client.expire(list, LIST_S));
-    await ask(client, () => client.sadd(binding, member));
+    // Answers go before the element that is there already, and so into a list that ends: all or nothing
+    // of it, for whoever may not call one of them leaves nothing behind.
+    await transaction(client, [
+      ["RPUSH", list, ""],
+      ["EXPIRE", list, String(LIST_S)],
+      ["SADD", binding, member],
+    ]);
     const expiresMs = systemClock.wallMs() + waitMs + CLOCK_MARGIN_MS;
     for (const method of methods) {
       const message = questionText(method, { ...ids, deliveryTag: randomUUID() }, expiresMs);
