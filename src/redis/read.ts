@@ -72,22 +72,33 @@ async function* entryPages(
 
 /** What became of rows that the journal no longer has. */
 export interface Gone {
-  /** Rows that were written and are not there. */
+  /** Rows that were written and are not there. Redis 6.2 counts none: 1 there stands for any number. */
   readonly count: number;
-  /** The newest that was deleted by its id; `0-0` for none. What is trimmed does not count. */
+  /** The newest that was deleted by its id, where Redis says so; `0-0` for none. What is trimmed does not count. */
   readonly deletedId: string;
 }
 
 /** @throws {JournalUnavailableError} */
-export async function goneRows(client: Redis, { journal }: Keys): Promise<Gone> {
+export async function goneRows(client: Redis, keys: Keys): Promise<Gone> {
+  const { journal } = keys;
   const newest = await ask(client, () => client.xrevrange(journal, "+", "-", "COUNT", 1));
   if (newest.length === 0) return { count: 0, deletedId: NO_ID };
   const reply = await ask(client, () => client.call("XINFO", "STREAM", journal)) as unknown[];
   const valueOf = (name: string) => reply[reply.indexOf(name) + 1];
+  if (!reply.includes("entries-added")) {
+    return { count: await beginsWithATerm(client, keys) ? 0 : 1, deletedId: NO_ID };
+  }
   return {
     count: Number(valueOf("entries-added")) - Number(valueOf("length")),
     deletedId: String(valueOf("max-deleted-entry-id")),
   };
+}
+
+/** As a whole journal does, and one that was trimmed seldom. */
+async function beginsWithATerm(client: Redis, { journal }: Keys): Promise<boolean> {
+  const [first] = await ask(client, () => client.xrange(journal, "-", "+", "COUNT", 1));
+  const row = first === undefined ? "" : decodeRow(...first);
+  return typeof row !== "string" && row.type === "term.started";
 }
 
 /** @throws {JournalUnavailableError} */
