@@ -59,9 +59,10 @@ describe("beat replay, of a real run", () => {
     assert.ok(unchanged.differences.length <= 1, JSON.stringify(unchanged.differences));
     const { code, out, err } = await run(other);
     assert.equal(code, 3, out + err);
-    const { differences } = JSON.parse(out);
-    assert.ok(differences.every(({ task }: { task: string }) => task === "quick"), out);
-    assert.ok(differences.some(({ kind }: { kind: string }) => kind === "+"), out);
+    const differences: { task: string; kind: string }[] = JSON.parse(out).differences;
+    const slow = differences.filter(({ task }) => task !== "quick");
+    assert.ok(slow.length <= 1, out);
+    assert.ok(differences.some(({ task, kind }) => task === "quick" && kind === "+"), out);
   });
 
   it("has figures of it in the audit", async () => {
