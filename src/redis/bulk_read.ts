@@ -10,6 +10,7 @@ import { entryParser } from "./entry_parser.ts";
 import type { Keys } from "./keys.ts";
 import type { RowBytes } from "./row_bytes.ts";
 import { rowBytesParser } from "./row_bytes.ts";
+import { seam } from "./seam.ts";
 
 /** Redis looks them up in about 2 ms, in which nobody else is served; smaller ones cost more in all. */
 const PAGE_ROWS = 2_000;
@@ -36,14 +37,10 @@ export async function* readPages(
   onMoved?: () => void,
 ): AsyncGenerator<JournalRow[]> {
   const names = flatNames();
-  // The last one of a page comes again with the next, unless it was cut off since.
   const endOf = (page: Entry[]) => ({ count: page.length, next: page.at(-1)?.[0] ?? "" });
-  let lastId: string | null = null;
+  const newOf = seam(onMoved);
   for await (const page of answers(client, keys, range, entryParser(), endOf)) {
-    const isRepeated = lastId !== null && page[0]?.[0] === lastId;
-    if (lastId !== null && !isRepeated) onMoved?.();
-    lastId = page.at(-1)?.[0] ?? lastId;
-    yield rowsIn(isRepeated ? page.slice(1) : page, names, onForeign);
+    yield rowsIn(newOf(page), names, onForeign);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Journal, ReadRange } from "../ports.ts";
 import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import type { Keys } from "./keys.ts";
+import { seam } from "./seam.ts";
 
 const PAGE_MIN = 4;
 const PAGE_MAX = 1_000;
@@ -24,22 +25,20 @@ export function peekingJournal(client: Redis, keys: Keys): Pick<Journal, "read" 
 async function* rowsOf(
   client: Redis,
   [command, key, start, end]: readonly [string, string, string, string],
-  onMoved: () => void = () => {},
+  onMoved?: () => void,
 ): AsyncGenerator<JournalRow> {
-  let lastId: string | null = null;
+  const newOf = seam(onMoved);
+  let from = start;
   for (let count = PAGE_MIN;; count = Math.min(4 * count, PAGE_MAX)) {
     const page = await ask(
       client,
-      () => client.call(command, key, lastId ?? start, end, "COUNT", count),
+      () => client.call(command, key, from, end, "COUNT", count),
     ) as Entry[];
-    // The last one of a page comes again with the next, unless it was cut off since.
-    const isRepeated = lastId !== null && page[0]?.[0] === lastId;
-    if (lastId !== null && !isRepeated) onMoved();
-    for (const [id, fields] of isRepeated ? page.slice(1) : page) {
+    for (const [id, fields] of newOf(page)) {
       const row = decodeRow(id, fields);
       if (typeof row !== "string") yield row;
     }
     if (page.length < count) return;
-    lastId = page.at(-1)![0];
+    from = page.at(-1)![0];
   }
 }

@@ -8,6 +8,7 @@ import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import { orNull } from "./errors.ts";
 import type { Keys } from "./keys.ts";
+import { seam } from "./seam.ts";
 import { transaction } from "./transaction.ts";
 
 const PAGE_ROWS = 1_000;
@@ -44,7 +45,8 @@ async function* entryPages(
   { journal }: Keys,
   { from, to }: ReadRange,
   { isBackwards, onMoved }: ReadOptions,
-): AsyncGenerator<Entry[]> {
+): AsyncGenerator<readonly Entry[]> {
+  const newOf = seam(onMoved);
   const command = isBackwards ? "XREVRANGE" : "XRANGE";
   const end = isBackwards ? from : to;
   const pageFrom = (start: string) => {
@@ -56,17 +58,10 @@ async function* entryPages(
     return page;
   };
   let coming: ReturnType<typeof pageFrom> | null = pageFrom(isBackwards ? to : from);
-  let lastId: string | null = null;
   while (coming !== null) {
     const page: Entry[] = await coming;
-    const begins = page[0]?.[0];
-    const isWhole = page.length === PAGE_ROWS;
-    coming = isWhole ? pageFrom(page.at(-1)![0]) : null;
-    // The last one of a page comes again with the next, unless it was cut off since.
-    if (lastId !== null && begins === lastId) page.shift();
-    else if (lastId !== null) onMoved?.();
-    lastId = page.at(-1)?.[0] ?? lastId;
-    yield page;
+    coming = page.length < PAGE_ROWS ? null : pageFrom(page.at(-1)![0]);
+    yield newOf(page);
   }
 }
 
@@ -95,9 +90,9 @@ export async function goneRows(client: Redis, keys: Keys): Promise<Gone> {
 }
 
 /** As a whole journal does, and one that was trimmed seldom. */
-async function beginsWithATerm(client: Redis, { journal }: Keys): Promise<boolean> {
-  const [first] = await ask(client, () => client.xrange(journal, "-", "+", "COUNT", 1));
-  const row = first === undefined ? "" : decodeRow(...first);
+async function beginsWithATerm(client: Redis, keys: Keys): Promise<boolean> {
+  const first = await firstEntry(client, keys);
+  const row = first === null ? "" : decodeRow(...first);
   return typeof row !== "string" && row.type === "term.started";
 }
 
@@ -124,12 +119,13 @@ export async function journalExtent(client: Redis, keys: Keys): Promise<JournalE
 }
 
 /** The id of the first entry; `null` for none. @throws {JournalUnavailableError} */
-export async function firstRowId(client: Redis, { journal }: Keys): Promise<string | null> {
-  const [entry] = await ask(
-    client,
-    () => client.call("XRANGE", journal, "-", "+", "COUNT", 1),
-  ) as Entry[];
-  return entry?.[0] ?? null;
+export async function firstRowId(client: Redis, keys: Keys): Promise<string | null> {
+  return (await firstEntry(client, keys))?.[0] ?? null;
+}
+
+async function firstEntry(client: Redis, { journal }: Keys): Promise<Entry | null> {
+  const reply = await ask(client, () => client.xrange(journal, "-", "+", "COUNT", 1));
+  return reply[0] ?? null;
 }
 
 /** Which history this is; `null` for none yet. @throws {JournalUnavailableError} */
