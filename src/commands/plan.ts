@@ -3,16 +3,15 @@
 import { loadConfig } from "../config/load.ts";
 import { rosterOf } from "../core/roster.ts";
 import { EXIT, UsageError } from "../errors.ts";
-import type { JournalRow } from "../event.ts";
 import { outcomeDifferences, outcomesOf } from "../preview/outcomes.ts";
 import type { PlanRow } from "../preview/plan_table.ts";
-import { minuteBook, planLines, planRowOf } from "../preview/plan_table.ts";
+import { minuteBook, planLines } from "../preview/plan_table.ts";
 import type { Config } from "../settings.ts";
 import { factsObject } from "./plan_facts.ts";
 import { planFigures } from "./plan_figures.ts";
 import { planHtml } from "./plan_html.ts";
 import type { Scope } from "./plan_scope.ts";
-import { isInScope } from "./plan_scope.ts";
+import { isInScope, picker } from "./plan_scope.ts";
 import { CSV_HEAD, csvLine, rowObject } from "./plan_rows.ts";
 import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
 import { planned, settingOf } from "./plan_setting.ts";
@@ -85,19 +84,6 @@ function checkNames({ task = [], queue = [] }: PlanCommandOptions, { tasks }: Co
       );
     }
   }
-}
-
-/** The decisions that were asked for, as they are made. */
-function picker(
-  scope: Scope,
-  { tasks }: Config,
-  onRow: (row: PlanRow) => void,
-): (row: JournalRow) => void {
-  const queueOf = new Map(tasks.map((each) => [each.name, each.queue]));
-  return (row) => {
-    const own = planRowOf(row, queueOf.get(row.task) ?? "");
-    if (own !== null && isInScope(scope, { name: own.task, queue: own.queue })) onRow(own);
-  };
 }
 
 async function show(

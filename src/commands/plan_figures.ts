@@ -1,11 +1,11 @@
 /** The figures of a plan: what jitter and sessions are worth, beforehand. Each with what it means. */
 
 import type { PlanRow } from "../preview/plan_table.ts";
-import { minuteBook, planRowOf } from "../preview/plan_table.ts";
+import { minuteBook } from "../preview/plan_table.ts";
 import { EXIT } from "../errors.ts";
 import type { Config } from "../settings.ts";
 import type { PlanSetting } from "./plan_setting.ts";
-import { isInScope } from "./plan_scope.ts";
+import { picker } from "./plan_scope.ts";
 import { planned } from "./plan_setting.ts";
 import type { Shell } from "./shell.ts";
 
@@ -38,7 +38,6 @@ export async function planFigures(setting: PlanSetting, shell: Shell): Promise<n
 }
 
 async function counted(setting: PlanSetting, config: Config) {
-  const queueOf = new Map(config.tasks.map(({ name, queue }) => [name, queue]));
   const book = minuteBook();
   let [due, bySession, skipped] = [0, 0, 0];
   const add = (row: PlanRow) => {
@@ -49,9 +48,6 @@ async function counted(setting: PlanSetting, config: Config) {
     skipped += row.count;
     if (row.detail.by === "session") bySession += row.count;
   };
-  await planned(setting, config, (row) => {
-    const own = planRowOf(row, queueOf.get(row.task) ?? "");
-    if (own !== null && isInScope(setting.scope, { name: own.task, queue: own.queue })) add(own);
-  });
+  await planned(setting, config, picker(setting.scope, config, add));
   return { book, due, bySession, skipped };
 }

@@ -1,6 +1,10 @@
 /** How much of a schedule a plan has to run: what was asked for, and what shares a worker with it. */
 
+import type { JournalRow } from "../event.ts";
+import type { PlanRow } from "../preview/plan_table.ts";
+import { planRowOf } from "../preview/plan_table.ts";
 import type { Pool } from "../preview/workers_model.ts";
+import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
 
 /** By name and by queue; what is not given takes all. */
@@ -13,6 +17,19 @@ type Named = Pick<Task, "name" | "queue">;
 
 export function isInScope({ task, queue }: Scope, each: Named): boolean {
   return (task?.includes(each.name) ?? true) && (queue?.includes(each.queue) ?? true);
+}
+
+/** The decisions that were asked for, as they are made. */
+export function picker(
+  scope: Scope,
+  { tasks }: Pick<Config, "tasks">,
+  onRow: (row: PlanRow) => void,
+): (row: JournalRow) => void {
+  const queueOf = new Map(tasks.map((each) => [each.name, each.queue]));
+  return (row) => {
+    const own = planRowOf(row, queueOf.get(row.task) ?? "");
+    if (own !== null && isInScope(scope, { name: own.task, queue: own.queue })) onRow(own);
+  };
 }
 
 /** A fire that nobody asked for matters where it takes the time of a worker. */
