@@ -32,8 +32,6 @@ export interface Tally {
   readonly otherRevision: Set<string>;
   /** Tasks whose cursor was another than expected; it has been read again. */
   readonly reread: Set<string>;
-  /** Tasks that could not be decided for a defect of ours, and what was thrown. */
-  readonly broken: ReadonlyMap<string, unknown>;
 }
 
 export interface Spoken {
@@ -151,6 +149,5 @@ function emptyTally(): Tally {
     wrongType: new Set(),
     otherRevision: new Set(),
     reread: new Set(),
-    broken: new Map(),
   };
 }

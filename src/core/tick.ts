@@ -36,6 +36,12 @@ const BEHIND_TURN = 4;
 /** How long before something is due a tick may begin, to be ready then. Milliseconds. */
 export const PREPARE_MS = 40;
 
+/** What a pass came to. */
+export interface Ticked extends Tally {
+  /** Tasks that could not be decided for a defect of ours, and what was thrown. */
+  readonly broken: ReadonlyMap<string, unknown>;
+}
+
 export interface Tick {
   readonly roster: Roster;
   readonly world: World;
@@ -51,7 +57,7 @@ export interface Tick {
  *
  * @throws {JournalUnavailableError}
  */
-export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promise<Tally> {
+export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promise<Ticked> {
   const { roster, world, agenda, committer, server, clock } = parts;
   const taken: string[] = [];
   const broken = new Map<string, unknown>();

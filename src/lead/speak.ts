@@ -1,12 +1,12 @@
 /** What the log says of a tick. */
 
-import type { Tally } from "../core/commit.ts";
+import type { Ticked } from "../core/tick.ts";
 import type { Office } from "./office.ts";
 
 /** One line for each of the first few; the rest are counted. */
 export function speakOf(
   { parts: { log }, now }: Pick<Office, "parts" | "now">,
-  tally: Tally,
+  tally: Ticked,
 ): void {
   for (const { open: { task, dueMs, list }, latenessMs } of tally.spoken) {
     log.info("published", { task, queue: list, dueMs, latenessMs });
