@@ -10,7 +10,6 @@ import type { Config } from "../settings.ts";
 import { factsObject } from "./plan_facts.ts";
 import { planFigures } from "./plan_figures.ts";
 import { planHtml } from "./plan_html.ts";
-import type { Scope } from "./plan_scope.ts";
 import { isInScope, picker } from "./plan_scope.ts";
 import { CSV_HEAD, csvLine, rowObject } from "./plan_rows.ts";
 import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
