@@ -51,6 +51,10 @@ interface Before {
   readonly fence: string;
 }
 
+/** What one script may publish, and how many scripts may stand in one transaction. */
+const PUSHES_MAX = 200;
+const STAGED_MAX = 5;
+
 /** Terms of one replica that may begin within a second: what fails is tried five times in one. */
 const TAKINGS_MAX = 6;
 
@@ -115,7 +119,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
   }
 
   /** Of a call of commit or settle. */
-  function afterWrite(sender: string, store: Store, before: Before): void {
+  function afterWrite(sender: string, store: Store, before: Before, scripts: number): void {
     const rows = newRows(store, before);
     if (rows.length > 0 && holder !== null && sender !== holder) {
       report("I6", `${sender} wrote while ${holder} held the lease with fence ${before.fence}`);
@@ -126,7 +130,9 @@ export function watcherOf(parts: WatcherParts): Watcher {
       }
     }
     const pushes = newPushes(store, before, rows);
-    if (pushes.length > 200) report("I10", `one script published ${pushes.length} fires`);
+    if (pushes.length > PUSHES_MAX * scripts) {
+      report("I10", `${pushes.length} fires were published in one piece`);
+    }
     account.take(rows, pushes, store);
   }
 
@@ -188,7 +194,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
       const before = look(store());
       const reply = execute();
       if (reply === "QUEUED") return reply;
-      afterWrite(sender, store(), before);
+      afterWrite(sender, store(), before, isScript ? 1 : STAGED_MAX);
       if (isScript && draw.chance(0.03)) again(store, execute);
       return reply;
     },
