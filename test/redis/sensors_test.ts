@@ -9,6 +9,7 @@ import type { RedisSensors } from "../../src/redis/sensors.ts";
 import { sampleLimits } from "../../src/redis/sample_limits.ts";
 import { redisSensors, sensorsOver } from "../../src/redis/sensors.ts";
 import type { Transport } from "../../src/settings.ts";
+import { aLog } from "../support/build.ts";
 import { endpointAt } from "../support/endpoint.ts";
 import { needs } from "../support/needs.ts";
 import type { RedisServer } from "../support/redis_server.ts";
@@ -44,6 +45,7 @@ needs("redis").describe("redisSensors()", () => {
       backend: endpointAt(server.port, { database: 1 }),
       transport: TRANSPORT,
       commandTimeoutMs: 1_000,
+      log: aLog(),
     });
     await until(() => sensors.reservations([]).then(() => sensors.results(["x"])).then(() => true));
   });
@@ -82,11 +84,40 @@ needs("redis").describe("redisSensors()", () => {
   });
 
   it("reads ever fewer where the answer does not get through", async () => {
-    const limits = sampleLimits();
-    const failing = { ...client, multi: () => client.multi().call("NOSUCH") } as unknown as Redis;
-    const over = sensorsOver({ queues: failing, results: null }, TRANSPORT, limits);
+    const limits = { lists: sampleLimits(), results: sampleLimits() };
+    const failing = {
+      ...client,
+      multi: () => client.multi().call("NOSUCH"),
+      mget: () => client.call("NOSUCH"),
+    } as unknown as Redis;
+    const over = sensorsOver({ queues: failing, results: failing }, TRANSPORT, limits);
     await assert.rejects(over.sampleQueues(["q"], 100), JournalUnavailableError);
-    assert.equal(limits.of("q", 100), 2);
+    assert.equal(limits.lists.of("q", 100), 2);
+    await assert.rejects(over.results(["x", "y", "z", "u"]), JournalUnavailableError);
+    assert.equal(limits.results.of("results", 200), 1);
+  });
+
+  it("reads a few results at once where they are long, and many where they are not", async () => {
+    const asked: number[] = [];
+    const counting = {
+      ...client,
+      mget: (...keys: string[]) => {
+        asked.push(keys.length);
+        return client.mget(...keys);
+      },
+    } as unknown as Redis;
+    const limits = { lists: sampleLimits(), results: sampleLimits() };
+    const over = sensorsOver({ queues: client, results: counting }, TRANSPORT, limits);
+    const long = JSON.stringify({ status: "SUCCESS", result: "x".repeat(400_000) });
+    const ids = Array.from({ length: 12 }, (_, index) => `long${index}`);
+    for (const id of ids) await client.set(`celery-task-meta-${id}`, long);
+    const read = await over.results(ids);
+    assert.deepEqual(read.map((result) => result?.status), ids.map(() => "SUCCESS"));
+    await over.results(ids);
+    assert.deepEqual(asked, [10, 2, 2, 2, 2, 2, 2, 2]);
+    asked.length = 0;
+    await over.results(Array.from({ length: 500 }, (_, index) => `none${index}`));
+    assert.deepEqual(asked, [2, 20, 200, 200, 78]);
   });
 
   it("takes a key of another type for an empty list", async () => {
@@ -138,6 +169,7 @@ needs("redis").describe("redisSensors()", () => {
       backend: null,
       transport: TRANSPORT,
       commandTimeoutMs: 1_000,
+      log: aLog(),
     });
     assert.equal(blind.hasResults, false);
     assert.deepEqual(await blind.results(["a", "b"]), [null, null]);
@@ -190,5 +222,31 @@ needs("redis").describe("redisSensors()", () => {
     server.resume();
     await until(() => heard.findLast((hint) => hint.kind === "line")?.isUp === true);
     abort.abort();
+  });
+
+  it("asks seldom, and says so once, where the user may not listen", async () => {
+    await client.call("ACL", "SETUSER", "deaf", "on", ">pw", "~*", "resetchannels", "+@all");
+    const log = aLog();
+    const endpoint = { ...endpointAt(server.port), username: "deaf", password: "pw" };
+    const deaf = redisSensors({
+      broker: endpoint,
+      backend: null,
+      transport: TRANSPORT,
+      commandTimeoutMs: 1_000,
+      log,
+    });
+    const abort = new AbortController();
+    deaf.listen(() => {}, abort.signal);
+    await until(() => log.lines.length > 0);
+    const connection = async () =>
+      /id=(\d+) [^\n]*name=beat-events /.exec(String(await client.client("LIST")))?.[1];
+    const before = await connection();
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    assert.equal(await connection(), before);
+    assert.notEqual(before, undefined);
+    assert.match(String(log.lines[0]!.message), /^may not listen/);
+    assert.equal(log.lines.length, 1);
+    abort.abort();
+    deaf.close();
   });
 });
