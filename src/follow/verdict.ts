@@ -55,7 +55,7 @@ export function judge(
   const settlement = ended(each) ??
     (open.state === "acked"
       ? unfinished(each)
-      : expired(each, unseenMs) ?? acked(each, goneMs) ?? givenUp(each) ?? noted(each));
+      : expired(each, unseenMs) ?? acked(each, goneMs) ?? givenUp(each, goneMs) ?? noted(each));
   return { settlement, goneMs, unseenMs };
 }
 
@@ -170,9 +170,13 @@ function acked(each: Case, goneMs: number | null): Settlement | null {
   return { open, next: { ...open, state: "acked" }, rows: [ack], remove: null };
 }
 
-/** Nobody has said a last word for too long. Being reserved is none. */
-function givenUp({ open, nowMs, evidence: { reserved, result } }: Case): Settlement | null {
+/** Nobody has said a last word for too long. Being reserved is none; a next look may be an ack. */
+function givenUp(
+  { open, nowMs, evidence: { reserved, result } }: Case,
+  goneMs: number | null,
+): Settlement | null {
   if (nowMs < open.giveUpMs || reserved === null || result === "unread") return null;
+  if (goneMs !== null) return null;
   return close(
     open,
     row(open, "fire.expired", nowMs, { reason: "unacknowledged", by: "beat" }),

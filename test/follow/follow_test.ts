@@ -295,6 +295,16 @@ describe("follower() on a message that waits", () => {
     ]);
   });
 
+  it("does not give up what workers took while nobody looked", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR, ignoreResult: true } });
+    rig.take(open);
+    rig.ack(open);
+    rig.advance(2 * HOUR);
+    await rig.changeLeader();
+    await rig.watch(3 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker", "finished unknown"]);
+  });
+
   it("finds a fire of a priority list in the plain list, where Kombu gave it back", async () => {
     const { rig, open } = await oneFire({ task: { priority: 9, expiresMs: HOUR } });
     assert.equal(open.list, "maintenance\x06\x169");

@@ -160,6 +160,10 @@ const CASES: readonly (readonly [name: string, expected: string, given: Case])[]
     look: HELD,
     afterMs: HOUR,
   }],
+  ["not given up where it has just left its list", "nothing", {
+    open: { giveUpMs: T0 + HOUR },
+    afterMs: HOUR,
+  }],
   ["not given up unread", "nothing", {
     open: { giveUpMs: T0 + HOUR, state: "taken" },
     look: { ...HELD, result: "unread" },
