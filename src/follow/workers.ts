@@ -29,6 +29,8 @@ interface Worker {
   readonly running: Map<string, number>;
   /** What ran in a process that is no more, and since when. */
   readonly orphans: Map<string, number>;
+  /** When its process seemed to be another one than before. */
+  restartMs: number;
 }
 
 export interface Workers {
@@ -120,11 +122,17 @@ function newWorker(nowMs: number): Worker {
     processed: 0,
     running: new Map(),
     orphans: new Map(),
+    restartMs: -Infinity,
   };
 }
 
 function hear(worker: Worker, hint: Extract<Hint, { kind: "worker" }>, nowMs: number): void {
-  if (hasRestarted(worker, hint)) orphan(worker, nowMs);
+  if (hasRestarted(worker, hint)) {
+    // Faster than one can start: several share the name, and each speaks in turn.
+    if (nowMs - worker.restartMs < SILENT_AFTER_MS) takeBack(worker);
+    else orphan(worker, nowMs);
+    worker.restartMs = nowMs;
+  }
   worker.heardMs = nowMs;
   worker.isStopped = !hint.isOnline;
   worker.processId = hint.processId ?? worker.processId;
@@ -144,4 +152,9 @@ function orphan(worker: Worker, nowMs: number): void {
   for (const key of worker.running.keys()) worker.orphans.set(key, nowMs);
   worker.running.clear();
   worker.beats = 0;
+}
+
+function takeBack(worker: Worker): void {
+  for (const key of worker.orphans.keys()) worker.running.set(key, worker.beats);
+  worker.orphans.clear();
 }
