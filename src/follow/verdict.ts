@@ -148,7 +148,8 @@ function expired(each: Case, unseenMs: number | null): Settlement | null {
   if (!isExpired(open, nowMs)) return null;
   const ttl = row(open, "fire.expired", nowMs, { reason: "ttl", by: "beat" });
   if (position.kind === "queued") {
-    const remove = { list: position.list, bytes: position.message.bytes };
+    const { list, reach, message: { bytes } } = position;
+    const remove = { list, bytes, reach };
     return { ...close(open, ttl), remove };
   }
   const isOutOfReach = unseenMs !== null && nowMs - unseenMs >= GONE_AFTER_MS &&

@@ -98,20 +98,27 @@ function commitCall(steps: readonly Step[], fence: number, keys: Keys): Call {
 /** Laid out as the header of settle.lua says. */
 function settleCall(settlements: readonly Settlement[], fence: number, keys: Keys): Call {
   const lists = new Map<string, number>();
-  const args: (string | number)[] = [fence, ROW_VERSION, settlements.length];
+  const reaches: number[] = [];
+  const args: (string | number)[] = [];
   for (const { open } of settlements) args.push(openKey(open));
   for (const { open, next, rows, remove } of settlements) {
     args.push(encodeOpen(open));
     args.push(next === null ? "" : encodeOpen(next));
-    if (remove === null) args.push(0, "");
-    else args.push(placeOf(lists, keys.list(remove.list)), remove.bytes);
+    if (remove === null) {
+      args.push(0, "");
+    } else {
+      const list = placeOf(lists, keys.list(remove.list));
+      reaches[list - 1] = Math.max(reaches[list - 1] ?? 1, remove.reach);
+      args.push(list, remove.bytes);
+    }
     args.push(rows.length);
     for (const row of rows) {
       const [type, due, decided, payload] = encodeRow(row);
       args.push(type, row.task, due, decided, payload);
     }
   }
-  return { lists: lists.keys(), args };
+  const head = [fence, ROW_VERSION, settlements.length, ...reaches];
+  return { lists: lists.keys(), args: [...head, ...args] };
 }
 
 /** Where `name` stands in a list that grows, counted from 1 as Lua does. */

@@ -21,7 +21,8 @@ export interface ListenOptions {
   readonly backend: RedisEndpoint | null;
   readonly transport: Transport;
   readonly commandTimeoutMs: number;
-  readonly log: Pick<Log, "warn">;
+  /** For what may not be heard. @default nobody is told */
+  readonly log?: Pick<Log, "warn">;
 }
 
 /** Calls `onHint` until `signal` is aborted. */
@@ -66,7 +67,7 @@ function escapeGlob(text: string): string {
 
 interface Subscription {
   readonly commandTimeoutMs: number;
-  readonly log: Pick<Log, "warn">;
+  readonly log: Pick<Log, "warn"> | undefined;
   readonly name: string;
   readonly patterns: readonly string[];
   readonly onMessage: (channel: string, text: string) => void;
@@ -88,7 +89,7 @@ function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortS
       if (!(error instanceof JournalUnavailableError)) throw error;
       if (codeOf(error.cause) !== null) {
         if (told !== error.message) {
-          log.warn("may not listen to workers: ends are seen later", { err: error });
+          log?.warn("may not listen to workers: ends are seen later", { err: error });
         }
         told = error.message;
         await pause(REFUSED_MS, signal);

@@ -32,7 +32,7 @@ export interface RedisSensorsOptions {
   readonly transport: Transport;
   /** @see `ConnectOptions` */
   readonly commandTimeoutMs: number;
-  /** For what cannot be heard. */
+  /** @see `ListenOptions` */
   readonly log: Pick<Log, "warn">;
 }
 

@@ -329,7 +329,7 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
 
       it("takes an expired message out of its list", async () => {
         await commit(publishStep(T0, T0 + 1));
-        const remove = { list: "celery", bytes: `report@${T0}` };
+        const remove = { list: "celery", bytes: `report@${T0}`, reach: 1 };
         assert.deepEqual(await settle(settlementOf(openFire, { remove })), ["settled"]);
         assert.deepEqual((await rig.dump()).lists, { celery: [`report@${T0 + 1}`] });
       });
@@ -338,7 +338,7 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
         await rig.pop("celery");
         const before = await rig.dump();
         const settlement = settlementOf(openFire, {
-          remove: { list: "celery", bytes: `report@${T0}` },
+          remove: { list: "celery", bytes: `report@${T0}`, reach: 1 },
         });
         assert.deepEqual(await settle(settlement, settlementOf(openAt(T0 + 9))), [
           "raced",
@@ -347,10 +347,21 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
         assert.deepEqual(await rig.dump(), before);
       });
 
+      it("looks no further than it is told for a message that may be gone", async () => {
+        await commit(publishStep(T0, T0 + 1));
+        const of = (reach: number) =>
+          settlementOf(openAt(T0 + 1), {
+            remove: { list: "celery", bytes: `report@${T0 + 1}`, reach },
+          });
+        assert.deepEqual(await settle(of(1)), ["raced"]);
+        assert.deepEqual(await settle(of(2)), ["settled"]);
+        assert.deepEqual((await rig.dump()).lists, { celery: [`report@${T0}`] });
+      });
+
       it("answers wrongtype for a list of another type, and settles the others", async () => {
         await commit(publishStep(null, T0, { task: "b" }));
         await rig.spoilList("spoiled");
-        const remove = { list: "spoiled", bytes: "x" };
+        const remove = { list: "spoiled", bytes: "x", reach: 1 };
         assert.deepEqual(
           await settle(
             settlementOf(openFire, { remove }),

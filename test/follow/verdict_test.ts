@@ -195,7 +195,10 @@ describe("judge()", () => {
       isRedelivered: true,
       bytes: "",
     };
-    const look: Evidence = { ...NOWHERE, position: { kind: "queued", list: open.list, message } };
+    const look: Evidence = {
+      ...NOWHERE,
+      position: { kind: "queued", list: open.list, reach: 1, message },
+    };
     const nowMs = T0 + HOUR;
     const { settlement } = judge(open, newNotes(), look, { nowMs, isOutcomeStored: true });
     const { state, isOverdue, redeliveries, takeByMs } = settlement!.next!;
