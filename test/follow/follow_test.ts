@@ -176,6 +176,21 @@ describe("follower() on a fire that runs", () => {
     }
   });
 
+  it("awaits a finish no longer where leaders change every few hours", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.ack(open);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
+    for (let hours = 0; hours < 48; hours += 12) {
+      rig.advance(12 * HOUR);
+      await rig.changeLeader();
+      await rig.watch(5 * SECOND);
+    }
+    assert.equal((await rig.story()).at(-1), "finished unknown");
+  });
+
   it("awaits a finish for a day", async () => {
     const { rig, open } = await oneFire();
     rig.take(open);
