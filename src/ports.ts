@@ -82,14 +82,6 @@ export type Committed =
     readonly lastId: LastId;
   };
 
-/** A message to take out of its list. */
-export interface Removal {
-  readonly list: string;
-  readonly bytes: string;
-  /** It is among so many of the oldest: no others are gone through. */
-  readonly reach: number;
-}
-
 /** What became known of an open fire: rows, and its next text. */
 export interface Settlement {
   /** The open fire as it stands; another text in Redis answers `duplicate`. */
@@ -98,8 +90,8 @@ export interface Settlement {
   readonly next: OpenFire | null;
   /** At least one. */
   readonly rows: readonly Row[];
-  /** An expired message to take out of its list; when it is gone, the answer is `raced`. */
-  readonly remove: Removal | null;
+  /** An expired message to take out; not among the `reach` oldest (any more), the answer is `raced`. */
+  readonly remove: { readonly list: string; readonly bytes: string; readonly reach: number } | null;
 }
 
 export type SettleOutcome = "settled" | "duplicate" | "raced" | "wrongtype";

@@ -120,7 +120,11 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   // The lease has a connection of its own: renewing it never waits behind publishing.
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
-  const sensors = redisSensors({ broker, backend, transport, commandTimeoutMs, log });
+  const sensors = redisSensors({
+    ...{ broker, backend, transport, commandTimeoutMs },
+    onRefused: (error) =>
+      log.warn("may not listen to workers: ends are seen later", { err: error }),
+  });
   const gauges = redisGauges({ broker, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);
   const office: OfficeParts = {

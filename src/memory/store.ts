@@ -3,7 +3,7 @@
 import { invariant } from "../errors.ts";
 import type { Row } from "../event.ts";
 import { encodeRow, ROW_FIELDS, ROW_VERSION } from "../event.ts";
-import type { Removal } from "../ports.ts";
+import type { Settlement } from "../ports.ts";
 
 /** An entry of the stream, as Redis would give it: an id, and names and values in turn. */
 export interface Entry {
@@ -69,7 +69,10 @@ export function pushMessage(store: MemoryStore, list: string, message: string): 
 }
 
 /** Takes the oldest equal element out. @returns whether there was one */
-export function removeMessage(store: MemoryStore, { list, bytes, reach }: Removal): boolean {
+export function removeMessage(
+  store: MemoryStore,
+  { list, bytes, reach }: NonNullable<Settlement["remove"]>,
+): boolean {
   const messages = store.lists.get(list) ?? [];
   const index = messages.lastIndexOf(bytes);
   if (index < 0 || index < messages.length - reach) return false;

@@ -4,7 +4,6 @@ import type { Redis } from "ioredis";
 import { decodeEvents } from "../celery/worker_event.ts";
 import { systemClock } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { Hint } from "../ports.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
@@ -16,13 +15,15 @@ const PING_MS = 1_000;
 /** A refusal is asked about again after this: somebody has to change what the user may do. Milliseconds. */
 const REFUSED_MS = 30_000;
 
+export type OnRefused = (error: JournalUnavailableError) => void;
+
 export interface ListenOptions {
   readonly broker: RedisEndpoint;
   readonly backend: RedisEndpoint | null;
   readonly transport: Transport;
   readonly commandTimeoutMs: number;
-  /** For what may not be heard. @default nobody is told */
-  readonly log?: Pick<Log, "warn">;
+  /** Called once with why nothing may be heard. */
+  readonly onRefused?: OnRefused;
 }
 
 /** Calls `onHint` until `signal` is aborted. */
@@ -31,10 +32,10 @@ export function listenTo(
   onHint: (hint: Hint) => void,
   signal: AbortSignal,
 ): void {
-  const { broker, backend, transport, commandTimeoutMs, log } = options;
+  const { broker, backend, transport, commandTimeoutMs, onRefused } = options;
   const events = subscribe(broker, {
     commandTimeoutMs,
-    log,
+    onRefused,
     name: "beat-events",
     patterns: eventPatterns(broker, transport),
     onMessage: (_channel, text) => decodeEvents(text).forEach(onHint),
@@ -45,7 +46,7 @@ export function listenTo(
   const prefix = `${transport.resultKeyPrefix}celery-task-meta-`;
   const results = subscribe(backend, {
     commandTimeoutMs,
-    log,
+    onRefused,
     name: "beat-result-hints",
     patterns: [`${escapeGlob(prefix)}*`],
     onMessage: (channel) => onHint({ kind: "result", taskId: channel.slice(prefix.length) }),
@@ -67,7 +68,7 @@ function escapeGlob(text: string): string {
 
 interface Subscription {
   readonly commandTimeoutMs: number;
-  readonly log: Pick<Log, "warn"> | undefined;
+  readonly onRefused: OnRefused | undefined;
   readonly name: string;
   readonly patterns: readonly string[];
   readonly onMessage: (channel: string, text: string) => void;
@@ -76,7 +77,7 @@ interface Subscription {
 
 /** A connection of its own: it can do nothing else. Subscribes anew each time that it comes back. */
 function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortSignal): Redis {
-  const { commandTimeoutMs, log, name, patterns, onMessage, onLine } = wanted;
+  const { commandTimeoutMs, onRefused, name, patterns, onMessage, onLine } = wanted;
   const client = connect(endpoint, { commandTimeoutMs, name });
   let told = "";
   const begin = async () => {
@@ -88,9 +89,7 @@ function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortS
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
       if (codeOf(error.cause) !== null) {
-        if (told !== error.message) {
-          log?.warn("may not listen to workers: ends are seen later", { err: error });
-        }
+        if (told !== error.message) onRefused?.(error);
         told = error.message;
         await pause(REFUSED_MS, signal);
       }

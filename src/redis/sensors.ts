@@ -4,11 +4,11 @@ import type { Redis } from "ioredis";
 import { decodeMessage } from "../celery/message.ts";
 import { decodeResult } from "../celery/result.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { QueueSample, Reservation, Sensors } from "../ports.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
 import { codeOf } from "./errors.ts";
+import type { OnRefused } from "./listen.ts";
 import { listenTo } from "./listen.ts";
 import reservedText from "./reserved.lua" with { type: "text" };
 import type { SampleLimits } from "./sample_limits.ts";
@@ -33,7 +33,7 @@ export interface RedisSensorsOptions {
   /** @see `ConnectOptions` */
   readonly commandTimeoutMs: number;
   /** @see `ListenOptions` */
-  readonly log: Pick<Log, "warn">;
+  readonly onRefused: OnRefused;
 }
 
 export interface RedisSensors extends Sensors {
