@@ -335,6 +335,19 @@ describe("follower() on a message that waits", () => {
 });
 
 describe("follower() on what is delivered again", () => {
+  it("records the end of a run whose message was given back, and expired there", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: HOUR / 2 } });
+    rig.take(open);
+    await rig.watch(HOUR);
+    rig.giveBack(open);
+    await rig.watch(2 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "expired ttl beat"]);
+    assert.equal(rig.find(open), undefined);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(5 * SECOND);
+    assert.equal((await rig.story()).at(-1), "late_ack result success");
+  });
+
   it("counts each return that it sees", async () => {
     const { rig, open } = await oneFire();
     const taken = "taken unacked";
