@@ -20,6 +20,9 @@ const RESERVED = scriptOf(reservedText);
 /** Ids in one command: it holds Redis up for well under a millisecond. */
 const PORTION = 200;
 
+/** Lists of one moment: a thousand messages of each hold Redis up for five milliseconds. */
+const LISTS = 10;
+
 /** Results have one limit among them: nobody asks twice for the same. */
 const ALL = "results";
 
@@ -80,21 +83,23 @@ export function sensorsOver(
   return {
     sep,
     hasResults: results !== null,
-    async sampleQueues(lists, limit) {
-      const wanted = lists.map((list) => ({
-        key: globalKeyPrefix + list,
-        limit: limits.lists.of(list, limit),
-      }));
-      try {
-        const samples = await ask(queues, () => sampleLists(queues, wanted));
-        samples.forEach(({ oldest }, index) =>
-          limits.lists.learn(lists[index]!, oldest.map(({ bytes }) => bytes))
-        );
-        return samples;
-      } catch (error) {
-        lists.forEach((list) => limits.lists.shrink(list, limit));
-        throw error;
-      }
+    sampleQueues(lists, limit) {
+      return inPortions(lists, () => LISTS, async (some) => {
+        const wanted = some.map((list) => ({
+          key: globalKeyPrefix + list,
+          limit: limits.lists.of(list, limit),
+        }));
+        try {
+          const samples = await ask(queues, () => sampleLists(queues, wanted));
+          samples.forEach(({ oldest }, index) =>
+            limits.lists.learn(some[index]!, oldest.map(({ bytes }) => bytes))
+          );
+          return samples;
+        } catch (error) {
+          some.forEach((list) => limits.lists.shrink(list, limit));
+          throw error;
+        }
+      });
     },
     reservations(tags) {
       return inPortions(tags, () => PORTION, async (some) => {

@@ -82,6 +82,32 @@ needs("redis").describe("redisSensors()", () => {
     assert.deepEqual([await seen(), await seen()], [50, 100]);
   });
 
+  it("reads some lists at a time, so that nothing waits for all of them", async () => {
+    const moments: number[] = [];
+    const counting = {
+      ...client,
+      multi() {
+        moments.push(0);
+        const moment = client.multi();
+        const { llen } = moment;
+        moment.llen = ((key: string) => {
+          moments[moments.length - 1]!++;
+          return llen.call(moment, key);
+        }) as typeof llen;
+        return moment;
+      },
+    } as unknown as Redis;
+    const over = sensorsOver({ queues: counting, results: null }, TRANSPORT);
+    const lists = Array.from({ length: 23 }, (_, index) => `q${index}`);
+    await client.lpush("pfx:q22", "last");
+    const samples = await over.sampleQueues(lists, 3);
+    assert.deepEqual(moments, [10, 10, 3]);
+    assert.deepEqual(
+      samples.map(({ depth }) => depth),
+      lists.map((list) => list === "q22" ? 1 : 0),
+    );
+  });
+
   it("reads ever fewer where the answer does not get through", async () => {
     const limits = { lists: sampleLimits(), results: sampleLimits() };
     const failing = {
