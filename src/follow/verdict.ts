@@ -68,7 +68,8 @@ function isNowhere({ evidence }: Case, ...positions: Evidence["position"]["kind"
 
 /** A look that did not ask everything neither confirms nor denies. */
 function sinceWhen(sinceMs: number | null, isSo: boolean, { evidence, nowMs }: Case) {
-  if (isSo) return sinceMs ?? nowMs;
+  // A clock that was set back begins anew.
+  if (isSo) return Math.min(sinceMs ?? nowMs, nowMs);
   const { position, reserved, result } = evidence;
   const hasAsked = reserved !== null && result !== "unread" && position.kind !== "unknown";
   const isFound = position.kind === "queued" || position.kind === "copy" ||

@@ -114,6 +114,19 @@ describe("follower() on a fire that runs", () => {
     assert.deepEqual(await rig.story(open), story);
   });
 
+  it("counts two looks anew where Redis' clock was set back between them", async () => {
+    const { rig, open } = await oneFire();
+    rig.advance(2 * HOUR);
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.ack(open);
+    rig.hint({ kind: "result", taskId: idsOf(open).taskId });
+    await rig.sample();
+    rig.advance(-HOUR);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
+  });
+
   it("does not end with a retry, whose message has another tag", async () => {
     const { rig, open } = await oneFire();
     rig.take(open);
