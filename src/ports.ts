@@ -206,6 +206,30 @@ export interface Journal {
   readBack(range: ReadRange, onForeign?: OnForeign): AsyncIterable<JournalRow>;
 }
 
+/** Commits that stand with the server, and are not carried out yet. */
+export interface Staged {
+  /**
+   * Carries all of them out. A promise for each, in their order, of what {@link Journal.commit} would
+   * give; each may reject as it does.
+   */
+  commit(): readonly Promise<Committed>[];
+  /** None of them is carried out. */
+  discard(): void;
+}
+
+/** Sends commits ahead of their time: what is due at one instant then waits for one word. */
+export interface Stage {
+  /** For fewer steps it is not worth its two calls more. */
+  readonly stepsMin: number;
+  /**
+   * What was staged before is discarded.
+   *
+   * @param batches each as a commit takes it, and without a task that another has
+   * @returns `null` where it cannot be done now: the batches are to be committed one by one
+   */
+  stage(batches: readonly (readonly Step[])[], fence: number): Staged | null;
+}
+
 /** Rows in a row that were taken out of the hot journal, under the ids of the first and the last. */
 export interface Segment {
   readonly firstId: string;

@@ -18,6 +18,7 @@ import { redisGauges } from "../redis/gauges.ts";
 import { redisJournal } from "../redis/journal.ts";
 import { keysOf } from "../redis/keys.ts";
 import { redisLease } from "../redis/lease.ts";
+import { redisStage } from "../redis/stage.ts";
 import { redisRequests } from "../redis/requests.ts";
 import { redisSensors } from "../redis/sensors.ts";
 import { serverRisks } from "../redis/server_check.ts";
@@ -119,6 +120,7 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   const commandTimeoutMs = Math.floor(leaseMs * 0.4);
   // The lease has a connection of its own: renewing it never waits behind publishing.
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
+  const staging = connect(broker, { name: "beat-stage", commandTimeoutMs });
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
   const sensors = redisSensors({
     ...{ broker, backend, transport, commandTimeoutMs },
@@ -127,8 +129,10 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   });
   const gauges = redisGauges({ broker, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);
+  const journal = redisJournal(publishing, keys);
   const office: OfficeParts = {
-    journal: redisJournal(publishing, keys),
+    journal,
+    stage: redisStage(staging, keys, { journal }),
     lease: redisLease(leasing, keys),
     sensors,
     clock: systemClock,
@@ -154,6 +158,7 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   };
   const close = () => {
     publishing.disconnect();
+    staging.disconnect();
     leasing.disconnect();
     sensors.close();
     gauges.close();

@@ -8,7 +8,7 @@ import type { OpenFire } from "../cursor.ts";
 import { openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import { millisecondsOf } from "../event.ts";
-import type { Clock, Journal, Step } from "../ports.ts";
+import type { Clock, Committed, Journal, Stage, Staged, Step } from "../ports.ts";
 import type { ServerClock } from "../clock.ts";
 import type { World } from "./world.ts";
 import { applyReload, applyStep } from "./world.ts";
@@ -40,23 +40,43 @@ export interface Spoken {
   readonly latenessMs: number;
 }
 
+/** Batches that were sent ahead of their time. */
+export interface Ahead {
+  readonly batches: readonly (readonly Step[])[];
+  readonly staged: Staged;
+}
+
 export interface Committer {
+  /** Sends batches ahead; `null` where it is not worth it, or cannot be done now. */
+  stage(batches: readonly (readonly Step[])[], fence: number): Ahead | null;
   /**
    * Sends each batch as it comes; `batches` is asked for the next while one is under way.
    *
+   * @param ahead what was staged: carried out first
    * @throws {JournalUnavailableError} `alarm`: nothing of the refused batch was written. Any other
    * kind: its outcome is not known, and the term must end before anything is planned anew.
    */
-  commitAll(batches: Iterable<readonly Step[]>, fence: number): Promise<Tally>;
+  commitAll(
+    batches: Iterable<readonly Step[]>,
+    fence: number,
+    ahead?: Ahead | null,
+  ): Promise<Tally>;
+}
+
+/** A batch that is under way. */
+interface Sent {
+  readonly steps: readonly Step[];
+  /** Monotonic milliseconds before it was sent. */
+  readonly sentMs: number;
+  readonly replied: Promise<Committed>;
 }
 
 export function committer(
-  ports: { journal: Journal; clock: Clock; server: ServerClock },
+  ports: { journal: Journal; stage?: Stage; clock: Clock; server: ServerClock },
   world: World,
 ): Committer {
-  async function commitOne(steps: readonly Step[], fence: number, tally: Tally): Promise<void> {
-    const sentMs = ports.clock.monotonicMs();
-    const reply = await ports.journal.commit(steps, fence);
+  async function take({ steps, sentMs, replied }: Sent, tally: Tally): Promise<void> {
+    const reply = await replied;
     if (reply.kind === "fenced") {
       tally.isFenced = true;
       return;
@@ -108,16 +128,43 @@ export function committer(
     for (const task of tasks) tally.reread.add(task);
   }
 
+  /** All of `ahead` at once. */
+  function carryOut({ batches, staged }: Ahead): Sent[] {
+    const sentMs = ports.clock.monotonicMs();
+    return staged.commit().map((replied, index) => ({ steps: batches[index]!, sentMs, replied }));
+  }
+
+  function send(steps: readonly Step[], fence: number): Sent {
+    const sentMs = ports.clock.monotonicMs();
+    return { steps, sentMs, replied: ports.journal.commit(steps, fence) };
+  }
+
   return {
-    async commitAll(batches, fence) {
+    stage(batches, fence) {
+      const { stage } = ports;
+      const count = batches.reduce((sum, { length }) => sum + length, 0);
+      const staged = stage !== undefined && count >= stage.stepsMin
+        ? stage.stage(batches, fence)
+        : null;
+      return staged === null ? null : { batches, staged };
+    },
+    async commitAll(batches, fence, ahead = null) {
       const tally = emptyTally();
       const inFlight: Promise<void>[] = [];
       const failures: unknown[] = [];
+      const follow = (sent: Sent) =>
+        inFlight.push(take(sent, tally).catch((error) => void failures.push(error)));
+      const hasRoom = async () => {
+        while (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
+        return !tally.isFenced && failures.length === 0;
+      };
       try {
-        for (const steps of batches) {
-          inFlight.push(commitOne(steps, fence, tally).catch((error) => void failures.push(error)));
-          if (inFlight.length >= IN_FLIGHT_MAX) await inFlight.shift();
-          if (tally.isFenced || failures.length > 0) break;
+        if (ahead !== null) carryOut(ahead).forEach(follow);
+        if (await hasRoom()) {
+          for (const steps of batches) {
+            follow(send(steps, fence));
+            if (!await hasRoom()) break;
+          }
         }
       } finally {
         // Also where planning the next batch threw, nothing is under way any more afterwards.

@@ -5,7 +5,7 @@ import { SLEEP_MAX_MS } from "../clock.ts";
 import type { Clock, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
-import type { Committer, Tally } from "./commit.ts";
+import type { Ahead, Committer, Tally } from "./commit.ts";
 import type { Term } from "./chain.ts";
 import { BATCH_TEXT_MAX, fitting } from "./chain.ts";
 import { decide, lookMsOr } from "./decide.ts";
@@ -34,7 +34,10 @@ export const SHARE_MAX = BATCH_MAX - 4;
 const BEHIND_TURN = 4;
 
 /** How long before something is due a tick may begin, to be ready then. Milliseconds. */
-export const PREPARE_MS = 40;
+export const PREPARE_MS = 80;
+
+/** The most batches that are staged: while they are carried out, the server does nothing else. */
+export const STAGED_MAX = 5;
 
 /** What a pass came to. */
 export interface Ticked extends Tally {
@@ -65,8 +68,9 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
   try {
     const asOfMs = soon(server.nowMs(), agenda.nextMs());
     const batches = planBatches(parts, term, { asOfMs, taken, broken });
-    const prepared = await prepare(batches, parts, { asOfMs, signal });
-    const tally = { ...await committer.commitAll(chained(prepared, batches), term.fence), broken };
+    const { ahead, rest } = await prepare(batches, parts, { asOfMs, fence: term.fence, signal });
+    const sent = await committer.commitAll(chained(rest, batches), term.fence, ahead);
+    const tally = { ...sent, broken };
     wrongType = tally.wrongType;
     // Our estimate of the server's clock was ahead: sleep the difference, then the next tick sends it.
     // Where it had stepped back, the estimate has followed it, and the agenda waits.
@@ -84,24 +88,43 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
   }
 }
 
+interface Prepared {
+  /** The first batches, sent ahead; `null`: they are among the rest. */
+  readonly ahead: Ahead | null;
+  readonly rest: readonly (readonly Step[])[];
+}
+
 /**
- * Makes batches of what is due at `asOfMs`, and resolves when that time has come: what is due at once
- * would otherwise go out late by the time that making it takes. Nothing, where the signal came first.
+ * Makes batches of what is due at `asOfMs`, sends a crowd of them ahead, and resolves when that time
+ * has come: what is due at once would otherwise go out late by the time that all this takes. Nothing,
+ * where the signal came first.
  */
 async function prepare(
   batches: Iterator<readonly Step[], void>,
-  { server, clock }: Tick,
-  { asOfMs, signal }: { asOfMs: number; signal: AbortSignal },
-): Promise<readonly (readonly Step[])[]> {
-  const prepared: (readonly Step[])[] = [];
-  const isAhead = () => server.nowMs() < asOfMs && !signal.aborted;
-  while (isAhead()) {
-    const next = batches.next();
+  { server, clock, committer }: Tick,
+  { asOfMs, fence, signal }: { asOfMs: number; fence: number; signal: AbortSignal },
+): Promise<Prepared> {
+  const isEarly = () => server.nowMs() < asOfMs && !signal.aborted;
+  const first = takeWhile(batches, (count) => count < STAGED_MAX && isEarly());
+  const ahead = isEarly() ? committer.stage(first, fence) : null;
+  // While it goes out; what is not made now is made while others are sent.
+  if (ahead !== null) await clock.sleep(0, signal);
+  const more = takeWhile(batches, isEarly);
+  while (isEarly()) await clock.sleep(asOfMs - server.nowMs(), signal);
+  if (server.nowMs() >= asOfMs) return { ahead, rest: ahead === null ? [...first, ...more] : more };
+  ahead?.staged.discard();
+  return { ahead: null, rest: [] };
+}
+
+/** Goes on as long as `isWanted`, asked with how many there are, says so. */
+function takeWhile<T>(from: Iterator<T, void>, isWanted: (count: number) => boolean): T[] {
+  const taken: T[] = [];
+  while (isWanted(taken.length)) {
+    const next = from.next();
     if (next.done) break;
-    prepared.push(next.value);
+    taken.push(next.value);
   }
-  while (isAhead()) await clock.sleep(asOfMs - server.nowMs(), signal);
-  return server.nowMs() < asOfMs ? [] : prepared;
+  return taken;
 }
 
 /** When what is due next is due, if that is now or soon; else now. */

@@ -8,7 +8,7 @@
  */
 
 import { compareIds, NO_ID } from "../event.ts";
-import type { Journal, LastId } from "../ports.ts";
+import type { Committed, Journal, LastId, Settled, Stage } from "../ports.ts";
 
 /** What one replica knows of the history; it outlives its terms. */
 export interface History {
@@ -39,15 +39,11 @@ export function watchHistory(journal: Journal, history: History): Journal {
     ...journal,
     async commit(steps, fence) {
       const known = history.lastId;
-      const reply = await journal.commit(steps, fence);
-      if (reply.kind === "done") note(history, known, reply.lastId);
-      return reply;
+      return noted(history, known, await journal.commit(steps, fence));
     },
     async settle(settlements, fence) {
       const known = history.lastId;
-      const reply = await journal.settle(settlements, fence);
-      if (reply.kind === "done") note(history, known, reply.lastId);
-      return reply;
+      return noted(history, known, await journal.settle(settlements, fence));
     },
     async load() {
       await lookBack(journal, history);
@@ -55,6 +51,24 @@ export function watchHistory(journal: Journal, history: History): Journal {
       const loaded = await journal.load();
       note(history, known, { before: loaded.lastId, after: loaded.lastId });
       return loaded;
+    },
+  };
+}
+
+/** `stage`, with each reply held against `history`. */
+export function watchStage(stage: Stage, history: History): Stage {
+  return {
+    ...stage,
+    stage(batches, fence) {
+      const staged = stage.stage(batches, fence);
+      if (staged === null) return null;
+      return {
+        ...staged,
+        commit() {
+          const known = history.lastId;
+          return staged.commit().map(async (replied) => noted(history, known, await replied));
+        },
+      };
     },
   };
 }
@@ -91,6 +105,11 @@ export async function isTold(journal: Pick<Journal, "read">, { fromId }: Cut): P
     if (++count >= TOLD_WITHIN) break;
   }
   return false;
+}
+
+function noted<T extends Committed | Settled>(history: History, known: string, reply: T): T {
+  if (reply.kind === "done") note(history, known, reply.lastId);
+  return reply;
 }
 
 /** @param known the newest row that had been seen when the question was sent */

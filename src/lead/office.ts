@@ -8,14 +8,14 @@ import type { Passed, TermInput } from "../../machines/supervisor.ts";
 import { SLEEP_MAX_MS } from "../clock.ts";
 import type { Row } from "../event.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Clock, Journal, Requests, Sensors } from "../ports.ts";
+import type { Clock, Journal, Requests, Sensors, Stage } from "../ports.ts";
 import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Term } from "../core/chain.ts";
 import { standingPauses } from "../core/pauses.ts";
 import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
-import { newHistory, watchHistory } from "./history.ts";
+import { newHistory, watchHistory, watchStage } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
@@ -47,6 +47,8 @@ export interface Declared {
 
 export interface OfficeParts extends LeaseParts {
   readonly journal: Journal;
+  /** Absent where everything is sent when it is due. */
+  readonly stage?: Stage;
   readonly sensors: Sensors;
   readonly namespace: string;
   readonly build: string;
@@ -82,9 +84,14 @@ export function openOffice(parts: OfficeParts): Office {
   const history = newHistory((cut) =>
     parts.log.error("rows of the journal are gone: what they decided is decided anew", { ...cut })
   );
+  const { journal, stage } = parts;
   return {
-    parts: { ...parts, journal: watchHistory(parts.journal, history) },
-    journal: parts.journal,
+    parts: {
+      ...parts,
+      journal: watchHistory(journal, history),
+      ...(stage === undefined ? {} : { stage: watchStage(stage, history) }),
+    },
+    journal,
     history,
     ahead: aheadWatch(parts.log),
     awake: awake(parts),

@@ -5,7 +5,7 @@ import { openFires } from "../follow/open_fires.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
 import { NO_ID } from "../event.ts";
-import type { Clock, Journal, Step } from "../ports.ts";
+import type { Clock, Journal, Stage, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { digestOf } from "../task.ts";
 import { agendaOf } from "../core/agenda.ts";
@@ -27,6 +27,7 @@ const RECONCILE_PASSES_MAX = 5;
 
 export interface TermParts {
   readonly journal: Journal;
+  readonly stage?: Stage;
   readonly clock: Clock;
   readonly server: ServerClock;
 }

@@ -107,7 +107,7 @@ export function untilTried(client: Redis, signal: AbortSignal): Promise<void> {
 }
 
 /** A connection that is being given up still calls itself ready. */
-function isUsable(client: Redis): boolean {
+export function isUsable(client: Redis): boolean {
   return client.status === "ready" && client.stream.writable;
 }
 

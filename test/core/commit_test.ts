@@ -59,6 +59,41 @@ describe("committer()", () => {
     }
   });
 
+  it("carries out what was staged first, all of it at once, and then sends the rest", async () => {
+    const { desk, world, sender } = prepared(["a", "b", "c", "d"], { stepsMin: 1 });
+    const crowd = ["a", "b", "c"].map((task) => fires(world, task, 1));
+    const ahead = sender.stage(crowd, FENCE);
+    assert.deepEqual(desk.journal.asked, []);
+    const rest = fires(world, "d", 1);
+    const tally = await sender.commitAll([rest], FENCE, ahead);
+    assert.equal(tally.published, 4);
+    assert.deepEqual(desk.journal.asked, [...crowd, rest]);
+    assert.equal(desk.journal.inFlightMax, 3);
+    assertAgreed(desk, world);
+  });
+
+  it("takes in each part of what was staged, whatever becomes of another", async () => {
+    for (const [at, task] of ["a", "b", "c"].entries()) {
+      const { desk, world, sender } = prepared(["a", "b", "c", "d"], { stepsMin: 1 });
+      const ahead = sender.stage(["a", "b", "c"].map((name) => fires(world, name, 1)), FENCE);
+      desk.journal.faults.push(...["none", "none", "none"].with(at, "refused") as Fault[]);
+      const rest = fires(world, "d", 1);
+      await assert.rejects(sender.commitAll([rest], FENCE, ahead), { retry: "alarm" });
+      assert.ok(!desk.journal.asked.includes(rest));
+      assert.deepEqual(publishedOf(desk, task), []);
+      assert.equal(messageCount(desk), 2);
+      assertAgreed(desk, world);
+    }
+  });
+
+  it("stages crowds only", () => {
+    const { desk, world, sender } = prepared(["a", "b"], { stepsMin: 3 });
+    assert.equal(sender.stage([fires(world, "a", 1), fires(world, "b", 1)], FENCE), null);
+    assert.notEqual(sender.stage([fires(world, "a", 1, 2), fires(world, "b", 1)], FENCE), null);
+    assert.equal(desk.stages.length, 1);
+    assert.equal(prepared(["a"]).sender.stage([fires(world, "a", 1)], FENCE), null);
+  });
+
   it("refuses a call that arrives after the next term has begun", async () => {
     const { desk, world, sender } = prepared(["a"]);
     desk.journal.faults.push("late");
@@ -290,8 +325,8 @@ const revision = "same.same";
 /** Where the cursors stand: long enough ago that nothing near it is early. */
 const START = T0 - 1_000;
 
-function prepared(tasks: readonly string[]) {
-  const desk = aDesk();
+function prepared(tasks: readonly string[], options: Parameters<typeof aDesk>[0] = {}) {
+  const desk = aDesk(options);
   const world = aWorld(Object.fromEntries(tasks.map((task) => [task, { dueMs: START, revision }])));
   for (const task of tasks) desk.store.cursors.set(task, `${START} ${revision}`);
   return { desk, world, sender: desk.committer(world) };

@@ -6,7 +6,13 @@ import fc from "fast-check";
 import type { Term } from "../../src/core/chain.ts";
 import { BATCH_TEXT_MAX } from "../../src/core/chain.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
-import { PREPARE_MS, SHARE_MAX, tick, WRONG_TYPE_PAUSE_MS } from "../../src/core/tick.ts";
+import {
+  PREPARE_MS,
+  SHARE_MAX,
+  STAGED_MAX,
+  tick,
+  WRONG_TYPE_PAUSE_MS,
+} from "../../src/core/tick.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Committed } from "../../src/ports.ts";
@@ -60,6 +66,46 @@ describe("tick()", () => {
     await desk.clock.advance(1);
     assert.equal((await ticked).published, 1);
     assert.equal(desk.server.nowMs(), T0 + 1000);
+  });
+
+  it("stages a crowd before it is due, and says the word then", async () => {
+    const crowd = Array.from({ length: 7 * BATCH_MAX }, (_, at) => `crowd${at}`);
+    const roster = aRoster(...crowd.map((name) => aReady({ name, ...SECOND })));
+    const { desk, now } = await opened(roster, { stepsMin: 2 });
+    await desk.clock.advance(1000 - PREPARE_MS);
+    const asked = desk.journal.asked.length;
+    const ticked = desk.tick(now);
+    await desk.clock.advance(PREPARE_MS - 1);
+    assert.equal(desk.journal.asked.length, asked);
+    assert.deepEqual(desk.stages.map(({ batches }) => batches.length), [STAGED_MAX]);
+    await desk.clock.advance(1);
+    assert.equal((await ticked).published, crowd.length);
+    assert.equal(desk.stages[0]!.end, "committed");
+    assert.deepEqual(desk.journal.overlaps, []);
+    assert.equal(messageCount(desk), crowd.length);
+    assertAgreed(desk, now);
+  });
+
+  it("discards what it has staged where it is stopped, and loses nothing of it", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })), { stepsMin: 1 });
+    await desk.clock.advance(1000 - PREPARE_MS);
+    const stopped = new AbortController();
+    const ticked = tick(now, TERM, stopped.signal);
+    await desk.clock.advance(1);
+    stopped.abort();
+    assert.equal((await ticked).published, 0);
+    assert.equal(desk.stages[0]!.end, "discarded");
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
+    await desk.clock.advance(PREPARE_MS);
+    assert.equal((await desk.tick(now)).published, 1);
+    assertAgreed(desk, now);
+  });
+
+  it("stages nothing of what is due already", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })), { stepsMin: 1 });
+    await desk.clock.advance(1000);
+    assert.equal((await desk.tick(now)).published, 1);
+    assert.deepEqual(desk.stages, []);
   });
 
   it("lets what it has prepared wait for another term, where it is stopped", async () => {
@@ -307,8 +353,11 @@ describe("tick()", () => {
   });
 });
 
-async function opened(roster: Tick["roster"]): Promise<{ desk: Desk; now: Tick }> {
-  const desk = aDesk();
+async function opened(
+  roster: Tick["roster"],
+  options: Parameters<typeof aDesk>[0] = {},
+): Promise<{ desk: Desk; now: Tick }> {
+  const desk = aDesk(options);
   return { desk, now: await desk.open(roster) };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { isTold, lookBack, newHistory, watchHistory } from "../../src/lead/history.ts";
+import { isTold, lookBack, newHistory, watchHistory, watchStage } from "../../src/lead/history.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { appendRow } from "../../src/memory/store.ts";
 import { aRow } from "../support/build.ts";
@@ -47,6 +47,23 @@ describe("watchHistory()", () => {
       await ask(journal);
       assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
     }
+  });
+
+  it("notices it in what was staged before rows went", async () => {
+    const { memory, history, journal, cut } = rig();
+    await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    const [stayed, lost] = memory.store.entries.map(({ id }) => id);
+    const stage = watchStage({
+      stepsMin: 1,
+      stage: (batches, fence) => ({
+        commit: () => batches.map((steps) => memory.commit(steps, fence)),
+        discard() {},
+      }),
+    }, history);
+    const staged = stage.stage([[publishStep(T0 + 1, T0 + 2)], []], FENCE)!;
+    cut(1);
+    await Promise.all(staged.commit());
+    assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
   });
 
   it("takes the shorter history for what there is, so that the next cut is told apart", async () => {

@@ -1,6 +1,6 @@
 /** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
 
-import type { Books, CursorBook, FireBook } from "./books.ts";
+import type { Books, CursorBook, FireBook, StepBack } from "./books.ts";
 import {
   definitionText,
   emptyBooks,
@@ -37,6 +37,7 @@ export interface Account {
   take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
   /** Rows of which `isThere` says so are in the history, and no others. */
   cut(isThere: (row: LedgerRow) => boolean, store: Store): void;
+  noteStepBack(step: StepBack): void;
   /** A person's request stands in the stream as `entryId`. */
   asked(requestId: string, entryId: string): void;
   /** A cursor was deleted by hand. */
@@ -61,7 +62,8 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
   const wanted = wantedFires();
   const forgotten = new Map<string, number>();
   let writes = 0;
-  let books = emptyBooks();
+  const stepsBack: StepBack[] = [];
+  let books = emptyBooks(stepsBack);
   /** Fires that were closed, in any history. */
   const closedOnce = new Set<string>();
   /** Rows were lost, and no term has begun since. */
@@ -224,13 +226,14 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       if (back.length > 0) tell(() => `${back.length} rows are back, from ${back[0]!.id} on`);
       if (lost.length + back.length + forgotten.size === 0) return;
       isBehind ||= lost.length > 0;
-      books = rebuilt(rows.filter((row) => !row.isLost), pushed);
+      books = rebuilt(rows.filter((row) => !row.isLost), pushed, stepsBack);
       // Whether a deletion by hand was lost, too, stands in no row.
       const hash = keys.get(`${namespace}:cursors`);
       for (const task of forgotten.keys()) {
         if (hash?.type !== "hash" || !hash.fields.has(task)) books.cursors.delete(task);
       }
     },
+    noteStepBack: (step) => void stepsBack.push(step),
     asked: wanted.asked,
     forgotten,
     forget(task, serverMs) {

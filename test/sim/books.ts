@@ -39,10 +39,19 @@ export interface Books {
   readonly pauses: Map<string, Pause>;
   /** The last row of each task that moved its cursor. */
   readonly last: Map<string, LedgerRow>;
+  readonly stepsBack: readonly StepBack[];
 }
 
-export function emptyBooks(): Books {
-  return { fires: new Map(), cursors: new Map(), pauses: new Map(), last: new Map() };
+/** Redis' clock was set back. */
+export interface StepBack {
+  /** Time of the world. Milliseconds since the start. */
+  readonly atMs: number;
+  /** How far a leader's idea of its time may have come, who hears of it while it leads. Unix milliseconds. */
+  readonly reachedMs: number;
+}
+
+export function emptyBooks(stepsBack: readonly StepBack[]): Books {
+  return { fires: new Map(), cursors: new Map(), pauses: new Map(), last: new Map(), stepsBack };
 }
 
 function cursorBook(
@@ -109,11 +118,21 @@ function pendingOf({ detail, decidedMs }: LedgerRow): PendingBook {
     : { notBeforeMs: Math.max(untilMs, decidedMs + 1), by };
 }
 
-export function movePause({ pauses }: Books, { type, task, decidedMs }: LedgerRow): void {
+export function movePause(
+  { pauses, stepsBack }: Books,
+  { type, task, decidedMs, atMs }: LedgerRow,
+): void {
   const name = task === "" ? "*" : task;
-  if (type === "control.paused") pauses.set(name, { sinceMs: decidedMs, untilMs: null });
+  if (type === "control.paused") {
+    pauses.set(name, { begunMs: atMs, untilMs: null, skippedToMs: null });
+  }
   if (type !== "control.resumed") return;
-  pauses.set(name, { sinceMs: pauses.get(name)?.sinceMs ?? decidedMs, untilMs: decidedMs });
+  const begunMs = pauses.get(name)?.begunMs ?? atMs;
+  // What was due before the clock was set back was skipped by then.
+  const reached = stepsBack.filter((step) => step.atMs >= begunMs && step.atMs <= atMs)
+    .map(({ reachedMs }) => reachedMs);
+  const skippedToMs = Math.max(decidedMs, ...reached);
+  pauses.set(name, { begunMs, untilMs: decidedMs, skippedToMs });
 }
 
 /** Whether the row says something of a fire that is open; then it is taken in. */
@@ -152,8 +171,9 @@ function nextStand(type: string, stand: Stand | null): Stand | null {
 export function rebuilt(
   rows: readonly LedgerRow[],
   pushed: ReadonlyMap<string, readonly Push[]>,
+  stepsBack: readonly StepBack[],
 ): Books {
-  const books = emptyBooks();
+  const books = emptyBooks(stepsBack);
   for (const row of rows) {
     const name = `${row.task}@${row.dueMs}`;
     movePause(books, row);

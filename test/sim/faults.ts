@@ -79,7 +79,7 @@ function applyToReplica(world: World, post: Post, fault: Fault): boolean {
 }
 
 function applyToRedis(world: World, fault: Fault): boolean {
-  const { redis, timeline } = world;
+  const { account, plan, redis, timeline } = world;
   switch (fault.kind) {
     case "redis_restart":
       redis.restart(fault.lostEntries, fault.downMs, fault.loadingMs);
@@ -92,6 +92,10 @@ function applyToRedis(world: World, fault: Fault): boolean {
       timeline.at(timeline.now() + fault.forMs, () => redis.refuse(null));
       return true;
     case "redis_clock":
+      if (fault.byMs < 0) {
+        const reachedMs = redis.nowMs() + plan.leaseMs;
+        account.noteStepBack({ atMs: timeline.now(), reachedMs });
+      }
       redis.stepClock(fault.byMs);
       return true;
     case "script_flush":

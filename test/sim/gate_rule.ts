@@ -76,7 +76,7 @@ export function wrongRun(
   }
   if (isBehind) return null;
   if (by === "pause") {
-    const keeps = ({ untilMs }: Pause) => untilMs === null || toMs <= untilMs;
+    const keeps = ({ skippedToMs }: Pause) => skippedToMs === null || toMs <= skippedToMs;
     return pausesOf(books, row.task).some(keeps) ? null : `no pause lasted until ${toMs}`;
   }
   const { policies, catchUp } = planned;

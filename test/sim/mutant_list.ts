@@ -6,6 +6,14 @@ import { POLICY_MUTANTS } from "./policy_mutants.ts";
 
 const SCRIPTS = "test/sim/redis_scripts.ts";
 
+/** A reply to `steps`, with ids that no history looks cut by. */
+const ALL_COMMITTED = `{
+  kind: "done",
+  serverMs: steps[0]!.notBeforeMs,
+  outcomes: steps.map(() => ({ kind: "committed" })),
+  lastId: { before: "9999999999999999-0", after: "0-0" },
+}`;
+
 export const MUTANTS: readonly Mutant[] = [
   mutant(
     "no fence check",
@@ -194,6 +202,19 @@ export const MUTANTS: readonly Mutant[] = [
     "src/core/commit.ts",
     "if (lost.length > 0) await reread(lost, tally);",
     "if (lost.length > 9_999) await reread(lost, tally);",
+  ),
+  mutant(
+    "what was staged, and what Redis then refused, counts as carried out",
+    "src/redis/stage.ts",
+    "if (!(reply instanceof Error)) return committedOf(reply);",
+    `if (reply instanceof Error) return ${ALL_COMMITTED};
+            return committedOf(reply);`,
+  ),
+  mutant(
+    "what was staged on a connection that is lost counts as carried out",
+    "src/redis/stage.ts",
+    "if (replies === null) return await journal.commit(steps, fence);",
+    `if (replies === null) return ${ALL_COMMITTED};`,
   ),
   mutant(
     "a term that begins fenced is followed at once",

@@ -80,6 +80,8 @@ export interface Plan {
   readonly leaseMs: number;
   /** How often replicas look. @default as they do in production */
   readonly looks?: Looks;
+  /** From how many steps on they are staged. @default none are */
+  readonly stepsMin?: number;
   readonly replicas: readonly { readonly offsetMs: number; readonly rate: number }[];
   readonly workers: number;
   readonly tasks: readonly PlannedTask[];
@@ -146,6 +148,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     tasks,
     faults: [],
     ...(isLong && draws("looks").chance(0.8) ? { looks: RARE_LOOKS } : {}),
+    ...(draws("stage").chance(0.5) ? { stepsMin: draws("stage").pick([1, 1, 3, 10]) } : {}),
   };
   return { ...plan, faults: drawFaults(draws, plan, season.zones) };
 }

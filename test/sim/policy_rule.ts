@@ -9,8 +9,12 @@ import type { PlannedTask } from "./schedule.ts";
 
 /** A person's order that nothing be fired. Times are Unix milliseconds; `null`: it stands. */
 export interface Pause {
-  readonly sinceMs: number;
+  /** Time of the world. Milliseconds since the start. */
+  readonly begunMs: number;
+  /** The server's time, Unix milliseconds; `null` while it stands. */
   readonly untilMs: number | null;
+  /** The last due time that may have been skipped for it; as `untilMs`. */
+  readonly skippedToMs: number | null;
 }
 
 export type Ruling =

@@ -12,6 +12,7 @@ import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";
 import { redisLease } from "../../src/redis/lease.ts";
 import { redisRequests } from "../../src/redis/requests.ts";
+import { redisStage } from "../../src/redis/stage.ts";
 import { sensorsOver } from "../../src/redis/sensors.ts";
 import type { RedisEndpoint, Transport } from "../../src/settings.ts";
 import type { RedisOptions } from "ioredis";
@@ -50,6 +51,7 @@ export interface ReplicaParts {
   readonly machine: Machine;
   readonly leaseMs: number;
   readonly looks: Looks | undefined;
+  readonly stepsMin: number | undefined;
   readonly file: ScheduleFile;
   readonly log: Log;
   /** A way to Redis; each connection has its own. `owner` is the process that dials. */
@@ -76,7 +78,7 @@ export interface Beat {
 }
 
 export function startBeat(parts: ReplicaParts, generation: number): Beat {
-  const { machine, leaseMs, looks, file, log } = parts;
+  const { machine, leaseMs, looks, stepsMin, file, log } = parts;
   const process = machine.spawn();
   const owner = `${parts.name}.${generation}`;
   const commandTimeoutMs = Math.floor(leaseMs * 0.4);
@@ -89,8 +91,10 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
   };
   const config = runnable(file);
   const { clock } = process;
+  const journal = redisJournal(client(), KEYS);
   const office: OfficeParts = {
-    journal: redisJournal(client(), KEYS),
+    journal,
+    ...(stepsMin === undefined ? {} : { stage: redisStage(client(), KEYS, { journal, stepsMin }) }),
     lease: redisLease(client(), KEYS),
     sensors: {
       ...sensorsOver({ queues: client(), results: client() }, TRANSPORT),

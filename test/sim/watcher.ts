@@ -177,8 +177,9 @@ export function watcherOf(parts: WatcherParts): Watcher {
       const first = command[3];
       const isLease = first === leaseKey;
       const isWrite = first === fenceKey && Number(command[2]) >= 3;
-      if ((verb !== "EVALSHA" && verb !== "EVAL") || !(isLease || isWrite)) return execute();
-      if (isLease) {
+      const isScript = (verb === "EVALSHA" || verb === "EVAL") && (isLease || isWrite);
+      if (!isScript && verb !== "EXEC") return execute();
+      if (isScript && isLease) {
         const fence = textOf(store(), fenceKey);
         const reply = execute();
         afterLease(command, store(), fence);
@@ -186,8 +187,9 @@ export function watcherOf(parts: WatcherParts): Watcher {
       }
       const before = look(store());
       const reply = execute();
+      if (reply === "QUEUED") return reply;
       afterWrite(sender, store(), before);
-      if (draw.chance(0.03)) again(store, execute);
+      if (isScript && draw.chance(0.03)) again(store, execute);
       return reply;
     },
     cut(store) {

@@ -180,6 +180,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
         machine: post.machine,
         leaseMs: plan.leaseMs,
         looks: plan.looks,
+        stepsMin: plan.stepsMin,
         file,
         log: logOf(world, post),
         line: (owner) =>
@@ -237,7 +238,7 @@ function ended(world: World, post: Post, error: unknown): void {
 function meetsDeath(world: World, post: Post, direction: Direction, chunk: Chunk): boolean {
   const { killAt } = post;
   if (killAt === null || direction === "push") return false;
-  if (!chunk.commands.some((command) => command[3] === `${NAMESPACE}:fence`)) return false;
+  if (!carriesOut(chunk)) return false;
   const isIt = direction === "request" ? killAt.point === "sent" : killAt.point !== "sent";
   if (!isIt) return false;
   const { timeline } = world;
@@ -247,6 +248,12 @@ function meetsDeath(world: World, post: Post, direction: Direction, chunk: Chunk
     if (post.beat !== null) world.kill(post, killAt.backMs);
   });
   return killAt.point !== "replied";
+}
+
+/** A commit, a settlement, or the word for what was staged. */
+function carriesOut({ commands }: Chunk): boolean {
+  if (commands[0]?.[0] === "MULTI") return false;
+  return commands.some(([verb, , , key]) => verb === "EXEC" || key === `${NAMESPACE}:fence`);
 }
 
 /** A defect that ends nobody is a finding all the same. */

@@ -13,6 +13,7 @@ import type { World } from "../../src/core/world.ts";
 import { worldOf } from "../../src/core/world.ts";
 import { encodeOpen, openKey } from "../../src/cursor.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
+import type { Stage, Step } from "../../src/ports.ts";
 import { aWorld, T0 } from "./build.ts";
 import { flakyJournal } from "./flaky_journal.ts";
 
@@ -20,8 +21,13 @@ import { flakyJournal } from "./flaky_journal.ts";
 export const FENCE = 3;
 export const TERM = { namespace: "beat", fence: FENCE };
 
-/** @param options.serverAheadMs the server's clock minus the machine's */
-export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
+/**
+ * @param options.serverAheadMs the server's clock minus the machine's
+ * @param options.stepsMin from how many steps on a crowd is staged; absent: never
+ */
+export function aDesk(
+  options: { readonly serverAheadMs?: number; readonly stepsMin?: number } = {},
+) {
   const clock = simClock(T0);
   const server = serverClock(clock);
   const desk = { serverAheadMs: options.serverAheadMs ?? 0 };
@@ -29,7 +35,27 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
   const memory = memoryJournal({ serverMs, fence: FENCE });
   const journal = flakyJournal(memory);
   server.observe(clock.monotonicMs(), serverMs());
-  const parts = { journal, clock, server };
+  /** What was staged, and what became of it. */
+  const stages: { readonly batches: readonly (readonly Step[])[]; end: string }[] = [];
+  const stage = (stepsMin: number): Stage => ({
+    stepsMin,
+    stage(batches, fence) {
+      const staged = { batches, end: "" };
+      stages.push(staged);
+      return {
+        commit() {
+          staged.end = "committed";
+          return batches.map((steps) => journal.commit(steps, fence));
+        },
+        discard: () => staged.end = "discarded",
+      };
+    },
+  });
+  const { stepsMin } = options;
+  const parts = {
+    ...{ journal, clock, server },
+    ...(stepsMin === undefined ? {} : { stage: stage(stepsMin) }),
+  };
 
   /** Begins a term on a schedule. */
   async function open(roster: Roster, term: Term = TERM): Promise<Tick> {
@@ -45,6 +71,7 @@ export function aDesk(options: { readonly serverAheadMs?: number } = {}) {
   return {
     ...parts,
     parts,
+    stages,
     store: memory.store,
     /** Steps the server's clock. */
     stepServer(byMs: number): void {
