@@ -90,8 +90,8 @@ export interface Settlement {
   readonly next: OpenFire | null;
   /** At least one. */
   readonly rows: readonly Row[];
-  /** An expired message to take out of its list; when it is gone, the answer is `raced`. */
-  readonly remove: { readonly list: string; readonly bytes: string } | null;
+  /** An expired message to take out; not among the `reach` oldest (any more), the answer is `raced`. */
+  readonly remove: { readonly list: string; readonly bytes: string; readonly reach: number } | null;
 }
 
 export type SettleOutcome = "settled" | "duplicate" | "raced" | "wrongtype";

@@ -60,6 +60,8 @@ export type Hint =
     /** Where it says them: a changed process, or a count that went back, is a worker started anew. */
     readonly processId?: number;
     readonly processed?: number;
+    /** How often it says that it lives. @default 2,000. Milliseconds. */
+    readonly beatMs?: number;
   }
   /** Workers can be heard from now on, or no longer: silence says something only in between. */
   | { readonly kind: "line"; readonly isUp: boolean };

@@ -35,7 +35,7 @@ export function decodeEvents(text: string): Hint[] {
 }
 
 function hintOf(event: Readonly<Record<string, unknown>>): Hint[] {
-  const { type, hostname: worker, uuid, timestamp, runtime, pid, processed } = event;
+  const { type, hostname: worker, uuid, timestamp, runtime, pid, processed, freq } = event;
   if (typeof type !== "string" || typeof worker !== "string") return [];
   const isOnline = WORKER_IS_ONLINE.get(type);
   if (isOnline !== undefined) {
@@ -45,6 +45,7 @@ function hintOf(event: Readonly<Record<string, unknown>>): Hint[] {
       isOnline,
       ...(typeof pid === "number" ? { processId: pid } : {}),
       ...(typeof processed === "number" ? { processed } : {}),
+      ...(typeof freq === "number" ? { beatMs: Math.round(freq * 1000) } : {}),
     }];
   }
   const taskEvent = TASK_EVENT.get(type);

@@ -122,7 +122,11 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
   const staging = connect(broker, { name: "beat-stage", commandTimeoutMs });
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
-  const sensors = redisSensors({ broker, backend, transport, commandTimeoutMs });
+  const sensors = redisSensors({
+    ...{ broker, backend, transport, commandTimeoutMs },
+    onRefused: (error) =>
+      log.warn("may not listen to workers: ends are seen later", { err: error }),
+  });
   const gauges = redisGauges({ broker, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);
   const journal = redisJournal(publishing, keys);

@@ -19,7 +19,13 @@ export const PACE_MAX_MS = 60_000;
 /** Where the message of a fire is, as far as one sample of the queues tells. */
 export type Position =
   /** In the sample, under the tag of this publish. */
-  | { readonly kind: "queued"; readonly list: string; readonly message: QueuedMessage }
+  | {
+    readonly kind: "queued";
+    readonly list: string;
+    /** How many messages of the list were seen, it among them. */
+    readonly reach: number;
+    readonly message: QueuedMessage;
+  }
   /** In its list for sure, and deeper than the sample. */
   | { readonly kind: "behind" }
   /** Another message of the same id waits: a retry, or the copy of another leader. */

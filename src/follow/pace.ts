@@ -30,7 +30,7 @@ export function afterLook(
   const notes = tracked.notes ??= newNotes();
   notes.goneMs = goneMs;
   notes.unseenMs = unseenMs;
-  if (open.state === "acked") notes.ackedMs ??= nowMs;
+  if (open.state === "acked") notes.ackedMs ??= ackedBy(open, nowMs);
   const isSoon = settlement !== null || evidence.result === "unread";
   notes.paceMs = isSoon
     ? PACE_MIN_MS
@@ -39,6 +39,14 @@ export function afterLook(
     ? nowMs + notes.paceMs - PACE_SLACK_MS
     : Math.max(nowMs, goneMs + GONE_AFTER_MS);
   return Math.min(notes.lookMs, deadlineAfter(open, nowMs));
+}
+
+/**
+ * When a fire was acked at the latest that another leader saw acked, as far as it tells itself: were it
+ * counted from now, leaders that change every few hours would wait for its finish for ever.
+ */
+function ackedBy({ isOverdue, takeByMs, giveUpMs }: OpenFire, nowMs: number): number {
+  return Math.min(nowMs, isOverdue ? giveUpMs : takeByMs);
 }
 
 /** Starts the pace anew after a step of a fire; when to look again. Unix milliseconds. */

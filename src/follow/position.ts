@@ -16,6 +16,8 @@ import type { Position } from "./evidence.ts";
 export interface ListView {
   readonly list: string;
   readonly depth: number;
+  /** How many messages were seen. */
+  readonly reach: number;
   /** All of the list was seen. */
   readonly isWhole: boolean;
   /** Everything that workers gave back was seen: the sample reaches a message that nobody had taken. */
@@ -53,6 +55,7 @@ export function viewOf(list: string, { depth, oldest }: QueueSample): ListView {
   return {
     list,
     depth,
+    reach: oldest.length,
     isWhole,
     hasAllReturned: hasAllReturned || isWhole,
     oldestOwnMs,
@@ -86,9 +89,9 @@ export function positionOf(
   if (views === null || view === undefined) return { kind: "unknown" };
   const plain = views.byList.get(plainListOf(open.list, views.sep)) ?? view;
   let hasCopy = false;
-  for (const { list, messages } of plain === view ? [view] : [view, plain]) {
+  for (const { list, reach, messages } of plain === view ? [view] : [view, plain]) {
     for (const message of messages.get(ids.taskId) ?? []) {
-      if (message.deliveryTag === ids.tag) return { kind: "queued", list, message };
+      if (message.deliveryTag === ids.tag) return { kind: "queued", list, reach, message };
       hasCopy = true;
     }
   }

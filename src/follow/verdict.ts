@@ -55,7 +55,7 @@ export function judge(
   const settlement = ended(each) ??
     (open.state === "acked"
       ? unfinished(each)
-      : expired(each, unseenMs) ?? acked(each, goneMs) ?? givenUp(each) ?? noted(each));
+      : expired(each, unseenMs) ?? acked(each, goneMs) ?? givenUp(each, goneMs) ?? noted(each));
   return { settlement, goneMs, unseenMs };
 }
 
@@ -68,7 +68,8 @@ function isNowhere({ evidence }: Case, ...positions: Evidence["position"]["kind"
 
 /** A look that did not ask everything neither confirms nor denies. */
 function sinceWhen(sinceMs: number | null, isSo: boolean, { evidence, nowMs }: Case) {
-  if (isSo) return sinceMs ?? nowMs;
+  // A clock that was set back begins anew.
+  if (isSo) return Math.min(sinceMs ?? nowMs, nowMs);
   const { position, reserved, result } = evidence;
   const hasAsked = reserved !== null && result !== "unread" && position.kind !== "unknown";
   const isFound = position.kind === "queued" || position.kind === "copy" ||
@@ -148,7 +149,8 @@ function expired(each: Case, unseenMs: number | null): Settlement | null {
   if (!isExpired(open, nowMs)) return null;
   const ttl = row(open, "fire.expired", nowMs, { reason: "ttl", by: "beat" });
   if (position.kind === "queued") {
-    const remove = { list: position.list, bytes: position.message.bytes };
+    const { list, reach, message: { bytes } } = position;
+    const remove = { list, bytes, reach };
     return { ...close(open, ttl), remove };
   }
   const isOutOfReach = unseenMs !== null && nowMs - unseenMs >= GONE_AFTER_MS &&
@@ -170,9 +172,13 @@ function acked(each: Case, goneMs: number | null): Settlement | null {
   return { open, next: { ...open, state: "acked" }, rows: [ack], remove: null };
 }
 
-/** Nobody has said a last word for too long. Being reserved is none. */
-function givenUp({ open, nowMs, evidence: { reserved, result } }: Case): Settlement | null {
+/** Nobody has said a last word for too long. Being reserved is none; a next look may be an ack. */
+function givenUp(
+  { open, nowMs, evidence: { reserved, result } }: Case,
+  goneMs: number | null,
+): Settlement | null {
   if (nowMs < open.giveUpMs || reserved === null || result === "unread") return null;
+  if (goneMs !== null) return null;
   return close(
     open,
     row(open, "fire.expired", nowMs, { reason: "unacknowledged", by: "beat" }),

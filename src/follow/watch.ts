@@ -131,9 +131,12 @@ function markSurplus(unfinished: ReadonlySet<Tracked>, asked: Set<Tracked>): voi
   }
 }
 
-/** Beat ended it without a worker's word and left the message, so that the word may still come. */
-function isOpenEnded({ rows, remove }: Settlement): boolean {
-  return remove === null &&
+/**
+ * Beat ended it without a worker's word, and the word may still come: the message was left, or a worker
+ * has had it, who may run it still although it was given back.
+ */
+function isOpenEnded({ open, rows, remove }: Settlement): boolean {
+  return (remove === null || open.state === "taken" || open.redeliveries > 0) &&
     rows.some((row) =>
       (row.type === "fire.expired" && row.detail.by === "beat") ||
       (row.type === "fire.finished" && row.detail.outcome === "lost")

@@ -8,8 +8,11 @@
 
 import type { Hint } from "../ports.ts";
 
-/** Heartbeats come every 2 s. Milliseconds. */
-export const SILENT_AFTER_MS = 10_000;
+/** Heartbeats come every 2 s, unless a worker was told otherwise. Milliseconds. */
+const SILENT_AFTER_MS = 10_000;
+
+/** So many that are missing are silence, where they come more seldom. */
+const BEATS_MISSED = 3;
 
 /** So many signs of life after a task has started: more than one that was on its way. */
 const BEATS_WHILE_BUSY = 2;
@@ -25,10 +28,14 @@ interface Worker {
   hasBeatenWhileBusy: boolean;
   processId: number | null;
   processed: number;
+  /** It is silent after so long. */
+  silentMs: number;
   /** What it runs, by its count of beats when that began. */
   readonly running: Map<string, number>;
   /** What ran in a process that is no more, and since when. */
   readonly orphans: Map<string, number>;
+  /** When its process seemed to be another one than before. */
+  restartMs: number;
 }
 
 export interface Workers {
@@ -56,14 +63,14 @@ export function workers(): Workers {
   }
 
   function isSilent(worker: Worker, nowMs: number): boolean {
-    return lineUpMs !== null && nowMs - Math.max(worker.heardMs, lineUpMs) >= SILENT_AFTER_MS;
+    return lineUpMs !== null && nowMs - Math.max(worker.heardMs, lineUpMs) >= worker.silentMs;
   }
 
   function isGone(name: string, key: string, nowMs: number): boolean {
     const worker = byName.get(name);
     if (worker === undefined) return false;
     const orphanedMs = worker.orphans.get(key);
-    if (orphanedMs !== undefined) return nowMs - orphanedMs >= SILENT_AFTER_MS;
+    if (orphanedMs !== undefined) return nowMs - orphanedMs >= worker.silentMs;
     const beatsBefore = worker.running.get(key);
     if (beatsBefore === undefined || !isSilent(worker, nowMs)) return false;
     return worker.isStopped || worker.hasBeatenWhileBusy ||
@@ -118,17 +125,25 @@ function newWorker(nowMs: number): Worker {
     hasBeatenWhileBusy: false,
     processId: null,
     processed: 0,
+    silentMs: SILENT_AFTER_MS,
     running: new Map(),
     orphans: new Map(),
+    restartMs: -Infinity,
   };
 }
 
 function hear(worker: Worker, hint: Extract<Hint, { kind: "worker" }>, nowMs: number): void {
-  if (hasRestarted(worker, hint)) orphan(worker, nowMs);
+  if (hasRestarted(worker, hint)) {
+    // Faster than one can start: several share the name, and each speaks in turn.
+    if (nowMs - worker.restartMs < worker.silentMs) takeBack(worker);
+    else orphan(worker, nowMs);
+    worker.restartMs = nowMs;
+  }
   worker.heardMs = nowMs;
   worker.isStopped = !hint.isOnline;
   worker.processId = hint.processId ?? worker.processId;
   worker.processed = hint.processed ?? worker.processed;
+  worker.silentMs = Math.max(SILENT_AFTER_MS, BEATS_MISSED * (hint.beatMs ?? 0));
   if (hint.isOnline) worker.beats++;
 }
 
@@ -144,4 +159,9 @@ function orphan(worker: Worker, nowMs: number): void {
   for (const key of worker.running.keys()) worker.orphans.set(key, nowMs);
   worker.running.clear();
   worker.beats = 0;
+}
+
+function takeBack(worker: Worker): void {
+  for (const key of worker.orphans.keys()) worker.running.set(key, worker.beats);
+  worker.orphans.clear();
 }

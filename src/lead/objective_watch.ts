@@ -151,8 +151,7 @@ async function sampleOf(
       signal,
       (ending) => parts.gauges.share(source, ending),
     );
-    const ageMs = parts.server.nowMs() - (atMs ?? Infinity);
-    if (ageMs > objective.staleMs) throw new SourceError("what it tells is too old");
+    if (atMs !== null) checkAge(parts.server.nowMs() - atMs, objective);
     if (book.told !== "") parts.log.info("a source answers again", { objective: objective.name });
     book.told = "";
     return { atMs: parts.server.nowMs(), events: share === null ? 0 : 1, bad: share ?? 0 };
@@ -167,6 +166,12 @@ async function sampleOf(
     book.told = error.message;
     return null;
   }
+}
+
+function checkAge(ageMs: number, { staleMs }: Pick<Objective, "staleMs">): void {
+  if (ageMs > staleMs) throw new SourceError("what it tells is too old");
+  // Such as a time in microseconds, which would never be too old.
+  if (-ageMs > staleMs) throw new SourceError("what it tells is of the future");
 }
 
 /** Gives up after the objective's time, whether or not what was asked heeds the end. */

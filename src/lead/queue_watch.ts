@@ -66,7 +66,8 @@ export function queueWatch(
       readings.set(queue, kept);
       await judge(queue, marks[queue]!, estimate(kept));
     }
-    workers.ask(queues.filter((queue) => hasWaited(readings.get(queue)!)));
+    // Of all, not of this look alone: its turn and that of a question might never meet.
+    workers.ask(all.filter((queue) => hasWaited(readings.get(queue) ?? [])));
   }
 
   async function judge(queue: string, marks: QueueMarks, found: QueueEstimate): Promise<void> {

@@ -136,7 +136,7 @@ function settleOne(store: MemoryStore, settlement: Settlement, term: Term): Sett
   if (store.open.get(key) !== encodeOpen(open)) return "duplicate";
   if (remove !== null) {
     if (store.foreignLists.has(remove.list)) return "wrongtype";
-    if (!removeMessage(store, remove.list, remove.bytes)) return "raced";
+    if (!removeMessage(store, remove)) return "raced";
   }
   for (const row of rows) appendRow(store, term.serverMs, row, term.fence);
   if (next === null) store.open.delete(key);

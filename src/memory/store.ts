@@ -3,6 +3,7 @@
 import { invariant } from "../errors.ts";
 import type { Row } from "../event.ts";
 import { encodeRow, ROW_FIELDS, ROW_VERSION } from "../event.ts";
+import type { Settlement } from "../ports.ts";
 
 /** An entry of the stream, as Redis would give it: an id, and names and values in turn. */
 export interface Entry {
@@ -67,11 +68,14 @@ export function pushMessage(store: MemoryStore, list: string, message: string): 
   else messages.unshift(message);
 }
 
-/** LREM with count -1: takes the oldest equal element out. @returns whether there was one */
-export function removeMessage(store: MemoryStore, list: string, bytes: string): boolean {
+/** Takes the oldest equal element out. @returns whether there was one */
+export function removeMessage(
+  store: MemoryStore,
+  { list, bytes, reach }: NonNullable<Settlement["remove"]>,
+): boolean {
   const messages = store.lists.get(list) ?? [];
   const index = messages.lastIndexOf(bytes);
-  if (index < 0) return false;
+  if (index < 0 || index < messages.length - reach) return false;
   messages.splice(index, 1);
   if (messages.length === 0) store.lists.delete(list);
   return true;

@@ -85,13 +85,19 @@ export function settleCall(
 ): ScriptCall {
   checkSettlements(settlements, fence);
   const lists = new Map<string, number>();
-  const args: (string | number)[] = [fence, ROW_VERSION, settlements.length];
+  const reaches: number[] = [];
+  const args: (string | number)[] = [];
   for (const { open } of settlements) args.push(openKey(open));
   for (const { open, next, rows, remove } of settlements) {
     args.push(encodeOpen(open));
     args.push(next === null ? "" : encodeOpen(next));
-    if (remove === null) args.push(0, "");
-    else args.push(placeOf(lists, keys.list(remove.list)), remove.bytes);
+    if (remove === null) {
+      args.push(0, "");
+    } else {
+      const list = placeOf(lists, keys.list(remove.list));
+      reaches[list - 1] = Math.max(reaches[list - 1] ?? 1, remove.reach);
+      args.push(list, remove.bytes);
+    }
     args.push(rows.length);
     for (const row of rows) {
       const [type, due, decided, payload] = encodeRow(row);
@@ -101,7 +107,7 @@ export function settleCall(
   return {
     script: SETTLE,
     keys: [keys.fence, keys.journal, keys.open, ...lists.keys()],
-    args,
+    args: [fence, ROW_VERSION, settlements.length, ...reaches, ...args],
   };
 }
 

@@ -3,18 +3,27 @@
 import type { Redis } from "ioredis";
 import { decodeEvents } from "../celery/worker_event.ts";
 import { systemClock } from "../clock.ts";
+import { JournalUnavailableError } from "../errors.ts";
 import type { Hint } from "../ports.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
-import { connect } from "./client.ts";
+import { ask, connect } from "./client.ts";
+import { codeOf } from "./errors.ts";
 
 /** How often a connection that only listens is asked whether it still stands. Milliseconds. */
 const PING_MS = 1_000;
+
+/** A refusal is asked about again after this: somebody has to change what the user may do. Milliseconds. */
+const REFUSED_MS = 30_000;
+
+export type OnRefused = (error: JournalUnavailableError) => void;
 
 export interface ListenOptions {
   readonly broker: RedisEndpoint;
   readonly backend: RedisEndpoint | null;
   readonly transport: Transport;
   readonly commandTimeoutMs: number;
+  /** Called once with why nothing may be heard. */
+  readonly onRefused?: OnRefused;
 }
 
 /** Calls `onHint` until `signal` is aborted. */
@@ -23,9 +32,10 @@ export function listenTo(
   onHint: (hint: Hint) => void,
   signal: AbortSignal,
 ): void {
-  const { broker, backend, transport, commandTimeoutMs } = options;
+  const { broker, backend, transport, commandTimeoutMs, onRefused } = options;
   const events = subscribe(broker, {
     commandTimeoutMs,
+    onRefused,
     name: "beat-events",
     patterns: eventPatterns(broker, transport),
     onMessage: (_channel, text) => decodeEvents(text).forEach(onHint),
@@ -36,6 +46,7 @@ export function listenTo(
   const prefix = `${transport.resultKeyPrefix}celery-task-meta-`;
   const results = subscribe(backend, {
     commandTimeoutMs,
+    onRefused,
     name: "beat-result-hints",
     patterns: [`${escapeGlob(prefix)}*`],
     onMessage: (channel) => onHint({ kind: "result", taskId: channel.slice(prefix.length) }),
@@ -57,6 +68,7 @@ function escapeGlob(text: string): string {
 
 interface Subscription {
   readonly commandTimeoutMs: number;
+  readonly onRefused: OnRefused | undefined;
   readonly name: string;
   readonly patterns: readonly string[];
   readonly onMessage: (channel: string, text: string) => void;
@@ -65,11 +77,26 @@ interface Subscription {
 
 /** A connection of its own: it can do nothing else. Subscribes anew each time that it comes back. */
 function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortSignal): Redis {
-  const { commandTimeoutMs, name, patterns, onMessage, onLine } = wanted;
+  const { commandTimeoutMs, onRefused, name, patterns, onMessage, onLine } = wanted;
   const client = connect(endpoint, { commandTimeoutMs, name });
-  client.on("ready", () => {
-    client.psubscribe(...patterns).then(() => onLine(true)).catch(() => client.disconnect(true));
-  });
+  let told = "";
+  const begin = async () => {
+    const { stream } = client;
+    try {
+      await ask(client, () => client.psubscribe(...patterns));
+      told = "";
+      onLine(true);
+    } catch (error) {
+      if (!(error instanceof JournalUnavailableError)) throw error;
+      if (codeOf(error.cause) !== null) {
+        if (told !== error.message) onRefused?.(error);
+        told = error.message;
+        await pause(REFUSED_MS, signal);
+      }
+      if (client.stream === stream) client.disconnect(!signal.aborted);
+    }
+  };
+  client.on("ready", () => void begin());
   client.on("close", () => onLine(false));
   client.on("pmessage", (_pattern, channel: string, text: string) => {
     if (!signal.aborted) onMessage(channel, text);
@@ -78,6 +105,13 @@ function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortS
   if (signal.aborted) end();
   else signal.addEventListener("abort", end, { once: true });
   return client;
+}
+
+async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  const untilMs = systemClock.monotonicMs() + durationMs;
+  while (!signal.aborted && systemClock.monotonicMs() < untilMs) {
+    await systemClock.sleep(untilMs - systemClock.monotonicMs(), signal);
+  }
 }
 
 /** A dead connection looks just like workers that say nothing, and those count as gone after a while. */

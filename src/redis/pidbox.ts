@@ -6,7 +6,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { PidboxIds, PidboxMethod, WorkerQueues } from "../celery/pidbox.ts";
+import type { PidboxIds, PidboxMethod, WorkerAnswer, WorkerQueues } from "../celery/pidbox.ts";
 import {
   decodeAnswer,
   pidboxChannel,
@@ -95,9 +95,13 @@ async function collect(
   },
 ): Promise<WorkerQueues[]> {
   const endMs = systemClock.monotonicMs() + waitMs;
-  for (;;) {
-    const texts = await ask(client, () => client.lrange(list, 0, -2));
-    const answers = workersIn(texts.flatMap((text) => decodeAnswer(text, ids) ?? []));
+  const told: WorkerAnswer[] = [];
+  for (let seen = 0;;) {
+    // Workers put theirs in front, so what was seen is at the other end.
+    const texts = await ask(client, () => client.lrange(list, 0, -2 - seen));
+    seen += texts.length;
+    told.push(...texts.flatMap((text) => decodeAnswer(text, ids) ?? []));
+    const answers = workersIn(told);
     if (isEnough(answers) || systemClock.monotonicMs() >= endMs) return answers;
     await systemClock.sleep(LOOK_MS, new AbortController().signal);
   }

@@ -1,26 +1,25 @@
 /**
- * How many messages of a list may be read at once: as many as are wanted, unless they are long. Reading
+ * How many texts of others may be read at once: as many as are wanted, unless they are long. Reading
  * megabytes a second would hold up Redis and all that is due; more than gets through in the time of a
  * call would never be read, and no fire followed.
  */
 
-import type { QueueSample } from "../ports.ts";
-
-/** What is read of one list at once, where it has more than one message. Characters. */
+/** What is read at once of a list or of results, where it is more than one text. Characters. */
 export const SAMPLE_TEXT_MAX = 1_000_000;
 
-/** Of a list whose messages nobody has seen, and so many times as many of one in the next sample. */
+/** Of texts that nobody has seen, and so many times as many the next time. */
 const FIRST = 10;
 const GROWTH = 10;
 
-/** After a sample that failed, one in so many. */
+/** After a call that failed, one in so many. */
 const SHRINK = 4;
 
 export interface SampleLimits {
-  of(list: string, wanted: number): number;
-  learn(list: string, sample: QueueSample): void;
+  /** @param name what is read: a list, or all results */
+  of(name: string, wanted: number): number;
+  learn(name: string, texts: readonly string[]): void;
   /** It could not be read. */
-  shrink(list: string): void;
+  shrink(name: string, wanted: number): void;
 }
 
 /** As many as are wanted. */
@@ -28,15 +27,18 @@ export const NO_LIMITS: SampleLimits = { of: (_, wanted) => wanted, learn() {}, 
 
 export function sampleLimits(): SampleLimits {
   const allowed = new Map<string, number>();
-  const at = (list: string) => allowed.get(list) ?? FIRST;
+  const at = (name: string) => allowed.get(name) ?? FIRST;
   return {
-    of: (list, wanted) => Math.min(wanted, at(list)),
-    learn(list, { oldest }) {
-      if (oldest.length === 0) return;
-      const text = oldest.reduce((sum, { bytes }) => sum + bytes.length, 0);
-      const fitting = Math.floor(SAMPLE_TEXT_MAX * oldest.length / Math.max(1, text));
-      allowed.set(list, Math.max(1, Math.min(fitting, at(list) * GROWTH)));
+    of: (name, wanted) => Math.min(wanted, at(name)),
+    learn(name, texts) {
+      if (texts.length === 0) return;
+      const text = texts.reduce((sum, { length }) => sum + length, 0);
+      const fitting = Math.floor(SAMPLE_TEXT_MAX * texts.length / Math.max(1, text));
+      allowed.set(name, Math.max(1, Math.min(fitting, at(name) * GROWTH)));
     },
-    shrink: (list) => void allowed.set(list, Math.max(1, Math.floor(at(list) / SHRINK))),
+    shrink(name, wanted) {
+      const asked = Math.min(wanted, at(name));
+      allowed.set(name, Math.max(1, Math.floor(asked / SHRINK)));
+    },
   };
 }

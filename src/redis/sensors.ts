@@ -8,6 +8,7 @@ import type { QueueSample, Reservation, Sensors } from "../ports.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
 import { codeOf } from "./errors.ts";
+import type { OnRefused } from "./listen.ts";
 import { listenTo } from "./listen.ts";
 import reservedText from "./reserved.lua" with { type: "text" };
 import type { SampleLimits } from "./sample_limits.ts";
@@ -19,6 +20,12 @@ const RESERVED = scriptOf(reservedText);
 /** Ids in one command: it holds Redis up for well under a millisecond. */
 const PORTION = 200;
 
+/** Lists of one moment: a thousand messages of each hold Redis up for five milliseconds. */
+const LISTS = 10;
+
+/** Results have one limit among them: nobody asks twice for the same. */
+const ALL = "results";
+
 const RESERVATION: Readonly<Record<string, Reservation>> = { n: "none", f: "first", a: "again" };
 
 export interface RedisSensorsOptions {
@@ -28,11 +35,19 @@ export interface RedisSensorsOptions {
   readonly transport: Transport;
   /** @see `ConnectOptions` */
   readonly commandTimeoutMs: number;
+  /** @see `ListenOptions` */
+  readonly onRefused: OnRefused;
 }
 
 export interface RedisSensors extends Sensors {
   /** Ends the connections; `listen` ends with its own signal. */
   close(): void;
+}
+
+/** How much is read at once. */
+export interface SensorLimits {
+  readonly lists: SampleLimits;
+  readonly results: SampleLimits;
 }
 
 /** Starts connecting and returns at once; until then, what is asked is refused. */
@@ -43,7 +58,10 @@ export function redisSensors(options: RedisSensorsOptions): RedisSensors {
     ? null
     : connect(backend, { name: "beat-results", commandTimeoutMs });
   return {
-    ...sensorsOver({ queues, results }, transport, sampleLimits()),
+    ...sensorsOver({ queues, results }, transport, {
+      lists: sampleLimits(),
+      results: sampleLimits(),
+    }),
     listen: (onHint, signal) => listenTo(options, onHint, signal),
     close() {
       queues.disconnect();
@@ -54,43 +72,54 @@ export function redisSensors(options: RedisSensorsOptions): RedisSensors {
 
 /**
  * What is read over connections that somebody else opens and closes.
- * @param limits for who looks again and again. @default NO_LIMITS
+ * @param limits for who looks again and again. @default none
  */
 export function sensorsOver(
   { queues, results }: { readonly queues: Redis; readonly results: Redis | null },
   { sep, globalKeyPrefix, resultKeyPrefix, unackedKey }: Transport,
-  limits: SampleLimits = NO_LIMITS,
+  limits: SensorLimits = { lists: NO_LIMITS, results: NO_LIMITS },
 ): Omit<Sensors, "listen"> {
   const unacked = globalKeyPrefix + unackedKey;
   return {
     sep,
     hasResults: results !== null,
-    async sampleQueues(lists, limit) {
-      const wanted = lists.map((list) => ({
-        key: globalKeyPrefix + list,
-        limit: limits.of(list, limit),
-      }));
-      try {
-        const samples = await ask(queues, () => sampleLists(queues, wanted));
-        samples.forEach((sample, index) => limits.learn(lists[index]!, sample));
-        return samples;
-      } catch (error) {
-        lists.forEach(limits.shrink);
-        throw error;
-      }
+    sampleQueues(lists, limit) {
+      return inPortions(lists, () => LISTS, async (some) => {
+        const wanted = some.map((list) => ({
+          key: globalKeyPrefix + list,
+          limit: limits.lists.of(list, limit),
+        }));
+        try {
+          const samples = await ask(queues, () => sampleLists(queues, wanted));
+          samples.forEach(({ oldest }, index) =>
+            limits.lists.learn(some[index]!, oldest.map(({ bytes }) => bytes))
+          );
+          return samples;
+        } catch (error) {
+          some.forEach((list) => limits.lists.shrink(list, limit));
+          throw error;
+        }
+      });
     },
     reservations(tags) {
-      return inPortions(tags, async (some) => {
+      return inPortions(tags, () => PORTION, async (some) => {
         const letters = await ask(queues, () => runScript(queues, RESERVED, [unacked], some));
         return Array.from(letters as string, (letter) => RESERVATION[letter]!);
       });
     },
     async results(taskIds) {
       if (results === null) return taskIds.map(() => null);
-      return await inPortions(taskIds, async (some) => {
+      const portion = () => limits.results.of(ALL, PORTION);
+      return await inPortions(taskIds, portion, async (some) => {
         const keys = some.map((taskId) => `${resultKeyPrefix}celery-task-meta-${taskId}`);
-        const texts = await ask(results, () => results.mget(...keys));
-        return texts.map((text) => text === null ? null : decodeResult(text));
+        try {
+          const texts = await ask(results, () => results.mget(...keys));
+          limits.results.learn(ALL, texts.map((text) => text ?? ""));
+          return texts.map((text) => text === null ? null : decodeResult(text));
+        } catch (error) {
+          limits.results.shrink(ALL, some.length);
+          throw error;
+        }
       });
     },
   };
@@ -121,13 +150,17 @@ function listReply<T>([error, reply]: [error: Error | null, reply: unknown]): T 
   throw error;
 }
 
+/** @param portion how many items the next question may have */
 async function inPortions<Item, Answer>(
   items: readonly Item[],
+  portion: () => number,
   answer: (some: readonly Item[]) => Promise<Answer[]>,
 ): Promise<Answer[]> {
   const answers: Answer[] = [];
-  for (let start = 0; start < items.length; start += PORTION) {
-    answers.push(...await answer(items.slice(start, start + PORTION)));
+  for (let start = 0; start < items.length;) {
+    const some = items.slice(start, start + portion());
+    answers.push(...await answer(some));
+    start += some.length;
   }
   return answers;
 }

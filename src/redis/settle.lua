@@ -4,7 +4,9 @@
 -- KEYS  1 fence (string)  2 journal (stream)  3 open fires (hash)
 --       4... the distinct lists to remove from
 -- ARGV  1 the caller's fence  2 version of the rows  3 count of settlements
---       4... the open key of each settlement; then for each settlement:
+--       4... for each list, how many elements of its old end are looked through for what is removed: a
+--       worker may be quicker, and LREM would go through all of the list for what is not there
+--       then the open key of each settlement; then for each settlement:
 --       expected text, next text (empty: close), list (its place, 0: none),
 --       element to remove, count of rows,
 --       and for each row: type, task, due, decided, payload
@@ -30,20 +32,29 @@ if call('GET', keys[1]) ~= argv[1] then return {1} end -- fenced
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local count = tonumber(argv[3])
-local stored = count > 0 and call('HMGET', keys[3], unpack(argv, 4, 3 + count)) or {}
+local oldEnds = {}
+for i = 4, #keys do
+  local oldEnd = {}
+  local elements = isList[i - 3] and call('LRANGE', keys[i], -argv[i], -1) or {}
+  for _, element in ipairs(elements) do oldEnd[element] = true end
+  oldEnds[i - 3] = oldEnd
+end
+
+local count, before = tonumber(argv[3]), #keys
+local stored = count > 0 and call('HMGET', keys[3], unpack(argv, before + 1, before + count)) or {}
 local texts = {}
-for i = 1, count do texts[argv[3 + i]] = stored[i] end
+for i = 1, count do texts[argv[before + i]] = stored[i] end
 
 local answers, changed, idBefore = {}, {}, lastId
-local at = 4 + count
+local at = before + 1 + count
 for i = 1, count do
-  local key, list, last = argv[3 + i], tonumber(argv[at + 2]), at + 5 + 5 * argv[at + 4]
+  local key, list, last = argv[before + i], tonumber(argv[at + 2]), at + 5 + 5 * argv[at + 4]
   local answer = 's'
   if texts[key] ~= argv[at] then answer = 'd'
   elseif list > 0 and not isList[list] then answer = 'w'
   -- From the tail: an expired message is among the oldest.
-  elseif list > 0 and call('LREM', keys[3 + list], -1, argv[at + 3]) == 0 then answer = 'r'
+  elseif list > 0 and (not oldEnds[list][argv[at + 3]] or
+    call('LREM', keys[3 + list], -1, argv[at + 3]) == 0) then answer = 'r'
   else
     for r = at + 5, last - 1, 5 do
       lastId = call('XADD', keys[2], '*', 'v', argv[2], 't', argv[r], 'k', argv[r + 1],

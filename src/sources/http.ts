@@ -130,13 +130,18 @@ function firstValue(body: unknown, query: string): unknown {
       return memberAt(result, ["1"]);
     case "vector":
       if (Array.isArray(result) && result.length === 1) return memberAt(result[0], ["value", "1"]);
-      throw new SourceError(
-        `expected \`${query}\` to answer with one series, got ` +
-          `${Array.isArray(result) ? result.length : 0}: sum over the others`,
-      );
+      throw new SourceError(seriesText(query, Array.isArray(result) ? result.length : 0));
     default:
       throw new SourceError(`expected \`${query}\` to answer with a vector or a scalar`);
   }
+}
+
+/** A series that was never counted is not there: with it goes the whole quotient. */
+function seriesText(query: string, count: number): string {
+  const advice = count === 0
+    ? "where nothing counted means no errors, write `(… or vector(0)) / …`"
+    : "sum over the others";
+  return `expected \`${query}\` to answer with one series, got ${count}: ${advice}`;
 }
 
 function memberAt(value: unknown, path: readonly string[]): unknown {

@@ -71,6 +71,7 @@ describe("decodeEvents()", () => {
         isOnline: name !== "worker-offline",
         processId: pid,
         processed,
+        beatMs: 2_000,
       });
     }
   });

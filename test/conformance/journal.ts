@@ -329,28 +329,27 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
 
       it("takes an expired message out of its list", async () => {
         await commit(publishStep(T0, T0 + 1));
-        const remove = { list: "celery", bytes: `report@${T0}` };
+        const remove = { list: "celery", bytes: `report@${T0}`, reach: 1 };
         assert.deepEqual(await settle(settlementOf(openFire, { remove })), ["settled"]);
         assert.deepEqual((await rig.dump()).lists, { celery: [`report@${T0 + 1}`] });
       });
 
-      it("answers raced, and writes nothing, when a worker was faster", async () => {
+      it("answers raced, and writes nothing, for what is not where a worker takes", async () => {
+        const remove = { list: "celery", bytes: `report@${T0}`, reach: 1 };
+        await commit(publishStep(T0, T0 + 1));
+        const behind = { remove: { ...remove, bytes: `report@${T0 + 1}` } };
+        assert.deepEqual(await settle(settlementOf(openAt(T0 + 1), behind)), ["raced"]);
         await rig.pop("celery");
         const before = await rig.dump();
-        const settlement = settlementOf(openFire, {
-          remove: { list: "celery", bytes: `report@${T0}` },
-        });
-        assert.deepEqual(await settle(settlement, settlementOf(openAt(T0 + 9))), [
-          "raced",
-          "duplicate",
-        ]);
+        const settlements = [settlementOf(openFire, { remove }), settlementOf(openAt(T0 + 9))];
+        assert.deepEqual(await settle(...settlements), ["raced", "duplicate"]);
         assert.deepEqual(await rig.dump(), before);
       });
 
       it("answers wrongtype for a list of another type, and settles the others", async () => {
         await commit(publishStep(null, T0, { task: "b" }));
         await rig.spoilList("spoiled");
-        const remove = { list: "spoiled", bytes: "x" };
+        const remove = { list: "spoiled", bytes: "x", reach: 1 };
         assert.deepEqual(
           await settle(
             settlementOf(openFire, { remove }),

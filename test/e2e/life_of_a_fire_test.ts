@@ -42,7 +42,7 @@ async function openOffice(server: RedisServer, isListening: boolean) {
   const { journal, fence } = await takeOffice(client);
   const endpoint = endpointAt(server.port);
   const options = { broker: endpoint, backend: endpoint, transport: TRANSPORT };
-  const sensors = redisSensors({ ...options, commandTimeoutMs: 5_000 });
+  const sensors = redisSensors({ ...options, commandTimeoutMs: 5_000, onRefused() {} });
   const world: World = aWorld();
   const tasks = new Map<string, Task>();
   const eye = follower({

@@ -114,6 +114,19 @@ describe("follower() on a fire that runs", () => {
     assert.deepEqual(await rig.story(open), story);
   });
 
+  it("counts two looks anew where Redis' clock was set back between them", async () => {
+    const { rig, open } = await oneFire();
+    rig.advance(2 * HOUR);
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.ack(open);
+    rig.hint({ kind: "result", taskId: idsOf(open).taskId });
+    await rig.sample();
+    rig.advance(-HOUR);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
+  });
+
   it("does not end with a retry, whose message has another tag", async () => {
     const { rig, open } = await oneFire();
     rig.take(open);
@@ -174,6 +187,21 @@ describe("follower() on a fire that runs", () => {
     for (const open of opens.slice(0, 3)) {
       assert.deepEqual(await rig.story(open), ["acked broker", "finished unknown"]);
     }
+  });
+
+  it("awaits a finish no longer where leaders change every few hours", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    await rig.watch(2 * SECOND);
+    rig.ack(open);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
+    for (let hours = 0; hours < 48; hours += 12) {
+      rig.advance(12 * HOUR);
+      await rig.changeLeader();
+      await rig.watch(5 * SECOND);
+    }
+    assert.equal((await rig.story()).at(-1), "finished unknown");
   });
 
   it("awaits a finish for a day", async () => {
@@ -295,6 +323,16 @@ describe("follower() on a message that waits", () => {
     ]);
   });
 
+  it("does not give up what workers took while nobody looked", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR, ignoreResult: true } });
+    rig.take(open);
+    rig.ack(open);
+    rig.advance(2 * HOUR);
+    await rig.changeLeader();
+    await rig.watch(3 * SECOND);
+    assert.deepEqual(await rig.story(), ["acked broker", "finished unknown"]);
+  });
+
   it("finds a fire of a priority list in the plain list, where Kombu gave it back", async () => {
     const { rig, open } = await oneFire({ task: { priority: 9, expiresMs: HOUR } });
     assert.equal(open.list, "maintenance\x06\x169");
@@ -310,6 +348,19 @@ describe("follower() on a message that waits", () => {
 });
 
 describe("follower() on what is delivered again", () => {
+  it("records the end of a run whose message was given back, and expired there", async () => {
+    const { rig, open } = await oneFire({ task: { expiresMs: HOUR / 2 } });
+    rig.take(open);
+    await rig.watch(HOUR);
+    rig.giveBack(open);
+    await rig.watch(2 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "expired ttl beat"]);
+    assert.equal(rig.find(open), undefined);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(5 * SECOND);
+    assert.equal((await rig.story()).at(-1), "late_ack result success");
+  });
+
   it("counts each return that it sees", async () => {
     const { rig, open } = await oneFire();
     const taken = "taken unacked";

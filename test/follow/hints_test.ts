@@ -159,6 +159,53 @@ describe("follower() on a worker that is gone", () => {
     }
   });
 
+  it("believes the silence of a worker that seldom speaks after three times as long", async () => {
+    const beat = { kind: "worker", worker: WORKER, isOnline: true, beatMs: 30_000 } as const;
+    const rig = followRig();
+    rig.hint({ kind: "line", isUp: true });
+    rig.hint(beat);
+    const open = await rig.publish();
+    rig.take(open);
+    rig.event(open, "started");
+    rig.ack(open);
+    for (let beats = 0; beats < 4; beats++) {
+      await rig.watch(30 * SECOND);
+      rig.hint(beat);
+    }
+    await rig.watch(89 * SECOND);
+    assert.equal((await rig.story()).at(-1), "acked broker");
+    await rig.watch(2 * SECOND);
+    assert.equal((await rig.story()).at(-1), "finished lost");
+  });
+
+  it("does not take two workers of one name for one that starts anew", async () => {
+    const beat = { kind: "worker", worker: WORKER, isOnline: true } as const;
+    for (
+      const [one, other] of [
+        [{ processId: 1 }, { processId: 2 }],
+        [{ processId: 1, processed: 5 }, { processId: 1, processed: 0 }],
+      ]
+    ) {
+      const rig = followRig();
+      rig.hint({ kind: "line", isUp: true });
+      rig.hint({ ...beat, ...one });
+      const open = await rig.publish();
+      rig.take(open);
+      rig.event(open, "started");
+      rig.ack(open);
+      for (let passed = 0; passed < 60; passed += 2) {
+        rig.hint({ ...beat, ...one });
+        await rig.watch(SECOND);
+        rig.hint({ ...beat, ...other });
+        await rig.watch(SECOND);
+      }
+      assert.equal((await rig.story()).at(-1), "acked broker");
+      rig.storeResult(open, "SUCCESS");
+      await rig.watch(60 * SECOND);
+      assert.equal((await rig.story()).at(-1), "finished success");
+    }
+  });
+
   it("prefers the result of a worker that stopped in order", async () => {
     const { rig, open } = await runningFire();
     rig.storeResult(open, "SUCCESS");

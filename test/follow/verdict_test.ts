@@ -160,6 +160,10 @@ const CASES: readonly (readonly [name: string, expected: string, given: Case])[]
     look: HELD,
     afterMs: HOUR,
   }],
+  ["not given up where it has just left its list", "nothing", {
+    open: { giveUpMs: T0 + HOUR },
+    afterMs: HOUR,
+  }],
   ["not given up unread", "nothing", {
     open: { giveUpMs: T0 + HOUR, state: "taken" },
     look: { ...HELD, result: "unread" },
@@ -191,7 +195,10 @@ describe("judge()", () => {
       isRedelivered: true,
       bytes: "",
     };
-    const look: Evidence = { ...NOWHERE, position: { kind: "queued", list: open.list, message } };
+    const look: Evidence = {
+      ...NOWHERE,
+      position: { kind: "queued", list: open.list, reach: 1, message },
+    };
     const nowMs = T0 + HOUR;
     const { settlement } = judge(open, newNotes(), look, { nowMs, isOutcomeStored: true });
     const { state, isOverdue, redeliveries, takeByMs } = settlement!.next!;

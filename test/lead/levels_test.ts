@@ -144,6 +144,21 @@ describe("watchLevels()", () => {
     assert.ok(Math.max(...shop.shop.lookedAt.map(({ length }) => length)) <= 10 * 4);
   });
 
+  it("sees that nobody serves a queue, however many it looks at in turn", async () => {
+    const names = Array.from({ length: 220 }, (_, at) => `queue${at}`);
+    const queues = Object.fromEntries(names.map((name) => [name, MARKS]));
+    const tasks = names.map((queue) =>
+      aTaskOf(`${queue}.task`, "normal", {
+        queue,
+        trigger: { kind: "every", everyMs: 60_000, phaseMs: 0 },
+      })
+    );
+    const shop = start({ tasks, levels: { ...NO_LEVELS, queues } });
+    await shop.pass(240);
+    const paused = new Set((await shop.moves()).map(({ key, to }) => `${key} ${to}`));
+    assert.deepEqual(names.filter((name) => !paused.has(`queue:${name} paused`)), []);
+  });
+
   it("lets go of a queue that is not watched any more", async () => {
     const shop = start({ tasks: TASKS, levels: PRESSED });
     await shop.pass(60);
@@ -178,12 +193,17 @@ describe("watchLevels() of objectives", () => {
   afterEach(async () => {
     for (const shop of open.splice(0)) await shop.stop();
   });
-  const start = (share: ShopOptions["share"], own: Partial<Objective> = {}) => {
+  const start = (
+    share: ShopOptions["share"],
+    own: Partial<Objective> = {},
+    toldMs?: ShopOptions["toldMs"],
+  ) => {
     const levels = { ...NO_LEVELS, objectives: [{ ...OBJECTIVE, ...own }] };
     const shop = throttledShop({
       tasks: [CRITICAL, GIVING_WAY],
       levels,
       ...(share === undefined ? {} : { share }),
+      ...(toldMs === undefined ? {} : { toldMs }),
     });
     Object.assign(shop.worker, { core: 20, work: 20 });
     open.push(shop);
@@ -257,6 +277,15 @@ describe("watchLevels() of objectives", () => {
     answer = 0;
     await shop.pass(400);
     assert.equal((await shop.moves()).at(-1)!.to, "normal");
+  });
+
+  it("does not believe a source whose time is in the future", async () => {
+    const shop = start(() => Promise.resolve(1), {}, () => Math.floor(shop.clock.wallMs()) * 1_000);
+    await shop.pass(300);
+    assert.deepEqual(await shop.moves(), []);
+    assert.deepEqual(warnings(shop), [
+      "a source does not tell how its objective stands: its level stays",
+    ]);
   });
 
   it("does not let one source hold up another", async () => {

@@ -22,7 +22,7 @@ function rigOf() {
     dump: () => Promise.resolve(memoryDump(store)),
     pop(list: string) {
       const message = store.lists.get(list)?.at(-1) ?? null;
-      if (message !== null) removeMessage(store, list, message);
+      if (message !== null) removeMessage(store, { list, bytes: message, reach: 1 });
       return Promise.resolve(message);
     },
     spoilList(list: string) {

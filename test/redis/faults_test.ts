@@ -90,7 +90,7 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
   it("take an expired message out even when out of memory, with its row", async () => {
     await commit();
     await admin.config("SET", "maxmemory", "1");
-    const remove = { list: "celery", bytes: `report@${T0}` };
+    const remove = { list: "celery", bytes: `report@${T0}`, reach: 1 };
     const reply = await journal.settle([settlementOf(openAt(T0), { remove })], FENCE);
     assert.deepEqual(reply.kind === "done" && reply.outcomes, ["settled"]);
     const { lists, entries, open } = await dump();

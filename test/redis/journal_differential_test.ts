@@ -205,7 +205,7 @@ function memorySide() {
     lease: memoryLease(journal),
     pop(list: string) {
       const message = store.lists.get(list)?.at(-1) ?? null;
-      if (message !== null) removeMessage(store, list, message);
+      if (message !== null) removeMessage(store, { list, bytes: message, reach: 1 });
       return Promise.resolve(message);
     },
     dump: () => Promise.resolve(memoryDump(store)),
@@ -266,7 +266,9 @@ function settlementFor(each: Pick, open: readonly OpenFire[]): Settlement {
   const chosen = each.isStray ? each.stray : open[each.index % (open.length || 1)] ?? each.stray;
   const base = settlementOf(chosen);
   const next = each.state === null ? null : { ...chosen, state: each.state };
-  const remove = each.remove === null ? null : { list: each.remove, bytes: `m${chosen.dueMs}` };
+  const remove = each.remove === null
+    ? null
+    : { list: each.remove, bytes: `m${chosen.dueMs}`, reach: 100 };
   return { ...base, next, remove, rows: Array.from({ length: each.rows }, () => base.rows[0]!) };
 }
 

@@ -78,6 +78,27 @@ describe("askWorkers()", () => {
     assert.ok(await client.pttl(lists[0]!) > 0);
   });
 
+  it("reads each answer once, however long it waits for others", async () => {
+    let read = 0;
+    const counting = new Proxy(client, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target);
+        if (name !== "lrange") return typeof value === "function" ? value.bind(target) : value;
+        return async (...args: Parameters<typeof client.lrange>) => {
+          const texts = await client.lrange(...args);
+          read += texts.length;
+          return texts;
+        };
+      },
+    });
+    const answers = await askWorkers(counting, {
+      ...{ database: 0, transport: TRANSPORT, waitMs: 300 },
+      isEnough: () => false,
+    });
+    assert.ok(answers!.length > 0);
+    assert.equal(read, answers!.length);
+  });
+
   for (const missing of ["publish", "expire", "sadd"]) {
     it(`answers null where the user may not ${missing}, and leaves nothing that stays`, () =>
       answersNull(missing));

@@ -44,6 +44,7 @@ needs("redis").describe("redisSensors()", () => {
       backend: endpointAt(server.port, { database: 1 }),
       transport: TRANSPORT,
       commandTimeoutMs: 1_000,
+      onRefused() {},
     });
     await until(() => sensors.reservations([]).then(() => sensors.results(["x"])).then(() => true));
   });
@@ -81,12 +82,67 @@ needs("redis").describe("redisSensors()", () => {
     assert.deepEqual([await seen(), await seen()], [50, 100]);
   });
 
+  it("reads some lists at a time, so that nothing waits for all of them", async () => {
+    const moments: number[] = [];
+    const counting = {
+      ...client,
+      multi() {
+        moments.push(0);
+        const moment = client.multi();
+        const { llen } = moment;
+        moment.llen = ((key: string) => {
+          moments[moments.length - 1]!++;
+          return llen.call(moment, key);
+        }) as typeof llen;
+        return moment;
+      },
+    } as unknown as Redis;
+    const over = sensorsOver({ queues: counting, results: null }, TRANSPORT);
+    const lists = Array.from({ length: 23 }, (_, index) => `q${index}`);
+    await client.lpush("pfx:q22", "last");
+    const samples = await over.sampleQueues(lists, 3);
+    assert.deepEqual(moments, [10, 10, 3]);
+    assert.deepEqual(
+      samples.map(({ depth }) => depth),
+      lists.map((list) => list === "q22" ? 1 : 0),
+    );
+  });
+
   it("reads ever fewer where the answer does not get through", async () => {
-    const limits = sampleLimits();
-    const failing = { ...client, multi: () => client.multi().call("NOSUCH") } as unknown as Redis;
-    const over = sensorsOver({ queues: failing, results: null }, TRANSPORT, limits);
+    const limits = { lists: sampleLimits(), results: sampleLimits() };
+    const failing = {
+      ...client,
+      multi: () => client.multi().call("NOSUCH"),
+      mget: () => client.call("NOSUCH"),
+    } as unknown as Redis;
+    const over = sensorsOver({ queues: failing, results: failing }, TRANSPORT, limits);
     await assert.rejects(over.sampleQueues(["q"], 100), JournalUnavailableError);
-    assert.equal(limits.of("q", 100), 2);
+    assert.equal(limits.lists.of("q", 100), 2);
+    await assert.rejects(over.results(["x", "y", "z", "u"]), JournalUnavailableError);
+    assert.equal(limits.results.of("results", 200), 1);
+  });
+
+  it("reads a few results at once where they are long, and many where they are not", async () => {
+    const asked: number[] = [];
+    const counting = {
+      ...client,
+      mget: (...keys: string[]) => {
+        asked.push(keys.length);
+        return client.mget(...keys);
+      },
+    } as unknown as Redis;
+    const limits = { lists: sampleLimits(), results: sampleLimits() };
+    const over = sensorsOver({ queues: client, results: counting }, TRANSPORT, limits);
+    const long = JSON.stringify({ status: "SUCCESS", result: "x".repeat(400_000) });
+    const ids = Array.from({ length: 12 }, (_, index) => `long${index}`);
+    for (const id of ids) await client.set(`celery-task-meta-${id}`, long);
+    const read = await over.results(ids);
+    assert.deepEqual(read.map((result) => result?.status), ids.map(() => "SUCCESS"));
+    await over.results(ids);
+    assert.deepEqual(asked, [10, 2, 2, 2, 2, 2, 2, 2]);
+    asked.length = 0;
+    await over.results(Array.from({ length: 500 }, (_, index) => `none${index}`));
+    assert.deepEqual(asked, [2, 20, 200, 200, 78]);
   });
 
   it("takes a key of another type for an empty list", async () => {
@@ -138,6 +194,7 @@ needs("redis").describe("redisSensors()", () => {
       backend: null,
       transport: TRANSPORT,
       commandTimeoutMs: 1_000,
+      onRefused() {},
     });
     assert.equal(blind.hasResults, false);
     assert.deepEqual(await blind.results(["a", "b"]), [null, null]);
@@ -190,5 +247,31 @@ needs("redis").describe("redisSensors()", () => {
     server.resume();
     await until(() => heard.findLast((hint) => hint.kind === "line")?.isUp === true);
     abort.abort();
+  });
+
+  it("asks seldom, and says so once, where the user may not listen", async () => {
+    await client.call("ACL", "SETUSER", "deaf", "on", ">pw", "~*", "resetchannels", "+@all");
+    const said: string[] = [];
+    const endpoint = { ...endpointAt(server.port), username: "deaf", password: "pw" };
+    const deaf = redisSensors({
+      broker: endpoint,
+      backend: null,
+      transport: TRANSPORT,
+      commandTimeoutMs: 1_000,
+      onRefused: (error) => said.push(error.message),
+    });
+    const abort = new AbortController();
+    deaf.listen(() => {}, abort.signal);
+    await until(() => said.length > 0);
+    const connection = async () =>
+      /id=(\d+) [^\n]*name=beat-events /.exec(String(await client.client("LIST")))?.[1];
+    const before = await connection();
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    assert.equal(await connection(), before);
+    assert.notEqual(before, undefined);
+    assert.equal(said.length, 1);
+    assert.match(said[0]!, /NOPERM/);
+    abort.abort();
+    deaf.close();
   });
 });

@@ -262,7 +262,8 @@ function settleCall(draw: Draw, model: ModelRedis): ScriptCall {
     body.push(list === 0 ? "" : draw.pick(["m1", "m2", "x"]), `${rows}`);
     for (let row = 0; row < rows; row++) body.push("fire.acked", "a", `${row}`, "2", "{}");
   }
-  const argv = [fenceOf(draw, model), "1", `${count}`, ...keys, ...body];
+  const reaches = [`${draw.between(1, 3)}`, `${draw.between(1, 3)}`];
+  const argv = [fenceOf(draw, model), "1", `${count}`, ...reaches, ...keys, ...body];
   return { script: "settle", keys: ["b:f", "b:j", "b:o", "q1", "q2"], argv };
 }
 

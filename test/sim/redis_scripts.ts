@@ -189,19 +189,29 @@ export const settle: ScriptPort = (call, keys, argv) => {
   const { refusal, isList, lastId: idBefore } = check(call, SETTLE_TYPES, [keys, argv[0]!]);
   if (refusal !== null) return refusal;
   const now = timeOf(call);
+  const oldEnds = isList.map((fits, list) =>
+    new Set(
+      fits
+        ? call("LRANGE", keys[3 + list]!, String(-Number(argv[3 + list])), "-1") as string[]
+        : [],
+    )
+  );
   const count = Number(argv[2]);
-  const open = argv.slice(3, 3 + count);
+  const open = argv.slice(keys.length, keys.length + count);
   const stored = count > 0 ? call("HMGET", keys[2]!, ...open) as (string | null)[] : [];
   const texts = new Map(open.map((key, i) => [key, stored[i] ?? null]));
   const changed = new Set<string>();
-  let [answers, lastId, at] = ["", idBefore, 3 + count];
+  let [answers, lastId, at] = ["", idBefore, keys.length + count];
   for (const key of open) {
     const [list, last] = [Number(argv[at + 2]), at + 5 + 5 * Number(argv[at + 4])];
     let answer = "s";
     if (texts.get(key) !== argv[at]) answer = "d";
     else if (list > 0 && !isList[list - 1]) answer = "w";
     // From the tail: an expired message is among the oldest.
-    else if (list > 0 && call("LREM", keys[2 + list]!, "-1", argv[at + 3]!) === 0) answer = "r";
+    else if (
+      list > 0 && (!oldEnds[list - 1]!.has(argv[at + 3]!) ||
+        call("LREM", keys[2 + list]!, "-1", argv[at + 3]!) === 0)
+    ) answer = "r";
     else {
       for (let r = at + 5; r < last; r += 5) {
         lastId = call(

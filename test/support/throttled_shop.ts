@@ -28,6 +28,8 @@ export interface ShopOptions {
   readonly levels: LevelSettings;
   /** @default nobody tells anything */
   readonly share?: (source: OutsideSource) => Promise<number>;
+  /** The time that a source says with it. @default none */
+  readonly toldMs?: () => number;
 }
 
 /** A change of a level, in whole seconds since the start. */
@@ -38,7 +40,7 @@ export interface Moved {
   readonly to: string;
 }
 
-export function throttledShop({ tasks, levels, share }: ShopOptions) {
+export function throttledShop({ tasks, levels, share, toldMs }: ShopOptions) {
   const clock = simClock(T0);
   const memory = memoryJournal({ serverMs: () => Math.floor(clock.wallMs()) });
   const sensors = memorySensors(memory.store);
@@ -86,7 +88,7 @@ export function throttledShop({ tasks, levels, share }: ShopOptions) {
         share: (source) =>
           share === undefined
             ? new Promise(() => {})
-            : share(source).then((told) => ({ share: told, atMs: null })),
+            : share(source).then((told) => ({ share: told, atMs: toldMs?.() ?? null })),
       },
     },
   };
