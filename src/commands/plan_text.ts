@@ -2,8 +2,9 @@
 
 import type { OutcomeDifference } from "../preview/outcomes.ts";
 import type { MinuteBook, PlanLine, PlanRow } from "../preview/plan_table.ts";
-import { bucketsOf } from "../preview/plan_table.ts";
+import { bucketsOf, kindText } from "../preview/plan_table.ts";
 import { decisionText } from "./decision_text.ts";
+import type { MessageDifference } from "./plan_diff.ts";
 import type { Paint } from "./table.ts";
 import { tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
@@ -28,6 +29,7 @@ export function planTable(
 
 function rowText(row: PlanRow, isExplaining: boolean): string {
   const text = decisionText(row);
+  if (!isExplaining && row.count > 1) return `${row.count.toLocaleString("en")} ${kindText(row)}`;
   if (isExplaining) return text === "published" ? "published: it is due" : text;
   const lateMs = row.decidedMs - row.dueMs;
   const due = lateMs === 0 || row.count > 1 ? "" : ` (due ${dueText(row.dueMs)})`;
@@ -84,4 +86,12 @@ export function differenceLine(each: OutcomeDifference, paint: Paint): string {
   return `${paint(colour, `${kind} ${task}  ${due}${times}`)}\n    ${decisionText(one)}\n    → ${
     decisionText(other)
   }\n`;
+}
+
+/** `~ shop.report  sends another message: queue (reports → slow), args`. */
+export function messageLine({ task, fields, queue }: MessageDifference, paint: Paint): string {
+  const names = fields.map((each) =>
+    each === "queue" ? `queue (${queue.one} → ${queue.other})` : each
+  );
+  return `${paint("yellow", `~ ${task}  sends another message: ${names.join(", ")}`)}\n`;
 }
