@@ -16,6 +16,8 @@ export function planTable(
   lines: readonly PlanLine[],
   { paint, width, isExplaining }: { paint: Paint; width: number; isExplaining: boolean },
 ): string[] {
+  // A line of its own says its reason by itself.
+  const hasWhy = isExplaining && lines.some(({ counts }) => counts !== null);
   const rows = lines.map(({ atMs, task, queue, rows, counts }) => [
     { text: counts === null ? instantText(atMs) : `${dueText(atMs).slice(0, 13)} (the hour)` },
     { text: task },
@@ -23,7 +25,7 @@ export function planTable(
     { text: counts === null ? rowText(rows[0]!, isExplaining) : countsText(counts) },
     ...(isExplaining && counts !== null ? [{ text: reasonsText(rows) }] : []),
   ]);
-  const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(isExplaining ? ["WHY"] : [])];
+  const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(hasWhy ? ["WHY"] : [])];
   return tableLines(headings, rows, { paint, width, spare: ["QUEUE"] });
 }
 

@@ -143,6 +143,9 @@ describe("plan()", () => {
     const shell = keptShell({ env: { ...SEVEN_OFF, BEAT_CONFIG: own } });
     await plan({ from: "2026-01-04T00:00:00Z", hours: "2" }, shell);
     assert.match(shell.said.out, /^2026-01-04T01\S+ +shop\.c +q +6 skipped by session$/m);
+    const explained = keptShell({ env: shell.env });
+    await plan({ from: "2026-01-04T00:00:00Z", hours: "2", explain: true }, explained);
+    assert.match(explained.said.out, /^TIME .* WHAT$/m);
   });
 
   it("makes a page that needs nothing else, and escapes what it shows", async () => {
