@@ -31,10 +31,10 @@ export function planTable(
 
 function rowText(row: PlanRow, isExplaining: boolean): string {
   const text = decisionText(row);
-  if (!isExplaining && row.count > 1) return `${row.count.toLocaleString("en")} ${kindText(row)}`;
   if (isExplaining) return text === "published" ? "published: it is due" : text;
-  const lateMs = row.decidedMs - row.dueMs;
-  const due = lateMs === 0 || row.count > 1 ? "" : ` (due ${dueText(row.dueMs)})`;
+  if (row.count > 1) return `${row.count.toLocaleString("en")} ${kindText(row)}`;
+  const due = row.decidedMs === row.dueMs ? "" : ` (due ${dueText(row.dueMs)})`;
+  if (row.type === "task.dropped") return `${kindText(row)}${due}`;
   // The times in it have colons, too.
   return `${text.split(": ")[0]!.split(",")[0]}${due}`;
 }

@@ -143,6 +143,13 @@ describe("plan()", () => {
     const shell = keptShell({ env: { ...SEVEN_OFF, BEAT_CONFIG: own } });
     await plan({ from: "2026-01-04T00:00:00Z", hours: "2" }, shell);
     assert.match(shell.said.out, /^2026-01-04T01\S+ +shop\.c +q +6 skipped by session$/m);
+    assert.match(
+      shell.said.out,
+      /^2026-01-04T02:00:00\.000Z +shop\.c +q +5 skipped by session$/m,
+    );
+    const short = keptShell({ env: shell.env });
+    await plan({ from: "2026-01-04T00:00:00Z", hours: "0.2" }, short);
+    assert.match(short.said.out, /skipped by session \(due 2026-01-04T00:10:00Z\)$/m);
     const explained = keptShell({ env: shell.env });
     await plan({ from: "2026-01-04T00:00:00Z", hours: "2", explain: true }, explained);
     assert.match(explained.said.out, /^TIME .* WHAT$/m);
