@@ -121,7 +121,7 @@ async function show(
       return [queue, {
         peak_minute: instantText(atMs),
         peak: count,
-        depth: depths.get(queue) ?? 0,
+        depth: depths === null ? null : depths.get(queue) ?? 0,
       }];
     }));
     return shell.out(`\n],"queues":${JSON.stringify(queues)}}\n`);
@@ -141,7 +141,7 @@ async function show(
     ? ["nothing is due in this time"]
     : planTable(planLines(rows), { paint, width, isExplaining });
   const chart = chartLines(book, { fromMs, untilMs, columns: shell.columns });
-  const deep = [...depths].filter(([, depth]) => depth > 0)
+  const deep = [...depths ?? []].filter(([, depth]) => depth > 0)
     .map(([queue, depth]) => `${queue}: at most ${depth} wait`);
   const head = words.map((each) => `assumed: ${each}`);
   const charts = chart.length === 0 ? [] : [["published per minute"], chart];

@@ -20,7 +20,7 @@ import { factWords } from "./plan_facts.ts";
 import { measure, NOTHING_MEASURED } from "./plan_measure.ts";
 import { cursorsNow } from "./plan_seed.ts";
 import type { Scope } from "./plan_scope.ts";
-import { isInScope, tasksToRun } from "./plan_scope.ts";
+import { dependsOnWorkers, isInScope, tasksToRun } from "./plan_scope.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
@@ -50,12 +50,12 @@ export interface PlanSetting {
   readonly shell: Pick<Shell, "err" | "isErrTerminal">;
 }
 
-/** Runs the core over the time of a plan. */
+/** Runs the core over the time of a plan. No depths where not all that takes the time of workers is run. */
 export async function planned(
   { beginMs, untilMs, scope, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
   config: Config,
   onRow: (row: JournalRow) => void,
-): Promise<Planned> {
+): Promise<{ readonly depths: Planned["depths"] | null }> {
   const { transport } = config.settings;
   const tasks = tasksToRun(config.tasks, scope, model.pools);
   const queues = new Set(tasks.map(({ queue }) => queue));
@@ -65,7 +65,7 @@ export async function planned(
     progress.add(1);
     onRow(row);
   };
-  return await runPlan({
+  const { depths } = await runPlan({
     ...{ fromMs: beginMs, untilMs, model, onRow: take },
     backlog: new Map([...backlog].filter(([, { queue }]) => queues.has(queue))),
     // What is assumed stays so; else levels follow the queues as the model fills and drains them.
@@ -81,6 +81,7 @@ export async function planned(
     },
     listsOf: (queue) => listsOf(queue, transport),
   }).finally(() => progress.done());
+  return { depths: dependsOnWorkers(config.tasks, scope) ? depths : null };
 }
 
 /** Of what the configuration does not have, nobody knows whose time it takes. */

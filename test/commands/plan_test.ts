@@ -4,6 +4,7 @@ import { plan } from "../../src/commands/plan.ts";
 import type { PlanCommandOptions } from "../../src/commands/plan.ts";
 import { tasksToRun } from "../../src/commands/plan_scope.ts";
 import { UsageError } from "../../src/errors.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 import { keptShell } from "../support/shell.ts";
 import { SEVEN_OFF } from "../support/stage.ts";
 
@@ -189,15 +190,35 @@ describe("plan()", () => {
     }
   });
 
+  it("runs nothing else for a task that no worker can hold up", async () => {
+    const assume = ["queue.q<b>&.consumers=1"];
+    const beside = `${YAML}  shop.c: { task: shop.c, queue: "q<b>&", every: 10m, jitter: 60s }\n`;
+    await Deno.writeTextFile(`${directory}/beat.yaml`, beside);
+    try {
+      const all = JSON.parse((await printed({ assume, json: true })).out);
+      const own = JSON.parse((await printed({ assume, json: true, task: ["shop.c"] })).out);
+      const of = (rows: { task: string }[]) => rows.filter(({ task }) => task === "shop.c");
+      assert.deepEqual([own.rows.length, own.rows], [12, of(all.rows)]);
+      assert.deepEqual(Object.keys(own.model.tasks), ["shop.c"]);
+      assert.deepEqual([own.queues["q<b>&"].depth, all.queues["q<b>&"].depth], [null, 1]);
+      const held = JSON.parse((await printed({ assume, json: true, task: ["shop.a"] })).out);
+      assert.deepEqual(Object.keys(held.model.tasks), ["shop.a", "shop.c"]);
+    } finally {
+      await Deno.writeTextFile(`${directory}/beat.yaml`, YAML);
+    }
+  });
+
   it("runs tasks that share a worker with what is asked for, however far off", () => {
-    const tasks = ["a", "b", "c", "d", "e"].map((queue) => ({ name: `on.${queue}`, queue }));
+    const policies = { ...NO_POLICIES, overlap: "skip" as const };
+    const tasks = ["a", "b", "c", "d", "e"]
+      .map((queue) => ({ name: `on.${queue}`, queue, policies }));
     const run = (queue: string, ...pools: string[][]) =>
       tasksToRun(tasks, { queue: [queue] }, pools.map((queues) => ({ queues })))
         .map((task) => task.queue).join("");
     assert.equal(run("a"), "a");
     assert.equal(run("a", ["b", "c"], ["a", "b"], ["d"]), "abc");
     assert.equal(run("d", ["b", "c"], ["a", "b"], ["d"]), "d");
-    const more = [...tasks, { name: "also.a", queue: "a" }];
+    const more = [...tasks, { name: "also.a", queue: "a", policies }];
     assert.equal(tasksToRun(more, { task: ["on.a"] }, []).length, 1);
     assert.equal(tasksToRun(more, { task: ["on.a"] }, [{ queues: ["a"] }]).length, 2);
     assert.equal(tasksToRun(more, {}, []).length, 6);
