@@ -132,10 +132,12 @@ function addChecking(program: Command, choose: (work: Work) => void): void {
     .option("--dialect <name>", "cron, celery or session (XNYS close-15m)")
     .option("--stdin", "answer a JSON array of questions on standard input")
     .option("--json", "as JSON")
-    .action((expression, options) =>
+    // It says more about them than that there are too many.
+    .allowExcessArguments()
+    .action((expression, options, { args: [_, ...further] }) =>
       choose(async (shell) => {
         const { next } = await import("./commands/next.ts");
-        return next({ ...options, ...given("expression", expression) }, shell);
+        return next({ ...options, ...given("expression", expression), further }, shell);
       })
     );
 }

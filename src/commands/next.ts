@@ -16,6 +16,8 @@ export interface NextOptions {
    * calendar and a time of its session, as in `XNYS close-15m`.
    */
   readonly expression?: string | undefined;
+  /** Words behind the expression: those of one that was written without quotes. */
+  readonly further?: readonly string[] | undefined;
   /** @default "UTC" */
   readonly tz?: string | undefined;
   /** RFC 3339, or a duration back from now. @default now */
@@ -42,6 +44,15 @@ const COUNT_MAX = 100_000;
  * @throws {TriggerError} the expression or the zone cannot be read
  */
 export async function next(options: NextOptions, shell: Shell): Promise<number> {
+  if (options.further !== undefined && options.further.length > 0) {
+    throw new UsageError(
+      'expected one expression with quotes around it, as in beat next "30 2 * * *", got ' +
+        `${
+          options.further.length + 1
+        } words: without quotes, a shell parts it and may write names ` +
+        "of files for each `*`",
+    );
+  }
   if (options.stdin === true) {
     const questions = readQuestions(await shell.readStdin(), QUESTION);
     const sessions = await sessionsFor(questions, shell);

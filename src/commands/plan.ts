@@ -1,20 +1,20 @@
 /** `beat plan`: what would be published, held and skipped in the time to come, and why. */
 
 import { loadConfig } from "../config/load.ts";
-import { rosterOf } from "../core/roster.ts";
+import { nearest } from "../config/nearest.ts";
 import { EXIT, UsageError } from "../errors.ts";
-import { outcomeDifferences, outcomesOf } from "../preview/outcomes.ts";
 import type { PlanRow } from "../preview/plan_table.ts";
 import { minuteBook, planLines } from "../preview/plan_table.ts";
-import type { Config } from "../settings.ts";
+import type { Task } from "../task.ts";
+import { planDiff } from "./plan_diff.ts";
 import { factsObject } from "./plan_facts.ts";
 import { planFigures } from "./plan_figures.ts";
 import { planHtml } from "./plan_html.ts";
-import { isInScope, picker } from "./plan_scope.ts";
+import { picker } from "./plan_scope.ts";
 import { CSV_HEAD, csvLine, rowObject } from "./plan_rows.ts";
 import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
 import { planned, settingOf } from "./plan_setting.ts";
-import { chartLines, differenceLine, planTable } from "./plan_text.ts";
+import { chartLines, planTable } from "./plan_text.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor } from "./table.ts";
 import { instantText } from "./time_text.ts";
@@ -36,11 +36,12 @@ export async function plan(options: PlanCommandOptions, shell: Shell): Promise<n
     throw new UsageError(`expected \`--format\` to be ${FORMATS.join(", ")}, got "${format}"`);
   }
   checkTogether({ ...options, format });
-  const setting = await settingOf(options, shell);
-  checkNames(options, setting.config);
-  if (options.diff !== undefined) {
-    return await showDiff(setting, { file: options.diff, isJson: format === "json" }, shell);
-  }
+  const other = options.diff === undefined
+    ? null
+    : await loadConfig(shell.env, { file: options.diff });
+  const setting = await settingOf(options, shell, other);
+  checkNames(options, [...setting.config.tasks, ...other?.tasks ?? []]);
+  if (other !== null) return await planDiff(setting, { other, isJson: format === "json" }, shell);
   if (options.figures === true) return await planFigures(setting, shell);
   await show(setting, { ...options, format }, shell);
   return EXIT.ok;
@@ -68,12 +69,17 @@ function checkTogether({ diff, figures, explain, format, json }: PlanCommandOpti
   throw new UsageError(`expected \`${one}\` without \`${other}\`: it has no such output`);
 }
 
-function checkNames({ task = [], queue = [] }: PlanCommandOptions, { tasks }: Config): void {
+function checkNames(
+  { task = [], queue = [] }: PlanCommandOptions,
+  tasks: readonly Pick<Task, "name" | "queue">[],
+): void {
   const names = new Set(tasks.map(({ name }) => name));
   const queues = new Set(tasks.map((each) => each.queue));
   for (const each of task) {
     if (!names.has(each)) {
-      throw new UsageError(`expected \`--task\` to name a task that is on, got "${each}"`);
+      throw new UsageError(
+        `expected \`--task\` to name a task that is on, got "${each}"${nearest(each, [...names])}`,
+      );
     }
   }
   for (const each of queue) {
@@ -115,7 +121,7 @@ async function show(
       return [queue, {
         peak_minute: instantText(atMs),
         peak: count,
-        depth: depths.get(queue) ?? 0,
+        depth: depths === null ? null : depths.get(queue) ?? 0,
       }];
     }));
     return shell.out(`\n],"queues":${JSON.stringify(queues)}}\n`);
@@ -130,50 +136,15 @@ async function show(
   }
   const width = shell.isOutTerminal ? shell.columns : Infinity;
   const paint = paintFor(shell);
-  const lines = planTable(planLines(rows), {
-    paint,
-    width,
-    isExplaining: options.explain === true,
-  });
+  const isExplaining = options.explain === true;
+  const lines = rows.length === 0
+    ? ["nothing is due in this time"]
+    : planTable(planLines(rows), { paint, width, isExplaining });
   const chart = chartLines(book, { fromMs, untilMs, columns: shell.columns });
-  const deep = [...depths].filter(([, depth]) => depth > 0)
+  const deep = [...depths ?? []].filter(([, depth]) => depth > 0)
     .map(([queue, depth]) => `${queue}: at most ${depth} wait`);
   const head = words.map((each) => `assumed: ${each}`);
-  const parts = [head, lines, ["published per minute"], chart, deep].filter((each) =>
-    each.length > 0
-  );
+  const charts = chart.length === 0 ? [] : [["published per minute"], chart];
+  const parts = [head, lines, ...charts, deep].filter((each) => each.length > 0);
   shell.out(`${parts.map((each) => each.join("\n")).join("\n\n")}\n`);
-}
-
-async function showDiff(
-  setting: PlanSetting,
-  { file, isJson }: { readonly file: string; readonly isJson: boolean },
-  shell: Shell,
-): Promise<number> {
-  const other = await loadConfig(shell.env, { file });
-  const sides = [];
-  for (const config of [setting.config, other]) {
-    const roster = rosterOf(config.tasks, config.settings.transport, "beat@plan");
-    const window = { sinceMs: setting.fromMs, untilMs: setting.untilMs };
-    const side = outcomesOf(window, (task) => roster.get(task)?.trigger ?? null);
-    await planned(setting, config, side.take);
-    sides.push(side);
-  }
-  const wanted = new Set(
-    [...setting.config.tasks, ...other.tasks]
-      .filter((task) => isInScope(setting.scope, task)).map(({ name }) => name),
-  );
-  const found = outcomeDifferences(sides[0]!, sides[1]!).filter(({ task }) => wanted.has(task));
-  if (isJson) {
-    const { words, assumed: { facts } } = setting;
-    const own = { assumptions: words, model: factsObject(facts), differences: found };
-    shell.out(`${JSON.stringify(own, null, 2)}\n`);
-  } else {
-    shell.out(`${setting.words.map((each) => `assumed: ${each}`).join("\n")}\n\n`);
-    const paint = paintFor(shell);
-    for (const each of found) shell.out(differenceLine(each, paint));
-    const times = found.reduce((sum, { count }) => sum + count, 0);
-    shell.out(`${times.toLocaleString("en")} due times differ\n`);
-  }
-  return found.length > 0 ? EXIT.finding : EXIT.ok;
 }

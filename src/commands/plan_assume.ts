@@ -3,6 +3,7 @@
 import type { WorkerQueues } from "../celery/pidbox.ts";
 import { listOf, listsOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
+import { nearest } from "../config/nearest.ts";
 import { levelCursor } from "../cursor.ts";
 import type { Cursor } from "../cursor.ts";
 import { UsageError } from "../errors.ts";
@@ -38,6 +39,8 @@ const RUN_MS = 1_000;
 const QUEUE = /^queue\.(.+)\.(depth|consumers|run)=(.+)$/;
 const TASK = /^task\.(.+)\.run=(.+)$/;
 const LEVEL = /^level\.(.+)=(normal|slowed|paused)$/;
+/** Enough to see what they look like. */
+const KNOWN_MAX = 12;
 
 /**
  * @param cursors as the plan begins; `null` where nothing is known of now
@@ -75,23 +78,40 @@ export function assumedHands(texts: readonly string[], config: Config): Readonly
   return new Set(saidIn(texts, config).hands.keys());
 }
 
-function saidIn(texts: readonly string[], { tasks }: Config): Said {
+function saidIn(texts: readonly string[], { tasks, levels: { objectives } }: Config): Said {
   const maps = { runs: new Map(), queueRuns: new Map(), hands: new Map(), depths: new Map() };
   const said: Said = { ...maps, levels: new Map() };
-  const queues = new Set(tasks.map(({ queue }) => queue));
+  const queues = [...new Set(tasks.map(({ queue }) => queue))].sort();
+  const names = tasks.map(({ name }) => name);
+  const keys = [...queues.map(queueKey), ...objectives.map(({ name }) => sloKey(name))];
   for (const text of texts) {
     const [, queue, what, value] = QUEUE.exec(text) ?? [];
     const [, task, run] = TASK.exec(text) ?? [];
     const [, key, level] = LEVEL.exec(text) ?? [];
-    if (key !== undefined) said.levels.set(key, level!);
-    else if (task !== undefined && tasks.some(({ name }) => name === task)) {
-      said.runs.set(task, durationOf(text, run!));
-    } else if (queue === undefined || !queues.has(queue)) throw unknown(text, queues);
-    else if (what === "run") said.queueRuns.set(queue, durationOf(text, value!));
-    else if (what === "consumers") said.hands.set(queue, countOf(text, value!, 1));
-    else said.depths.set(queue, countOf(text, value!, 0));
+    if (key !== undefined) {
+      said.levels.set(known(text, "a queue or an objective", key, keys), level!);
+    } else if (task !== undefined) {
+      said.runs.set(known(text, "a task", task, names), durationOf(text, run!));
+    } else if (queue === undefined) throw unknown(text);
+    else {
+      known(text, "a queue", queue, queues);
+      if (what === "run") said.queueRuns.set(queue, durationOf(text, value!));
+      else if (what === "consumers") said.hands.set(queue, countOf(text, value!, 1));
+      else said.depths.set(queue, countOf(text, value!, 0));
+    }
   }
   return said;
+}
+
+/** The name that was given. @throws {UsageError} it is none of those that there are */
+function known(text: string, what: string, name: string, names: readonly string[]): string {
+  if (names.includes(name)) return name;
+  const slip = nearest(name, names);
+  const some = names.slice(0, KNOWN_MAX).join(", ") + (names.length > KNOWN_MAX ? " …" : "");
+  throw new UsageError(
+    `expected \`--assume ${text}\` to name ${what} that is declared, got ${JSON.stringify(name)}` +
+      (slip === "" ? `; known: ${some === "" ? "none" : some}` : slip),
+  );
 }
 
 function taskFact(task: string, queue: string, said: Said, { runs }: Measured): TaskFact {
@@ -225,10 +245,10 @@ function countOf(text: string, value: string, least: number): number {
   );
 }
 
-function unknown(text: string, queues: ReadonlySet<string>): UsageError {
+function unknown(text: string): UsageError {
   return new UsageError(
     "expected `--assume` to be queue.QUEUE.depth=N, queue.QUEUE.consumers=N, queue.QUEUE.run=2s, " +
-      `task.TASK.run=2s or level.KEY=slowed, of a task or queue that is declared, got "${text}"; ` +
-      `queues: ${[...queues].sort().join(", ")}`,
+      "task.TASK.run=2s, level.queue:QUEUE=slowed or level.slo:OBJECTIVE=paused (or normal), got " +
+      JSON.stringify(text),
   );
 }

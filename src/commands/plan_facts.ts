@@ -49,13 +49,15 @@ export interface PlanFacts {
 
 /** Each a line. */
 export function factWords({ queues, tasks, levels }: PlanFacts): string[] {
+  const byQueue = Map.groupBy(tasks, ({ queue }) => queue);
   return [
     ...queues.map(({ queue, others, otherRun, hands }) => {
-      const own = tasks.filter((task) => task.queue === queue)
+      const own = (byQueue.get(queue) ?? [])
+        .toSorted((one, other) => Number(one.how === UNKNOWN) - Number(other.how === UNKNOWN))
         .map(({ task, runMs, how }) => `${task} ${spanText(runMs)} (${how})`);
       const each = others.count === 0 ? "" : `, ${spanText(otherRun.ms)} each (${otherRun.how})`;
       return `queue ${queue}: ${others.count} of others waiting (${others.how})${each}; ` +
-        `${handsWords(hands)}; run times: ${own.join(", ")}`;
+        `${handsWords(hands)}; run times: ${someOf(own, RUNS_MAX)}`;
     }),
     ...levels.map(({ key, level, how, isFixed }) =>
       `${key} is ${level} ${isFixed ? "throughout" : "at the start"} (${how})`
@@ -65,6 +67,9 @@ export function factWords({ queues, tasks, levels }: PlanFacts): string[] {
 
 /** Names in a line; of more there is the number. */
 const NAMES_MAX = 3;
+/** The same of tasks with their run times; those that say more than a default come first. */
+const RUNS_MAX = 10;
+const UNKNOWN: How = "not measured";
 
 function handsWords({ count, how, workers, sharedWith, why }: HandsFact): string {
   if (count === null) return `workers for all that comes (${why})`;
@@ -73,9 +78,10 @@ function handsWords({ count, how, workers, sharedWith, why }: HandsFact): string
   return `${count} run at a time (${who}${shared})`;
 }
 
-function someOf(names: readonly string[]): string {
-  const some = names.slice(0, NAMES_MAX).join(", ");
-  return names.length > NAMES_MAX ? `${some} and ${names.length - NAMES_MAX} more` : some;
+function someOf(names: readonly string[], most = NAMES_MAX): string {
+  const some = names.slice(0, most).join(", ");
+  const more = names.length - most;
+  return more > 0 ? `${some} and ${more.toLocaleString("en")} more` : some;
 }
 
 /** The same for programs. */

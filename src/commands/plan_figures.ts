@@ -25,6 +25,7 @@ export async function planFigures(setting: PlanSetting, shell: Shell): Promise<n
       `queue peak, ${queue}: ${own.book.peakSecond(queue)} a second with jitter, ` +
       `${even.book.peakSecond(queue)} without`
     ),
+    ...own.book.queues.size === 0 ? ["queue peak: nothing is published"] : [],
     "    the most fires published to the queue within one second",
     `off-session fires saved: ${bySession.toLocaleString("en")} of ${due.toLocaleString("en")} (${
       share(bySession)

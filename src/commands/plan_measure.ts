@@ -6,6 +6,7 @@ import type { OpenFire } from "../cursor.ts";
 import { rowOf } from "../event.ts";
 import { orNull } from "../redis/errors.ts";
 import { sensorsOver } from "../redis/sensors.ts";
+import type { Task } from "../task.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { allWorkers } from "./queue_look.ts";
 
@@ -29,6 +30,8 @@ const WORKERS_WAIT_MS = 1_000;
 export interface Measuring {
   /** Fires on their way, for a plan that begins with what waits now; else `null`. */
   readonly open: readonly OpenFire[] | null;
+  /** Those whose queues are counted. */
+  readonly tasks: readonly Pick<Task, "queue">[];
   /** Whether to give workers a second to answer. */
   readonly isAsking: boolean;
 }
@@ -36,12 +39,12 @@ export interface Measuring {
 /** @throws {JournalUnavailableError} */
 export async function measure(
   opened: OpenedJournal,
-  { open, isAsking }: Measuring,
+  { open, tasks, isAsking }: Measuring,
 ): Promise<Measured> {
   const [runs, workers, others] = await Promise.all([
     measuredRuns(opened),
     isAsking ? refusedOr(allWorkers(opened, WORKERS_WAIT_MS)) : "unasked" as const,
-    open === null ? null : countOthers(opened, open),
+    open === null ? null : countOthers(opened, { open, tasks }),
   ]);
   return { runs, workers, others };
 }
@@ -57,7 +60,10 @@ async function measuredRuns({ peek }: Pick<OpenedJournal, "peek">): Promise<Meas
   for await (const row of peek.readBack({ from: "-", to: "+" })) {
     if (++rows > ROWS_MAX) break;
     const runtimeMs = rowOf(row, "fire.finished")?.detail.runtimeMs;
-    if (runtimeMs !== undefined) all.set(row.task, [...all.get(row.task) ?? [], runtimeMs]);
+    if (runtimeMs === undefined) continue;
+    const own = all.get(row.task);
+    if (own === undefined) all.set(row.task, [runtimeMs]);
+    else own.push(runtimeMs);
   }
   return new Map([...all].map(([task, times]) => {
     times.sort((one, other) => one - other);
@@ -67,8 +73,8 @@ async function measuredRuns({ peek }: Pick<OpenedJournal, "peek">): Promise<Meas
 
 /** Beat's open fires begin the plan by themselves, so they are not counted. */
 async function countOthers(
-  { client, config: { tasks, settings: { transport } } }: OpenedJournal,
-  open: readonly OpenFire[],
+  { client, config: { settings: { transport } } }: OpenedJournal,
+  { open, tasks }: { readonly open: readonly OpenFire[] } & Pick<Measuring, "tasks">,
 ): Promise<Measured["others"]> {
   const queues = new Set(tasks.map(({ queue }) => queue));
   const lists = [...queues].flatMap((queue) => listsOf(queue, transport));

@@ -32,13 +32,28 @@ export function picker(
   };
 }
 
+type Held = Named & Pick<Task, "policies">;
+
+/**
+ * Whether what becomes of the tasks that were asked for depends on how busy workers are. Who asks for
+ * queues asks for what waits in them, too.
+ */
+export function dependsOnWorkers(tasks: readonly Held[], scope: Scope): boolean {
+  if (scope.task === undefined) return true;
+  return tasks.some((task) => {
+    const { overlap, pressure, slo } = task.policies;
+    return isInScope(scope, task) && (overlap !== "allow" || pressure !== null || slo !== null);
+  });
+}
+
 /** A fire that nobody asked for matters where it takes the time of a worker. */
-export function tasksToRun<T extends Named>(
+export function tasksToRun<T extends Held>(
   tasks: readonly T[],
   scope: Scope,
   pools: readonly Pick<Pool, "queues">[],
 ): T[] {
   const own = tasks.filter((task) => isInScope(scope, task));
+  if (!dependsOnWorkers(own, scope)) return own;
   const shared = sharedQueues(new Set(own.map(({ queue }) => queue)), pools);
   return tasks.filter((task) => isInScope(scope, task) || shared.has(task.queue));
 }

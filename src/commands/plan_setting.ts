@@ -20,7 +20,7 @@ import { factWords } from "./plan_facts.ts";
 import { measure, NOTHING_MEASURED } from "./plan_measure.ts";
 import { cursorsNow } from "./plan_seed.ts";
 import type { Scope } from "./plan_scope.ts";
-import { isInScope, tasksToRun } from "./plan_scope.ts";
+import { dependsOnWorkers, isInScope, tasksToRun } from "./plan_scope.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
@@ -50,12 +50,12 @@ export interface PlanSetting {
   readonly shell: Pick<Shell, "err" | "isErrTerminal">;
 }
 
-/** Runs the core over the time of a plan. */
+/** Runs the core over the time of a plan. No depths where not all that takes the time of workers is run. */
 export async function planned(
   { beginMs, untilMs, scope, seed, assumed: { model, backlog, levels }, shell }: PlanSetting,
   config: Config,
   onRow: (row: JournalRow) => void,
-): Promise<Planned> {
+): Promise<{ readonly depths: Planned["depths"] | null }> {
   const { transport } = config.settings;
   const tasks = tasksToRun(config.tasks, scope, model.pools);
   const queues = new Set(tasks.map(({ queue }) => queue));
@@ -65,7 +65,7 @@ export async function planned(
     progress.add(1);
     onRow(row);
   };
-  return await runPlan({
+  const { depths } = await runPlan({
     ...{ fromMs: beginMs, untilMs, model, onRow: take },
     backlog: new Map([...backlog].filter(([, { queue }]) => queues.has(queue))),
     // What is assumed stays so; else levels follow the queues as the model fills and drains them.
@@ -81,6 +81,7 @@ export async function planned(
     },
     listsOf: (queue) => listsOf(queue, transport),
   }).finally(() => progress.done());
+  return { depths: dependsOnWorkers(config.tasks, scope) ? depths : null };
 }
 
 /** Of what the configuration does not have, nobody knows whose time it takes. */
@@ -90,7 +91,12 @@ function leftOutOf({ tasks: all }: Config, tasks: readonly Task[]): (name: strin
   return (name) => known.has(name) && !kept.has(name);
 }
 
-export async function settingOf(options: SettingOptions, shell: Shell): Promise<PlanSetting> {
+/** @param other a schedule to compare with: what is assumed and measured is of either */
+export async function settingOf(
+  options: SettingOptions,
+  shell: Shell,
+  other: Config | null = null,
+): Promise<PlanSetting> {
   const hours = Number(options.hours ?? 24);
   if (!(hours > 0 && hours <= HOURS_MAX)) {
     throw new UsageError(
@@ -99,18 +105,20 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
   }
   const texts = options.assume ?? [];
   const { config, loaded, measured, words } = await realState(options.from === undefined, shell, {
+    both: (each) => withOther(each, other),
     isAsking(each) {
       const hands = assumedHands(texts, each);
       return each.tasks.some((task) => isInScope(options, task) && !hands.has(task.queue));
     },
   });
+  const both = withOther(config, other);
   const nowMs = loaded?.serverMs ?? Math.floor(systemClock.wallMs());
   const fromMs = options.from === undefined
     ? nowMs
     : parseTimeOption("--from", options.from, nowMs);
   const untilMs = fromMs + Math.round(hours * 3_600_000);
-  const all = assumptionsOf(texts, config, measured, loaded?.cursors ?? null);
-  const tasks = tasksToRun(config.tasks, options, all.model.pools);
+  const all = assumptionsOf(texts, both, measured, loaded?.cursors ?? null);
+  const tasks = tasksToRun(both.tasks, options, all.model.pools);
   const assumed = { ...all, facts: factsOf(tasks, all.facts) };
   return {
     ...{ config, scope: options, fromMs, untilMs, assumed, shell },
@@ -122,6 +130,21 @@ export async function settingOf(options: SettingOptions, shell: Shell): Promise<
       "one leader, never late; workers end each fire with success",
       ...factWords(assumed.facts),
     ],
+  };
+}
+
+/** Tasks, queues and objectives of both. A task that goes to another queue in each counts in each. */
+function withOther(config: Config, other: Config | null): Config {
+  if (other === null) return config;
+  const keyOf = ({ name, queue }: Task) => `${name} ${queue}`;
+  const own = new Set(config.tasks.map(keyOf));
+  const objectives = new Map(
+    [...other.levels.objectives, ...config.levels.objectives].map((each) => [each.name, each]),
+  );
+  return {
+    ...config,
+    tasks: [...config.tasks, ...other.tasks.filter((task) => !own.has(keyOf(task)))],
+    levels: { ...config.levels, objectives: [...objectives.values()] },
   };
 }
 
@@ -140,16 +163,18 @@ function factsOf(tasks: readonly Task[], { levels, ...facts }: PlanFacts): PlanF
 async function realState(
   isNow: boolean,
   shell: Shell,
-  { isAsking }: { isAsking(config: Config): boolean },
+  { both, isAsking }: { both(config: Config): Config; isAsking(config: Config): boolean },
 ) {
   const nothing = { loaded: null, measured: NOTHING_MEASURED };
   try {
     const opened = await openJournal(shell.env);
     try {
       const loaded = await opened.journal.load();
+      const all = both(opened.config);
       const measured = await measure(opened, {
         open: isNow ? loaded.open : null,
-        isAsking: isAsking(opened.config),
+        tasks: all.tasks,
+        isAsking: isAsking(all),
       });
       const own = { config: opened.config, measured };
       if (isNow) {
@@ -157,7 +182,7 @@ async function realState(
         const { leader } = await opened.lease.look();
         const cursors = leader === null
           ? loaded.cursors
-          : await cursorsNow(opened.journal, opened.config.tasks, loaded);
+          : await cursorsNow(opened.peek, opened.config.tasks, loaded);
         return { ...own, loaded: { ...loaded, cursors }, words };
       }
       const noted = new Map([...loaded.cursors].filter(([name]) => /^@(level|pause):/.test(name)));
@@ -170,10 +195,14 @@ async function realState(
     }
   } catch (error) {
     const config = await loadConfig(shell.env);
-    const isAway = error instanceof JournalUnavailableError;
-    // Without a broker there is nothing to begin with; any other problem has been thrown again by now.
-    if (!isAway && !(error instanceof BeatError)) throw error;
-    const why = isAway ? "Redis does not answer" : "no broker is configured";
+    // Without a broker there is nothing to begin with; what else is wrong with a configuration has been
+    // thrown again by now.
+    const why = error instanceof JournalUnavailableError
+      ? error.message
+      : error instanceof BeatError && error.code === "CONFIG"
+      ? "no broker is configured"
+      : null;
+    if (why === null) throw error;
     return { ...nothing, config, words: [`begins from nothing, each task anew: ${why}`] };
   }
 }

@@ -2,8 +2,9 @@
 
 import type { OutcomeDifference } from "../preview/outcomes.ts";
 import type { MinuteBook, PlanLine, PlanRow } from "../preview/plan_table.ts";
-import { bucketsOf } from "../preview/plan_table.ts";
+import { bucketsOf, kindText } from "../preview/plan_table.ts";
 import { decisionText } from "./decision_text.ts";
+import type { MessageDifference } from "./plan_diff.ts";
 import type { Paint } from "./table.ts";
 import { tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
@@ -15,6 +16,8 @@ export function planTable(
   lines: readonly PlanLine[],
   { paint, width, isExplaining }: { paint: Paint; width: number; isExplaining: boolean },
 ): string[] {
+  // A line of its own says its reason by itself.
+  const hasWhy = isExplaining && lines.some(({ counts }) => counts !== null);
   const rows = lines.map(({ atMs, task, queue, rows, counts }) => [
     { text: counts === null ? instantText(atMs) : `${dueText(atMs).slice(0, 13)} (the hour)` },
     { text: task },
@@ -22,15 +25,16 @@ export function planTable(
     { text: counts === null ? rowText(rows[0]!, isExplaining) : countsText(counts) },
     ...(isExplaining && counts !== null ? [{ text: reasonsText(rows) }] : []),
   ]);
-  const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(isExplaining ? ["WHY"] : [])];
+  const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(hasWhy ? ["WHY"] : [])];
   return tableLines(headings, rows, { paint, width, spare: ["QUEUE"] });
 }
 
 function rowText(row: PlanRow, isExplaining: boolean): string {
   const text = decisionText(row);
   if (isExplaining) return text === "published" ? "published: it is due" : text;
-  const lateMs = row.decidedMs - row.dueMs;
-  const due = lateMs === 0 || row.count > 1 ? "" : ` (due ${dueText(row.dueMs)})`;
+  if (row.count > 1) return `${row.count.toLocaleString("en")} ${kindText(row)}`;
+  const due = row.decidedMs === row.dueMs ? "" : ` (due ${dueText(row.dueMs)})`;
+  if (row.type === "task.dropped") return `${kindText(row)}${due}`;
   // The times in it have colons, too.
   return `${text.split(": ")[0]!.split(",")[0]}${due}`;
 }
@@ -84,4 +88,12 @@ export function differenceLine(each: OutcomeDifference, paint: Paint): string {
   return `${paint(colour, `${kind} ${task}  ${due}${times}`)}\n    ${decisionText(one)}\n    → ${
     decisionText(other)
   }\n`;
+}
+
+/** `~ shop.report  sends another message: queue (reports → slow), args`. */
+export function messageLine({ task, fields, queue }: MessageDifference, paint: Paint): string {
+  const names = fields.map((each) =>
+    each === "queue" ? `queue (${queue.one} → ${queue.other})` : each
+  );
+  return `${paint("yellow", `~ ${task}  sends another message: ${names.join(", ")}`)}\n`;
 }

@@ -52,7 +52,9 @@ export async function loadConfig(
     {
       path: inDirectory(file ?? values.BEAT_CONFIG, directory),
       isExplicit: file !== undefined || environment.variables.has("BEAT_CONFIG"),
-      by: file === undefined ? whereOf("BEAT_CONFIG") : "the command line",
+      ...file === undefined
+        ? { by: whereOf("BEAT_CONFIG"), wanted: "`BEAT_CONFIG` to be a file" }
+        : { by: "the command line", wanted: "a file" },
       before,
     },
     problems,
@@ -156,10 +158,11 @@ function valuesOf(
 }
 
 async function beatYaml(
-  { path, isExplicit, by, before }: {
+  { path, isExplicit, by, wanted, before }: {
     path: string;
     isExplicit: boolean;
     by: string;
+    wanted: string;
     before: readonly string[];
   },
   problems: Problem[],
@@ -170,7 +173,7 @@ async function beatYaml(
   else if (text.kind === "read") {
     return { ...readYaml(path, text.text, problems), path, isRead: true, isWritten };
   } else if (isExplicit || text.kind === "refused") {
-    const message = `expected \`BEAT_CONFIG\` to be a file that can be read, got ${path}: `;
+    const message = `expected ${wanted} that can be read, got ${path}: `;
     problems.push({ where: by, message: message + text.message });
   }
   return { ...absentYaml(path), path, isRead: false, isWritten };

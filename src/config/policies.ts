@@ -75,6 +75,7 @@ export function policiesOf(
     ...withoutUndefined(entry.catchup),
   };
   const atLeastMs = Math.ceil(Math.max(periodMs, MINUTE_MS));
+  const window = windowOf(subject, telling);
   return {
     catchUp: {
       policy: catchUp.policy ?? "latest",
@@ -83,8 +84,8 @@ export function policiesOf(
     },
     policies: {
       ...NO_POLICIES,
-      session: sessionOf(subject, telling),
-      window: windowOf(subject, telling),
+      session: sessionOf(subject, telling, window),
+      window,
       jitter: jitterOf(subject, telling),
       overlap: said.overlap ?? NO_POLICIES.overlap,
       pressure: pressureOf(entry.pressure, defaults.pressure, importance),

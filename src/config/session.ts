@@ -3,7 +3,9 @@
 import { z } from "zod";
 
 import { sessionLets } from "../policies/session.ts";
-import type { SessionSpec, TriggerSpec } from "../task.ts";
+import type { Openings } from "../policies/window.ts";
+import { openingsOf, windowText } from "../policies/window.ts";
+import type { SessionSpec, TriggerSpec, WindowSpec } from "../task.ts";
 import { calendarOf } from "../triggers/calendar.ts";
 import type { Trigger } from "../triggers/mod.ts";
 import { SESSION_OFFSET_MAX_MS } from "../triggers/session.ts";
@@ -40,8 +42,15 @@ export const sessionTrigger = z.strictObject({ calendar: line, at: line.default(
 /** What has no meaning without `calendar`. */
 const NEEDS_CALENDAR = ["during", "match", "lead", "lag", "unknown"] as const;
 
-/** The policy of an entry; `null` where it has none. What is wrong about it is told. */
-export function sessionOf({ name, entry, trigger }: Subject, telling: Telling): SessionSpec | null {
+/**
+ * The policy of an entry; `null` where it has none. What is wrong about it is told.
+ * @param window that of the entry: both may leave no time in which it could go out
+ */
+export function sessionOf(
+  { name, entry, trigger }: Subject,
+  telling: Telling,
+  window: WindowSpec | null,
+): SessionSpec | null {
   const { yaml, calendars, tell } = telling;
   const { defaults } = yaml.data;
   const written = entry.calendar ?? defaults.calendar;
@@ -72,11 +81,18 @@ export function sessionOf({ name, entry, trigger }: Subject, telling: Telling): 
     lagMs: entry.lag ?? defaults.lag ?? 0,
     unknown: entry.unknown ?? defaults.unknown ?? "fire",
   };
-  if (!isEverLet(trigger, spec)) {
-    const mics = spec.calendars.map(({ mic }) => mic).join(" and ");
+  const mics = spec.calendars.map(({ mic }) => mic).join(" and ");
+  if (!isEverLet(trigger, spec, null)) {
     telling.hint(
       `${name} is never due in a session of ${mics}, and outside of one it is skipped: it will not ` +
         "be published; `calendar: none` ends that, `lead` and `lag` widen the session",
+    );
+  } else if (window !== null && !isEverLet(trigger, spec, window)) {
+    telling.hint(
+      `${name} is never due in a session of ${mics} that its window ${
+        windowText(window)
+      } lets it ` +
+        "go out in: it will not be published; `window: none` or `calendar: none` ends that",
     );
   }
   return spec;
@@ -86,22 +102,42 @@ export function sessionOf({ name, entry, trigger }: Subject, telling: Telling): 
 const SESSIONS_MAX = 400;
 
 /**
- * Whether some due time of a task lies in a session, as far as the last sessions of the data tell. Where
- * there is one, it is the first after an open or a break of some calendar.
+ * Whether some fire of a task goes out in a session, as far as the last sessions of the data tell. Where
+ * there is one, it is the first after an open, a break or the opening of its window, or waits for that.
  */
-function isEverLet(trigger: Trigger, spec: SessionSpec): boolean {
+function isEverLet(trigger: Trigger, spec: SessionSpec, window: WindowSpec | null): boolean {
   const lets = sessionLets(spec);
+  const openings = window === null ? null : openingsOf(window);
+  const opensMs = (dueMs: number) => Math.max(dueMs, openings?.at(dueMs).fromMs ?? dueMs);
   return spec.calendars.map(calendarOf).some((calendar) => {
     for (let at = Math.max(0, calendar.count - SESSIONS_MAX); at < calendar.count; at++) {
       const { openMs, closeMs, breaks } = calendar.at(at);
-      const isLet = [openMs - spec.leadMs, ...breaks.map(([, endMs]) => endMs)].some((fromMs) => {
+      const [sinceMs, untilMs] = [openMs - spec.leadMs, closeMs + spec.lagMs];
+      const gates = openings === null ? [] : openingsIn(openings, sinceMs, untilMs);
+      const starts = [sinceMs, ...breaks.map(([, endMs]) => endMs), ...gates];
+      const isDue = starts.some((fromMs) => {
         const dueMs = trigger.next(fromMs - 1);
-        return dueMs !== null && dueMs < closeMs + spec.lagMs && lets(dueMs);
+        return dueMs !== null && dueMs < untilMs && lets(dueMs) && opensMs(dueMs) === dueMs;
       });
-      if (isLet) return true;
+      const isAwaited = gates.some((gateMs) => {
+        const dueMs = trigger.last(gateMs);
+        return dueMs !== null && opensMs(dueMs) === gateMs && lets(dueMs) && lets(gateMs);
+      });
+      if (isDue || isAwaited) return true;
     }
     return false;
   });
+}
+
+/** When a window opens in [sinceMs, untilMs). */
+function openingsIn(openings: Openings, sinceMs: number, untilMs: number): number[] {
+  const found: number[] = [];
+  for (
+    let opening = openings.at(sinceMs);
+    opening.fromMs < untilMs;
+    opening = openings.at(opening.endMs)
+  ) found.push(opening.fromMs);
+  return found.filter((ms) => ms >= sinceMs);
 }
 
 function wanted(name: string, calendars: CalendarBook): string {

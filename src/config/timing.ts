@@ -20,7 +20,13 @@ export function timingOf(
 ): Timing | null {
   const key = triggerKey === "every" ? "phase" : triggerKey;
   if (key === "phase" && typeof entry.phase !== "number") return null;
-  return { text: `\`${key}\` (${yaml.whereOf(["tasks", name, key])})`, isStated: true };
+  return {
+    // Few ask for it, and to find the place among many entries takes its time.
+    get text() {
+      return `\`${key}\` (${yaml.whereOf(["tasks", name, key])})`;
+    },
+    isStated: true,
+  };
 }
 
 /** A built-in entry: its variables, or a written phase. */

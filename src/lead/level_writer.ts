@@ -84,10 +84,15 @@ export function levelWriter(parts: WriterParts): LevelWriter {
       });
     },
     raised(prefix) {
-      const [start, cursors] = [levelCursor(prefix), parts.now()?.world.cursors ?? new Map()];
-      return [...cursors].filter(([name, { revision }]) =>
-        name.startsWith(start) && revision !== "normal"
-      ).map(([name]) => name.slice(levelCursor("").length));
+      const cursors = parts.now()?.world.cursors;
+      const start = levelCursor(prefix);
+      const raised: string[] = [];
+      // Asked at each look, of as many cursors as there are tasks.
+      for (const name of cursors?.keys() ?? []) {
+        if (!name.startsWith(start) || cursors!.get(name)!.revision === "normal") continue;
+        raised.push(name.slice(levelCursor("").length));
+      }
+      return raised;
     },
     get isFenced() {
       return isFenced;

@@ -71,6 +71,11 @@ describe("next()", () => {
     message: RegExp,
   ][] = [
     [{}, UsageError, /expected an expression such as/],
+    [
+      { ...EASTERN, expression: "0", further: ["3", "LICENSE", "README.md"] },
+      UsageError,
+      /one expression with quotes around it, as in beat next "30 2 \* \* \*", got 4 words/,
+    ],
     [{ ...EASTERN, count: "0" }, UsageError, /`--count` to be a whole number from 1/],
     [{ ...EASTERN, count: "many" }, UsageError, /`--count`.*got "many"/],
     [{ ...EASTERN, from: "yesterday" }, UsageError, /`--from` to be a time/],

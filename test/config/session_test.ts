@@ -194,3 +194,36 @@ describe("a task that is never due in a session", () => {
     });
   }
 });
+
+describe("a task whose window and sessions have nothing in common", () => {
+  const never = "report is never due in a session of ";
+  const hinted = [
+    "every: 30m, calendar: XNYS, heavy: true",
+    "every: 30m, calendar: XNYS, window: {from: '12:00', to: '13:00', tz: Asia/Shanghai}",
+    "every: 1h, calendar: XSHG, window: {from: '11:30', to: '13:00', tz: Asia/Shanghai}",
+    "every: 1h, calendar: XNYS, window: {from: '00:00', to: '23:00', days: sat}",
+    // It waits for the opening, and the market has closed by then.
+    "session: {calendar: XNYS, at: open}, calendar: XNYS, window: {from: '22:00', to: '23:00'}",
+  ];
+  for (const text of hinted) {
+    it(`has a hint: {${text}}`, async () => {
+      const { hints } = await loadFine(yamlTasks(entry(text)));
+      const own = hints.filter((hint) => hint.startsWith(never) && hint.includes("its window"));
+      assert.equal(own.length, 1, hints.join("\n"));
+    });
+  }
+
+  const silent = [
+    "every: 30m, calendar: XNYS, heavy: true, lag: 2h",
+    "every: 30m, calendar: CMES, heavy: true",
+    "every: 1h, calendar: XNYS, window: {from: '20:00', to: '05:00'}",
+    "session: {calendar: XNYS, at: open}, calendar: XNYS, window: {from: '18:00', to: '19:00'}",
+    "session: {calendar: XNYS, at: close-1h}, calendar: XNYS, window: {from: '18:00', to: '22:00'}",
+  ];
+  for (const text of silent) {
+    it(`has none: {${text}}`, async () => {
+      const { hints } = await loadFine(yamlTasks(entry(text)));
+      assert.deepEqual(hints.filter((hint) => hint.startsWith(never)), []);
+    });
+  }
+});
