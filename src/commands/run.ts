@@ -120,7 +120,11 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   // The lease has a connection of its own: renewing it never waits behind publishing.
   const publishing = connect(broker, { name: "beat-publish", commandTimeoutMs });
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
-  const sensors = redisSensors({ broker, backend, transport, commandTimeoutMs });
+  const sensors = redisSensors({
+    ...{ broker, backend, transport, commandTimeoutMs },
+    onRefused: (what, err) =>
+      log.warn("may not listen: ends of fires are seen later", { what, err }),
+  });
   const gauges = redisGauges({ broker, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);
   const office: OfficeParts = {

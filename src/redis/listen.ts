@@ -3,18 +3,25 @@
 import type { Redis } from "ioredis";
 import { decodeEvents } from "../celery/worker_event.ts";
 import { systemClock } from "../clock.ts";
+import { JournalUnavailableError } from "../errors.ts";
 import type { Hint } from "../ports.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
-import { connect } from "./client.ts";
+import { ask, connect } from "./client.ts";
 
 /** How often a connection that only listens is asked whether it still stands. Milliseconds. */
 const PING_MS = 1_000;
+/** Who may not listen may be allowed to later: until then, asked again after this. Milliseconds. */
+const REFUSED_MS = 60_000;
 
 export interface ListenOptions {
   readonly broker: RedisEndpoint;
+  /** `null` where results are not in a Redis. */
   readonly backend: RedisEndpoint | null;
   readonly transport: Transport;
+  /** @see `ConnectOptions` */
   readonly commandTimeoutMs: number;
+  /** Called once for what this Redis user may not listen to. */
+  readonly onRefused?: (what: string, error: JournalUnavailableError) => void;
 }
 
 /** Calls `onHint` until `signal` is aborted. */
@@ -23,9 +30,9 @@ export function listenTo(
   onHint: (hint: Hint) => void,
   signal: AbortSignal,
 ): void {
-  const { broker, backend, transport, commandTimeoutMs } = options;
+  const { broker, backend, transport, commandTimeoutMs, onRefused = () => {} } = options;
   const events = subscribe(broker, {
-    commandTimeoutMs,
+    ...{ commandTimeoutMs, onRefused, what: "events of workers" },
     name: "beat-events",
     patterns: eventPatterns(broker, transport),
     onMessage: (_channel, text) => decodeEvents(text).forEach(onHint),
@@ -35,7 +42,7 @@ export function listenTo(
   if (backend === null) return;
   const prefix = `${transport.resultKeyPrefix}celery-task-meta-`;
   const results = subscribe(backend, {
-    commandTimeoutMs,
+    ...{ commandTimeoutMs, onRefused, what: "results as they come" },
     name: "beat-result-hints",
     patterns: [`${escapeGlob(prefix)}*`],
     onMessage: (channel) => onHint({ kind: "result", taskId: channel.slice(prefix.length) }),
@@ -55,9 +62,10 @@ function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\]/g, "\\$&");
 }
 
-interface Subscription {
-  readonly commandTimeoutMs: number;
+interface Subscription extends Pick<Required<ListenOptions>, "commandTimeoutMs" | "onRefused"> {
   readonly name: string;
+  /** What is listened to, for people. */
+  readonly what: string;
   readonly patterns: readonly string[];
   readonly onMessage: (channel: string, text: string) => void;
   readonly onLine: (isUp: boolean) => void;
@@ -65,12 +73,33 @@ interface Subscription {
 
 /** A connection of its own: it can do nothing else. Subscribes anew each time that it comes back. */
 function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortSignal): Redis {
-  const { commandTimeoutMs, name, patterns, onMessage, onLine } = wanted;
+  const { commandTimeoutMs, name, what, patterns, onMessage, onLine, onRefused } = wanted;
   const client = connect(endpoint, { commandTimeoutMs, name });
+  let isRefused = false;
+  const listen = async (line: AbortSignal): Promise<void> => {
+    try {
+      await ask(client, () => client.psubscribe(...patterns));
+      isRefused = false;
+      onLine(true);
+    } catch (error) {
+      if (line.aborted) return;
+      const isFinal = error instanceof JournalUnavailableError && error.retry === "fatal";
+      if (!isFinal) return client.disconnect(true);
+      if (!isRefused) onRefused(what, error);
+      isRefused = true;
+      await systemClock.sleep(REFUSED_MS, line);
+      if (!line.aborted) await listen(line);
+    }
+  };
+  let line = new AbortController();
   client.on("ready", () => {
-    client.psubscribe(...patterns).then(() => onLine(true)).catch(() => client.disconnect(true));
+    line = new AbortController();
+    void listen(AbortSignal.any([signal, line.signal]));
   });
-  client.on("close", () => onLine(false));
+  client.on("close", () => {
+    line.abort();
+    onLine(false);
+  });
   client.on("pmessage", (_pattern, channel: string, text: string) => {
     if (!signal.aborted) onMessage(channel, text);
   });
