@@ -177,12 +177,32 @@ function addressOf(
   return sentinelOptions(endpoint, { commandTimeoutMs, retryStrategy });
 }
 
+/** The client takes the options anew for each connection, and certificates are renewed beneath it. */
 function tlsOf(tls: NonNullable<RedisEndpoint["tls"]>): NonNullable<RedisOptions["tls"]> {
-  return {
-    ...(tls.caFile === null ? {} : { ca: certificate("ssl_ca_certs", tls.caFile) }),
-    ...(tls.certFile === null ? {} : { cert: certificate("ssl_certfile", tls.certFile) }),
-    ...(tls.keyFile === null ? {} : { key: certificate("ssl_keyfile", tls.keyFile) }),
-    rejectUnauthorized: tls.isVerified,
+  const files = [
+    ["ca", "ssl_ca_certs", tls.caFile],
+    ["cert", "ssl_certfile", tls.certFile],
+    ["key", "ssl_keyfile", tls.keyFile],
+  ] as const;
+  const options = { rejectUnauthorized: tls.isVerified };
+  for (const [option, parameter, path] of files) {
+    if (path === null) continue;
+    const get = latest(() => certificate(parameter, path));
+    Object.defineProperty(options, option, { enumerable: true, get });
+  }
+  return options;
+}
+
+/** What `read` returned last: a file that is just being replaced does not end a connection for good. */
+function latest<T>(read: () => T): () => T {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // It is read again at the next connection.
+    }
+    return last;
   };
 }
 
