@@ -40,6 +40,7 @@ const RECONNECT_MAX_MS = 2_000;
 /** How long a dead connection may take to say goodbye before it is cut. */
 const GOODBYE_MS = 100;
 const KEEP_ALIVE_MS = 10_000;
+const SILENT = "it takes connections and does not answer";
 
 interface Line {
   readonly where: string;
@@ -79,7 +80,11 @@ export function untilReady(client: Redis, signal: AbortSignal): Promise<void> {
       client.off("end", finish);
       signal.removeEventListener("abort", finish);
       if (isUsable(client)) resolve();
-      else reject(unavailable(new Error("not connected"), whereOf(client), lastErrorOf(client)));
+      else {
+        const isSilent = client.status === "connect";
+        const error = new Error(isSilent ? SILENT : "not connected");
+        reject(unavailable(error, whereOf(client), lastErrorOf(client)));
+      }
     };
     client.on("ready", finish);
     client.on("end", finish);

@@ -52,6 +52,10 @@ const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
 
 /** Before there was any reply. */
 const CONNECTION_TEXTS: readonly (readonly [RegExp, Meaning])[] = [
+  [/^it takes connections/, {
+    retry: "backoff",
+    advice: "it is busy, stopped or not Redis; see what its process does, and its log",
+  }],
   [/knows no master/, {
     retry: "backoff",
     advice: "write the name that it knows as broker: {master_name: …} in beat.yaml",

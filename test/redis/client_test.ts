@@ -50,6 +50,16 @@ needs("redis").describe("connect()", () => {
     await refuses(endpointAt(port), "backoff", message);
   });
 
+  it("says that a server takes connections and does not answer", async () => {
+    const server = await start();
+    server.pause();
+    const options = { commandTimeoutMs: 10_000, name: "beat-test" };
+    const client = connect(endpointAt(server.port), options);
+    endings.push(() => client.disconnect(), () => server.resume());
+    await new Promise((done) => client.once("connect", done));
+    await assert.rejects(untilReady(client, AbortSignal.abort()), /takes connections.*see what/);
+  });
+
   it("says that a name is not known", async () => {
     const endpoint = endpointAt(1, { hosts: [{ host: "no-such-host.invalid", port: 1 }] });
     await refuses(endpoint, "backoff", /name is not known here/);
