@@ -165,7 +165,7 @@ function addChecking(program: Command, choose: (work: Work) => void): void {
   program.command("next [expression]")
     .description("print when a cron expression is due")
     .option("--tz <zone>", "IANA zone in which it is read (UTC)")
-    .option("--from <time>", "first instant to look after; RFC 3339 (now)")
+    .option("--from <time>", "first instant to look after; RFC 3339 or a duration back (now)")
     .option("-n, --count <number>", "how many (5)")
     .option("--dialect <name>", 'cron, celery or session, as in "XNYS close-15m" (cron)')
     .option("--stdin", "answer a JSON array of questions on standard input")
