@@ -242,5 +242,6 @@ function watch(client: Redis, line: Line, log: ConnectionLog | undefined): void 
   client.on("ready", () => {
     if (line.lastError !== null) log?.info({ redis: line.where }, "Redis connection is back");
     line.lastError = null;
+    sentinelError = null;
   });
 }
