@@ -92,7 +92,8 @@ async function prettyWriter(write: (text: string) => void, hasColor: boolean) {
   const format = prettyFactory({
     colorize: hasColor,
     timestampKey: "ts",
-    translateTime: "SYS:HH:MM:ss.l",
+    // As every other time that Beat prints, those on the same line too.
+    translateTime: "UTC:yyyy-mm-dd'T'HH:MM:ss.l'Z'",
     singleLine: true,
     errorLikeObjectKeys: [],
   });

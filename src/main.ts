@@ -5,8 +5,9 @@ import project from "../deno.json" with { type: "json" };
 import { systemClock } from "./clock.ts";
 import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
-import { BeatError, EXIT } from "./errors.ts";
+import { BeatError, ConfigError, EXIT, UsageError } from "./errors.ts";
 import { addAsking } from "./verbs/asking.ts";
+import { addLooking } from "./verbs/looking.ts";
 import { addPreviewing } from "./verbs/previewing.ts";
 import { addQuestions } from "./verbs/questions.ts";
 import { addCalendar } from "./verbs/calendar.ts";
@@ -27,17 +28,30 @@ const VARIABLE_OF = {
 const SIGNAL_EXIT = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(args: readonly string[]): Promise<number> {
+  let given: Readonly<Record<string, unknown>> = {};
   try {
     const { work, options } = parse(args);
     if (work === null) return EXIT.ok;
+    given = options;
     const env = overlay(Deno.env.toObject(), options);
     const { shell, endedBy } = processShell(env);
     const code = await work(shell);
     const signal = endedBy();
     return code === EXIT.ok && signal !== null ? SIGNAL_EXIT[signal] : code;
   } catch (error) {
-    return report(error);
+    return report(error instanceof ConfigError ? asGiven(error, given) : error);
   }
+}
+
+/** Options travel as variables: who gave an option is told of the option. */
+function asGiven(error: ConfigError, options: Readonly<Record<string, unknown>>): ConfigError {
+  const names = Object.entries(VARIABLE_OF).filter(([option]) => option in options)
+    .map(([option, variable]) => [variable, `--${option === "redisUrl" ? "broker" : option}`]);
+  return new ConfigError(error.problems.map(({ where, message }) => {
+    const [variable, option] = names.find(([variable]) => variable === where) ?? [];
+    if (variable === undefined || option === undefined) return { where, message };
+    return { where: option, message: message.replace(`\`${variable}\``, `\`${option}\``) };
+  }));
 }
 
 /** The exit code of a failure, after saying what it was. */
@@ -59,9 +73,19 @@ function parse(
   let work: Work | null = null;
   const program = commandLine((chosen) => work = chosen);
   const isHelp = args.some((arg) => arg === "-h" || arg === "--help");
-  const isBare = !isHelp && program.parseOptions([...args]).operands.length === 0;
-  program.parse(isBare ? [BARE_VERB, ...args] : args, { from: "user" });
+  const { operands: [verb, ...others] } = program.parseOptions([...args]);
+  const isBare = !isHelp && verb === undefined;
+  if (verb === "help" && !isHelp) others.reduce(below, program).outputHelp();
+  else program.parse(isBare ? [BARE_VERB, ...args] : args, { from: "user" });
   return { work, options: program.opts() };
+}
+
+/** What is below a verb is no verb to the program: `help audit sql`. */
+function below(command: Command, name: string): Command {
+  const found = command.commands.find((each) => each.name() === name);
+  if (found !== undefined) return found;
+  const known = command.commands.map((each) => each.name()).join(", ") || "left out";
+  throw new UsageError(`expected VERB to be ${known}, got "${name}"`);
 }
 
 const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
@@ -76,23 +100,37 @@ function commandLine(choose: (work: Work) => void): Command {
     .exitOverride()
     .configureOutput({ writeOut: out, writeErr: err })
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError("(beat --help shows what there is)")
     .version(project.version, "-V, --version")
-    .option("-c, --config <file>", "declared tasks and policies (BEAT_CONFIG)")
-    .option("-b, --broker <url>", "Redis of the Celery broker (BEAT_REDIS_URL)")
+    .option("-c, --config <file>", "declared tasks and policies (BEAT_CONFIG, env/beat.yaml)")
+    .option("-b, --broker <url>", "Redis of the Celery broker (BEAT_REDIS_URL, CELERY_BROKER_URL)")
     .addOption(new Option("--redis-url <url>", "the same as --broker").hideHelp())
-    .option("-l, --loglevel <level>", "debug, info, warn, error (BEAT_LOG_LEVEL)", logLevel)
-    .option("--namespace <name>", "first part of Beat's keys (BEAT_NAMESPACE)")
+    .option(
+      "-l, --loglevel <level>",
+      "trace, debug, info, warn, error, fatal (BEAT_LOG_LEVEL, info)",
+      logLevel,
+    )
+    .option("--namespace <name>", "first part of Beat's keys (BEAT_NAMESPACE, beat)")
     .option("--no-color", "no colours (NO_COLOR)")
     .helpCommand("help [verb]", "what a verb does")
-    .addHelpText("after", `\nWithout a verb: ${BARE_VERB}. Exit codes: ${EXIT_WORDS}.`);
+    .addHelpText(
+      "after",
+      `\nIn parentheses: the variable that says the same, and the default.\nWithout a verb: ${BARE_VERB}. Exit codes: ${EXIT_WORDS}.`,
+    );
   addRunning(program, choose);
   addChecking(program, choose);
   addLooking(program, choose);
+  addQuestions(program, choose);
   addAsking(program, choose);
   addPreviewing(program, choose);
   addCalendar(program, choose);
+  pointToHelp(program, "beat");
   return program;
+}
+
+/** Of the verb that was asked for wrongly, not of all of them. */
+function pointToHelp(command: Command, name: string): void {
+  command.showHelpAfterError(`(${name} --help shows what there is)`);
+  for (const each of command.commands) pointToHelp(each, `${name} ${each.name()}`);
 }
 
 function addRunning(program: Command, choose: (work: Work) => void): void {
@@ -126,10 +164,10 @@ function addChecking(program: Command, choose: (work: Work) => void): void {
     );
   program.command("next [expression]")
     .description("print when a cron expression is due")
-    .option("--tz <zone>", "IANA zone in which it is read")
-    .option("--from <time>", "first instant to look after; RFC 3339")
-    .option("-n, --count <number>", "how many")
-    .option("--dialect <name>", "cron, celery or session (XNYS close-15m)")
+    .option("--tz <zone>", "IANA zone in which it is read (UTC)")
+    .option("--from <time>", "first instant to look after; RFC 3339 or a duration back (now)")
+    .option("-n, --count <number>", "how many (5)")
+    .option("--dialect <name>", 'cron, celery or session, as in "XNYS close-15m" (cron)')
     .option("--stdin", "answer a JSON array of questions on standard input")
     .option("--json", "as JSON")
     // It says more about them than that there are too many.
@@ -140,73 +178,6 @@ function addChecking(program: Command, choose: (work: Work) => void): void {
         return next({ ...options, ...given("expression", expression), further }, shell);
       })
     );
-}
-
-function addLooking(program: Command, choose: (work: Work) => void): void {
-  program.command("tasks")
-    .description("list the tasks: on or off, last and next fire")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/tasks.ts")).tasks(options, shell))
-    );
-  program.command("audit")
-    .description(
-      "check that what was due was published, once and in time; ends with 3 on a finding",
-    )
-    .option("--since <time>", "due from here on; RFC 3339 or a duration back (24h)")
-    .option("--until <time>", "due before this; as --since (now)")
-    .option("--task <name>", "this task alone; may be repeated", collect)
-    .option("--tolerance <duration>", "how late still counts as on time (1s)")
-    .option("--verify", "also compare the whole journal with the cursors and open fires")
-    .option("--figures", "also queue peaks, time-outs, fires saved, and how critical tasks fared")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/audit.ts")).audit(options, shell))
-    );
-  program.command("why <task> [time]")
-    .description("tell what became of one fire, and why")
-    .addHelpText(
-      "after",
-      "\nTASK may be a fire id (task@dueMs) or a Celery task id. TIME: RFC 3339, or a duration back; " +
-        "the last due time when left out.",
-    )
-    .option("--deep", "read the journal on to its end where the story is not found near")
-    .option("--json", "as JSON")
-    .action((subject, time, options) =>
-      choose(async (shell) => {
-        const { why } = await import("./commands/why.ts");
-        return why({ ...options, subject, ...given("time", time) }, shell);
-      })
-    );
-  program.command("doctor")
-    .description("check all that can keep tasks from running; ends with 3 on a failure")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/doctor.ts")).doctor(options, shell))
-    );
-  program.command("leader")
-    .description("print who leads, since when, and who stands by; ends with 4 where nobody does")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/leader.ts")).leader(options, shell))
-    );
-  program.command("journal")
-    .description("print what was recorded, newest last")
-    .option("--task <name>", "rows of this task; may be repeated", collect)
-    .option("--type <prefix>", "rows of this type, as fire or fire.acked; may be repeated", collect)
-    .option("--since <time>", "from here on; RFC 3339 or a duration back, as 24h or 7d")
-    .option("--until <time>", "up to here; as --since")
-    .option("-n, --count <number>", "the newest so many (100 when there is no --since)")
-    .option("-f, --follow", "go on with new rows until interrupted")
-    .option("--json", "one JSON object a line")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/journal.ts")).journal(options, shell))
-    );
-  addQuestions(program, choose);
-}
-
-function collect(value: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, value];
 }
 
 function given(name: string, value: string | undefined): Record<string, string> {

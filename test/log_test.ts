@@ -68,6 +68,7 @@ describe("createLog()", () => {
     const { log, lines } = await aLog({ isTerminal: true });
     log.info("fire published", { task: "report" });
     assert.equal(lines.length, 1);
+    assert.match(lines[0]!, /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] INFO/);
     assert.match(lines[0]!, /INFO.*fire published.*"task":"report"/);
     assert.ok(!lines[0]!.includes("\u001b"));
     const coloured = await aLog({ isTerminal: true, hasColor: true });

@@ -27,7 +27,19 @@ describe("beat", () => {
     { args: ["jurnal"], says: /unknown command 'jurnal'\n\(Did you mean journal\?\)/ },
     { args: ["journal", "--folow"], says: /unknown option '--folow'\n\(Did you mean --follow\?\)/ },
     { args: ["--borker", "x"], says: /unknown option '--borker'\n\(Did you mean --broker\?\)/ },
-    { args: ["tasks", "report"], says: /too many arguments for 'tasks'/ },
+    {
+      args: ["tasks", "report"],
+      says: /too many arguments for 'tasks'.*\n\(beat tasks --help shows what there is\)/,
+    },
+    { args: ["help", "jurnal"], says: /expected VERB to be dev, run, .*, got "jurnal"/ },
+    {
+      args: ["journal", "export", "--task", "report"],
+      says: /expected `journal export` to have --format, --output, .*--until, got --task$/m,
+    },
+    {
+      args: ["audit", "sql", "--verify", "select 1"],
+      says: /expected `audit sql` to have --since, --until, --json, got --verify$/m,
+    },
     { args: ["journal", "--task"], says: /argument missing/ },
   ];
   for (const { args, says } of wrong) {
@@ -38,6 +50,22 @@ describe("beat", () => {
       assert.match(err, says);
     });
   }
+
+  it("help shows what is below a verb", async () => {
+    const { code, out } = await beat(["help", "audit", "sql"]);
+    assert.equal(code, 0);
+    assert.match(out, /^Usage: beat audit sql /);
+  });
+
+  it("names the option that was given, not its variable", async () => {
+    const args = ["--loglevel", "loud", "-b", "http://host", "-c", "/no/such.yaml", "validate"];
+    const { code, err } = await beat(args, { env: { BEAT_NAMESPACE: "a b" } });
+    assert.equal(code, 2);
+    assert.match(err, /^ {2}--loglevel: expected `--loglevel` to be .*, got "loud"$/m);
+    assert.match(err, /^ {2}--broker: expected `--broker` to be redis:/m);
+    assert.match(err, /^ {2}--config: expected `--config` to be .*, got \/no\/such.yaml/m);
+    assert.match(err, /^ {2}BEAT_NAMESPACE: expected `BEAT_NAMESPACE`/m);
+  });
 
   it("reports what it foresaw without a stack", async () => {
     const { code, err } = await beat(["journal", "--since", "yesterday"]);

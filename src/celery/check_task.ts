@@ -134,6 +134,7 @@ function checkObject(value: object, parents: readonly object[]): string | null {
 
 function wordOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "a list";
   if (typeof value !== "object") return `a ${typeof value}`;
   return `an object of class ${value.constructor?.name ?? "null"}`;
 }

@@ -224,7 +224,11 @@ function sayAsked(asked: Asked, told: Told, shell: Shell): void {
   switch (state) {
     case "queued":
       shell.out(`queued: ${what}\n`);
-      if (!told.isLed) shell.err("nobody leads: it is carried out when a replica takes over\n");
+      shell.err(
+        told.isLed
+          ? "the leader takes it up; `beat journal --type control` tells what became of it\n"
+          : "nobody leads: it is carried out when a replica takes over\n",
+      );
       return;
     case "accepted":
       shell.out(`accepted: ${what}, ${published} published so far\n`);

@@ -52,6 +52,9 @@ const WORKERS_WAIT_MS = 2_200;
 
 const ANSWER_MAX_MS = 5_000;
 
+const DEAF_ADVICE =
+  "allow it PSUBSCRIBE and the channels of events: until then the ends of fires are seen later";
+
 /** With more tasks than this, those that are fine are told in one line. */
 const TASKS_LISTED_MAX = 50;
 
@@ -101,7 +104,7 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
     resultsProblem(config),
   ]);
   await longRuns(config, { client, keys, loaded, recent });
-  const { queues, heartbeats } = await readQueues(opened, recent);
+  const { queues, heartbeats, deaf } = await readQueues(opened, recent);
   const { serverMs: nowMs } = loaded;
   return [
     ...serverChecks(facts),
@@ -109,6 +112,7 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
     await checkArchive(opened, await goneRows(client, keys), damage),
     leaderCheck(standing),
     resultsCheck(backend !== null, results),
+    ...deaf === null ? [] : [warning("events", deaf, DEAF_ADVICE)],
     unackedCheck(unacked, nowMs, transport.visibilityTimeoutMs),
     prefixCheck(transport.globalKeyPrefix, prefixes),
     ...config.hints.map(hintCheck),
@@ -179,7 +183,7 @@ async function resultsProblem({ settings: { backend } }: Config): Promise<string
 async function readQueues(
   { client, config }: OpenedJournal,
   recent: Recent,
-): Promise<{ queues: QueueFacts[]; heartbeats: string[] | null }> {
+): Promise<{ queues: QueueFacts[]; heartbeats: string[]; deaf: string | null }> {
   const byList = new Map<string, Task[]>();
   for (const task of config.tasks) {
     const list = listOf(task.queue, task.priority, config.settings.transport);
@@ -188,12 +192,14 @@ async function readQueues(
   const lists = [...byList].map(([list, [task]]) => ({ list, queue: task!.queue }));
   const heard = new Set<string>();
   const listening = new AbortController();
+  let deaf: string | null = null;
   listenTo(
     {
       broker: config.settings.broker!,
       backend: null,
       transport: config.settings.transport,
       commandTimeoutMs: ANSWER_MAX_MS,
+      onRefused: (_what, { message }) => deaf = message,
     },
     (hint) => {
       if (hint.kind === "worker" && hint.isOnline) heard.add(hint.worker);
@@ -208,7 +214,7 @@ async function readQueues(
     const taken = tasks.flatMap(({ name }) => recent.takenMs.get(name) ?? []);
     return { look, queue, tasks, takenMs: taken.length === 0 ? null : Math.max(...taken) };
   });
-  return { queues, heartbeats: [...heard] };
+  return { queues, heartbeats: [...heard], deaf };
 }
 
 function taskChecks(

@@ -29,7 +29,11 @@ export async function journal(options: JournalOptions, shell: Shell): Promise<nu
   const paint = paintFor(shell);
   const text = (row: JournalRow) =>
     options.json ? JSON.stringify(rowObject(row, namespace)) : rowLine(row, paint);
-  const print = (row: JournalRow) => shell.out(`${text(row)}\n`);
+  let count = 0;
+  const print = (row: JournalRow) => {
+    count++;
+    shell.out(`${text(row)}\n`);
+  };
   const foreign = foreignCounter();
   try {
     const progress = progressOf(shell, 0);
@@ -37,6 +41,8 @@ export async function journal(options: JournalOptions, shell: Shell): Promise<nu
       ...{ print, progress, foreign, signal: shell.signal },
     });
     foreign.tell(shell);
+    // Else an empty answer looks like one from another namespace, or none.
+    if (count === 0) shell.err(`no such row in the journal (namespace ${namespace})\n`);
     if (options.follow) await follow(journal, query, lastId, { print, foreign, shell });
   } finally {
     close();

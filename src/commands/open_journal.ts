@@ -107,6 +107,13 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
   };
 }
 
+/** Each damaged file once, a line each; `null` where there is none. */
+export function damageText({ damage }: Pick<OpenedJournal, "damage">): string | null {
+  const messages = [...new Set(damage.map(({ message }) => message))];
+  if (messages.length === 0) return null;
+  return messages.map((each) => `without the rows of a damaged file: ${each}`).join("\n");
+}
+
 /** A history that has no name yet has no rows in an archive either. */
 async function archiveDirOf(
   client: OpenedJournal["client"],

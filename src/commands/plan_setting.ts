@@ -178,7 +178,7 @@ async function realState(
       });
       const own = { config: opened.config, measured };
       if (isNow) {
-        const words = [`begins as Redis has it now: ${loaded.open.length} fires on their way`];
+        const words = [`begins as Redis has it now, fires on their way: ${loaded.open.length}`];
         const { leader } = await opened.lease.look();
         const cursors = leader === null
           ? loaded.cursors

@@ -124,8 +124,8 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
   const sensors = redisSensors({
     ...{ broker, backend, transport, commandTimeoutMs },
-    onRefused: (error) =>
-      log.warn("may not listen to workers: ends are seen later", { err: error }),
+    onRefused: (what, err) =>
+      log.warn("may not listen: ends of fires are seen later", { what, err }),
   });
   const gauges = redisGauges({ broker, transport, commandTimeoutMs });
   warnOfRisks(publishing, log);

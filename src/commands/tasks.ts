@@ -3,7 +3,7 @@
 import { EXIT } from "../errors.ts";
 import { lastFires } from "./last_fires.ts";
 import { levelsText, throttlesOf } from "./level_views.ts";
-import { openJournal } from "./open_journal.ts";
+import { damageText, openJournal } from "./open_journal.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Colour } from "./table.ts";
 import { paintFor, tableLines } from "./table.ts";
@@ -18,10 +18,11 @@ export interface TasksOptions {
 
 /** @throws {JournalUnavailableError | ConfigError} */
 export async function tasks(options: TasksOptions, shell: Shell): Promise<number> {
-  const { journal, config, close } = await openJournal(shell.env);
+  const opened = await openJournal(shell.env);
+  const { config } = opened;
   try {
-    const loaded = await journal.load();
-    const last = await lastFires(journal, config.tasks.map(({ name }) => name), loaded);
+    const loaded = await opened.journal.load();
+    const last = await lastFires(opened.peek, config.tasks.map(({ name }) => name), loaded);
     const views = viewsOf(config, loaded, last);
     if (options.json) {
       const objects = views.map((view) => ({
@@ -30,14 +31,15 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
       }));
       shell.out(`${JSON.stringify(objects, null, 2)}\n`);
     } else printTable(views, loaded.serverMs, shell);
-    const pauses = pausesText(loaded.cursors);
-    if (pauses !== null) shell.err(`${pauses}\n`);
-    const levels = levelsText(loaded.cursors);
-    if (levels !== null) shell.err(`${levels}\n`);
-    const worries = worriesOf(views);
-    if (worries !== null) shell.err(`${worries}\n`);
+    const remarks = [
+      pausesText(loaded.cursors),
+      levelsText(loaded.cursors),
+      worriesOf(views),
+      damageText(opened),
+    ];
+    for (const remark of remarks) if (remark !== null) shell.err(`${remark}\n`);
   } finally {
-    close();
+    opened.close();
   }
   return EXIT.ok;
 }

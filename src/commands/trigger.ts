@@ -45,7 +45,8 @@ function argumentsOf({ args, kwargs }: TriggerOptions) {
     ...(kwargs === undefined ? {} : { kwargs: parsed("--kwargs", kwargs) as Members }),
   };
   const problems = checkArguments(given.args ?? [], given.kwargs ?? {}, {});
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  const named = problems.map((each) => each.replaceAll(/`(args|kwargs)/g, "`--$1"));
+  if (named.length > 0) throw new UsageError(named.join("\n"));
   return given;
 }
 

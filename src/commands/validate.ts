@@ -69,8 +69,8 @@ function report({ settings, tasks, off, hints, files }: Config, shell: Shell): s
     "",
     paint("bold", `on (${tasks.length})`),
     ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width, spare: SPARE }),
-    ...list("held back by", tasks.flatMap(heldLine)),
-    ...list("off", off.map(({ name, by }) => `${name}  by ${by}`)),
+    ...list("held back by", aligned(tasks.flatMap(heldPair))),
+    ...list("off", aligned(off.map(({ name, by }) => [name, `by ${by}`]))),
     ...list("hints", hints),
     ...list("files", files),
     "",
@@ -100,9 +100,15 @@ function journalText({ keepMs, maxBytes, archive }: Settings["journal"]): string
   return `${formatDuration(keepMs)} or ${megabytes} MB in Redis, then to ${archive}`;
 }
 
-function heldLine(task: Task): string[] {
+function heldPair(task: Task): [string, string][] {
   const texts = policyTexts(task);
-  return texts.length === 0 ? [] : [`${task.name}  ${texts.join("; ")}`];
+  return texts.length === 0 ? [] : [[task.name, texts.join("; ")]];
+}
+
+/** Second parts in a column of their own. */
+function aligned(pairs: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, text]) => `${name.padEnd(width)}  ${text}`);
 }
 
 const HEADINGS = ["name", "task", "queue", "trigger", "expires", "importance", "catch-up"];

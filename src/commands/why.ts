@@ -18,7 +18,7 @@ import { connect, untilReady } from "../redis/client.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import type { Config } from "../settings.ts";
 import type { OpenedJournal } from "./open_journal.ts";
-import { openJournal } from "./open_journal.ts";
+import { damageText, openJournal } from "./open_journal.ts";
 import { lookAtQueues } from "./queue_look.ts";
 import type { Shell } from "./shell.ts";
 import { termStart } from "./term_start.ts";
@@ -65,10 +65,8 @@ export async function why(options: WhyOptions, shell: Shell): Promise<number> {
     const found = await investigate(opened, target, options.deep ?? false);
     if (options.json) shell.out(`${JSON.stringify(storyObject(found), null, 2)}\n`);
     else printStory(found, shell);
-    const [damage] = opened.damage;
-    if (damage !== undefined) {
-      shell.err(`without the rows of a damaged file: ${damage.message}\n`);
-    }
+    const damage = damageText(opened);
+    if (damage !== null) shell.err(`${damage}\n`);
   } finally {
     opened.close();
   }

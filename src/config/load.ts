@@ -52,9 +52,9 @@ export async function loadConfig(
     {
       path: inDirectory(file ?? values.BEAT_CONFIG, directory),
       isExplicit: file !== undefined || environment.variables.has("BEAT_CONFIG"),
-      ...file === undefined
-        ? { by: whereOf("BEAT_CONFIG"), wanted: "`BEAT_CONFIG` to be a file" }
-        : { by: "the command line", wanted: "a file" },
+      ...(file === undefined
+        ? { by: whereOf("BEAT_CONFIG"), name: "BEAT_CONFIG" }
+        : { by: "the command line", name: "FILE" }),
       before,
     },
     problems,
@@ -158,11 +158,12 @@ function valuesOf(
 }
 
 async function beatYaml(
-  { path, isExplicit, by, wanted, before }: {
+  { path, isExplicit, by, name, before }: {
     path: string;
     isExplicit: boolean;
     by: string;
-    wanted: string;
+    /** As who reads the problem knows it. */
+    name: string;
     before: readonly string[];
   },
   problems: Problem[],
@@ -173,7 +174,7 @@ async function beatYaml(
   else if (text.kind === "read") {
     return { ...readYaml(path, text.text, problems), path, isRead: true, isWritten };
   } else if (isExplicit || text.kind === "refused") {
-    const message = `expected ${wanted} that can be read, got ${path}: `;
+    const message = `expected \`${name}\` to be a file that can be read, got ${path}: `;
     problems.push({ where: by, message: message + text.message });
   }
   return { ...absentYaml(path), path, isRead: false, isWritten };

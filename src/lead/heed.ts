@@ -74,6 +74,7 @@ export async function heed(
       }
       await desk.goOn();
       if (desk.isFenced) return onFenced();
+      if (isTold) log.info("what people ask for is taken up again");
       isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;

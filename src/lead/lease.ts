@@ -119,7 +119,7 @@ export async function holdLease(
     try {
       const serverMs = await lease.renew({ owner, fence, ttlMs });
       if (signal.aborted) return;
-      if (serverMs === null) return onLost("another replica leads, or the lease was deleted");
+      if (serverMs === null) return onLost("it ran out or was deleted, or another replica has it");
       server.observe(sentMs, serverMs);
       trustedUntilMs = sentMs + ttlMs - marginMs;
       pauseMs = ttlMs / 3;

@@ -47,6 +47,7 @@ export async function watchLevels(
     while (!signal.aborted) {
       try {
         await look();
+        if (isTold) log.info("levels are measured again");
         isTold = false;
       } catch (error) {
         if (!(error instanceof JournalUnavailableError)) throw error;

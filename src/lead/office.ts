@@ -148,7 +148,9 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
 /** Publishes what is due, on the schedule as loaded last. @throws {JournalUnavailableError} */
 export async function passTick(office: Office, input: TermInput): Promise<Passed> {
   try {
-    return await alone(office, () => publishDue(office, input));
+    const passed = await alone(office, () => publishDue(office, input));
+    if (input.failures > 0) office.parts.log.info("Redis takes what is due again");
+    return passed;
   } catch (error) {
     // One line for a refusal that lasts; the end of a term is worth one each time.
     const isTold = error instanceof JournalUnavailableError &&
@@ -227,7 +229,9 @@ export async function followOpen(
       if (isDue && !hasMore) {
         sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts.server.nowMs());
       }
-      isTold = false;
+      // A glance may have had nothing to ask.
+      if (isDue && isTold) parts.log.info("open fires are followed again");
+      if (isDue) isTold = false;
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
       if (!isTold) parts.log.warn("open fires cannot be followed for now", { err: error });

@@ -40,6 +40,7 @@ const RECONNECT_MAX_MS = 2_000;
 /** How long a dead connection may take to say goodbye before it is cut. */
 const GOODBYE_MS = 100;
 const KEEP_ALIVE_MS = 10_000;
+const SILENT = "it takes connections and does not answer";
 
 interface Line {
   readonly where: string;
@@ -79,7 +80,11 @@ export function untilReady(client: Redis, signal: AbortSignal): Promise<void> {
       client.off("end", finish);
       signal.removeEventListener("abort", finish);
       if (isUsable(client)) resolve();
-      else reject(unavailable(new Error("not connected"), whereOf(client), lastErrorOf(client)));
+      else {
+        const isSilent = client.status === "connect";
+        const error = new Error(isSilent ? SILENT : "not connected");
+        reject(unavailable(error, whereOf(client), lastErrorOf(client)));
+      }
     };
     client.on("ready", finish);
     client.on("end", finish);
@@ -177,12 +182,32 @@ function addressOf(
   return sentinelOptions(endpoint, { commandTimeoutMs, retryStrategy });
 }
 
+/** The client takes the options anew for each connection, and certificates are renewed beneath it. */
 function tlsOf(tls: NonNullable<RedisEndpoint["tls"]>): NonNullable<RedisOptions["tls"]> {
-  return {
-    ...(tls.caFile === null ? {} : { ca: certificate("ssl_ca_certs", tls.caFile) }),
-    ...(tls.certFile === null ? {} : { cert: certificate("ssl_certfile", tls.certFile) }),
-    ...(tls.keyFile === null ? {} : { key: certificate("ssl_keyfile", tls.keyFile) }),
-    rejectUnauthorized: tls.isVerified,
+  const files = [
+    ["ca", "ssl_ca_certs", tls.caFile],
+    ["cert", "ssl_certfile", tls.certFile],
+    ["key", "ssl_keyfile", tls.keyFile],
+  ] as const;
+  const options = { rejectUnauthorized: tls.isVerified };
+  for (const [option, parameter, path] of files) {
+    if (path === null) continue;
+    const get = latest(() => certificate(parameter, path));
+    Object.defineProperty(options, option, { enumerable: true, get });
+  }
+  return options;
+}
+
+/** What `read` returned last: a file that is just being replaced does not end a connection for good. */
+function latest<T>(read: () => T): () => T {
+  let last = read();
+  return () => {
+    try {
+      last = read();
+    } catch {
+      // It is read again at the next connection.
+    }
+    return last;
   };
 }
 
@@ -217,5 +242,6 @@ function watch(client: Redis, line: Line, log: ConnectionLog | undefined): void 
   client.on("ready", () => {
     if (line.lastError !== null) log?.info({ redis: line.where }, "Redis connection is back");
     line.lastError = null;
+    sentinelError = null;
   });
 }

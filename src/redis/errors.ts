@@ -52,6 +52,14 @@ const TEXTS: readonly (readonly [RegExp, Meaning])[] = [
 
 /** Before there was any reply. */
 const CONNECTION_TEXTS: readonly (readonly [RegExp, Meaning])[] = [
+  [/that the sentinels name is away$/, {
+    retry: "backoff",
+    advice: "a failover may be under way; else see whether its address is reachable from here",
+  }],
+  [/^it takes connections/, {
+    retry: "backoff",
+    advice: "it is busy, stopped or not Redis; see what its process does, and its log",
+  }],
   [/knows no master/, {
     retry: "backoff",
     advice: "write the name that it knows as broker: {master_name: …} in beat.yaml",

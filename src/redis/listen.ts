@@ -7,23 +7,21 @@ import { JournalUnavailableError } from "../errors.ts";
 import type { Hint } from "../ports.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
-import { codeOf } from "./errors.ts";
 
 /** How often a connection that only listens is asked whether it still stands. Milliseconds. */
 const PING_MS = 1_000;
-
-/** A refusal is asked about again after this: somebody has to change what the user may do. Milliseconds. */
-const REFUSED_MS = 30_000;
-
-export type OnRefused = (error: JournalUnavailableError) => void;
+/** Who may not listen may be allowed to later: until then, asked again after this. Milliseconds. */
+const REFUSED_MS = 60_000;
 
 export interface ListenOptions {
   readonly broker: RedisEndpoint;
+  /** `null` where results are not in a Redis. */
   readonly backend: RedisEndpoint | null;
   readonly transport: Transport;
+  /** @see `ConnectOptions` */
   readonly commandTimeoutMs: number;
-  /** Called once with why nothing may be heard. */
-  readonly onRefused?: OnRefused;
+  /** Called once for what this Redis user may not listen to. */
+  readonly onRefused?: (what: string, error: JournalUnavailableError) => void;
 }
 
 /** Calls `onHint` until `signal` is aborted. */
@@ -32,10 +30,9 @@ export function listenTo(
   onHint: (hint: Hint) => void,
   signal: AbortSignal,
 ): void {
-  const { broker, backend, transport, commandTimeoutMs, onRefused } = options;
+  const { broker, backend, transport, commandTimeoutMs, onRefused = () => {} } = options;
   const events = subscribe(broker, {
-    commandTimeoutMs,
-    onRefused,
+    ...{ commandTimeoutMs, onRefused, what: "events of workers" },
     name: "beat-events",
     patterns: eventPatterns(broker, transport),
     onMessage: (_channel, text) => decodeEvents(text).forEach(onHint),
@@ -45,8 +42,7 @@ export function listenTo(
   if (backend === null) return;
   const prefix = `${transport.resultKeyPrefix}celery-task-meta-`;
   const results = subscribe(backend, {
-    commandTimeoutMs,
-    onRefused,
+    ...{ commandTimeoutMs, onRefused, what: "results as they come" },
     name: "beat-result-hints",
     patterns: [`${escapeGlob(prefix)}*`],
     onMessage: (channel) => onHint({ kind: "result", taskId: channel.slice(prefix.length) }),
@@ -66,10 +62,10 @@ function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\]/g, "\\$&");
 }
 
-interface Subscription {
-  readonly commandTimeoutMs: number;
-  readonly onRefused: OnRefused | undefined;
+interface Subscription extends Pick<Required<ListenOptions>, "commandTimeoutMs" | "onRefused"> {
   readonly name: string;
+  /** What is listened to, for people. */
+  readonly what: string;
   readonly patterns: readonly string[];
   readonly onMessage: (channel: string, text: string) => void;
   readonly onLine: (isUp: boolean) => void;
@@ -77,27 +73,34 @@ interface Subscription {
 
 /** A connection of its own: it can do nothing else. Subscribes anew each time that it comes back. */
 function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortSignal): Redis {
-  const { commandTimeoutMs, onRefused, name, patterns, onMessage, onLine } = wanted;
+  const { commandTimeoutMs, name, what, patterns, onMessage, onLine, onRefused } = wanted;
   const client = connect(endpoint, { commandTimeoutMs, name });
-  let told = "";
-  const begin = async () => {
-    const { stream } = client;
-    try {
-      await ask(client, () => client.psubscribe(...patterns));
-      told = "";
-      onLine(true);
-    } catch (error) {
-      if (!(error instanceof JournalUnavailableError)) throw error;
-      if (codeOf(error.cause) !== null) {
-        if (told !== error.message) onRefused?.(error);
-        told = error.message;
-        await pause(REFUSED_MS, signal);
+  let isRefused = false;
+  const listen = async (line: AbortSignal): Promise<void> => {
+    while (!line.aborted) {
+      try {
+        await ask(client, () => client.psubscribe(...patterns));
+        isRefused = false;
+        return onLine(true);
+      } catch (error) {
+        if (line.aborted) return;
+        const isFinal = error instanceof JournalUnavailableError && error.retry === "fatal";
+        if (!isFinal) return client.disconnect(true);
+        if (!isRefused) onRefused(what, error);
+        isRefused = true;
+        await pause(REFUSED_MS, line);
       }
-      if (client.stream === stream) client.disconnect(!signal.aborted);
     }
   };
-  client.on("ready", () => void begin());
-  client.on("close", () => onLine(false));
+  let line = new AbortController();
+  client.on("ready", () => {
+    line = new AbortController();
+    void listen(AbortSignal.any([signal, line.signal]));
+  });
+  client.on("close", () => {
+    line.abort();
+    onLine(false);
+  });
   client.on("pmessage", (_pattern, channel: string, text: string) => {
     if (!signal.aborted) onMessage(channel, text);
   });

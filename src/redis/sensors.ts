@@ -5,10 +5,10 @@ import { decodeMessage } from "../celery/message.ts";
 import { decodeResult } from "../celery/result.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { QueueSample, Reservation, Sensors } from "../ports.ts";
-import type { RedisEndpoint, Transport } from "../settings.ts";
+import type { Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
 import { codeOf } from "./errors.ts";
-import type { OnRefused } from "./listen.ts";
+import type { ListenOptions } from "./listen.ts";
 import { listenTo } from "./listen.ts";
 import reservedText from "./reserved.lua" with { type: "text" };
 import type { SampleLimits } from "./sample_limits.ts";
@@ -28,17 +28,6 @@ const ALL = "results";
 
 const RESERVATION: Readonly<Record<string, Reservation>> = { n: "none", f: "first", a: "again" };
 
-export interface RedisSensorsOptions {
-  readonly broker: RedisEndpoint;
-  /** `null` where results are not in a Redis. */
-  readonly backend: RedisEndpoint | null;
-  readonly transport: Transport;
-  /** @see `ConnectOptions` */
-  readonly commandTimeoutMs: number;
-  /** @see `ListenOptions` */
-  readonly onRefused: OnRefused;
-}
-
 export interface RedisSensors extends Sensors {
   /** Ends the connections; `listen` ends with its own signal. */
   close(): void;
@@ -51,7 +40,7 @@ export interface SensorLimits {
 }
 
 /** Starts connecting and returns at once; until then, what is asked is refused. */
-export function redisSensors(options: RedisSensorsOptions): RedisSensors {
+export function redisSensors(options: ListenOptions): RedisSensors {
   const { broker, backend, transport, commandTimeoutMs } = options;
   const queues = connect(broker, { name: "beat-sensors", commandTimeoutMs });
   const results = backend === null

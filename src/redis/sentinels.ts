@@ -70,7 +70,9 @@ function reconnect(client: Redis): void {
 
 /** What is wrong with the sentinels, where the client says only that none helps. @param last of them */
 export function sentinelTrouble(error: Error, last: Error | null, master: string): Error {
-  if (last === null || !error.message.startsWith("All sentinels are unreachable")) return error;
+  if (!error.message.startsWith("All sentinels are unreachable")) return error;
+  // They answered, and the master that they name did not.
+  if (last === null) return new Error(`the master "${master}" that the sentinels name is away`);
   const [, address, why] = /sentinel (\S+) (?:because |successfully, but )(.*)$/s
     .exec(last.message) ?? [];
   if (address === undefined || why === undefined) return last;

@@ -93,7 +93,7 @@ function identify(name: string): string {
   const nearest = nearestZone(name.slice(0, NAME_MAX));
   const advice = nearest === null ? "" : `; did you mean "${nearest}"?`;
   throw new TriggerError(
-    `expected \`timezone\` to be an IANA zone such as "Europe/Berlin", got "${name}"${advice}`,
+    `expected \`tz\` to be an IANA zone such as "Europe/Berlin", got "${name}"${advice}`,
     name,
   );
 }

@@ -14,8 +14,8 @@ export function addAsking(program: Command, choose: Choose): void {
 function addTrigger(program: Command, choose: Choose): void {
   asking(program.command("trigger <task>"))
     .description("publish one fire of a task now, through the leader")
-    .option("--args <json>", "other arguments, as a JSON array")
-    .option("--kwargs <json>", "other keyword arguments, as a JSON object")
+    .option("--args <json>", "other arguments, as a JSON array: '[\"2026-03-01\"]'")
+    .option("--kwargs <json>", "other keyword arguments, as a JSON object: '{\"full\": true}'")
     .option("--obey", "refuse where a policy of the task would hold it back")
     .action((task, options) =>
       choose(async (shell) => {
@@ -28,8 +28,8 @@ function addTrigger(program: Command, choose: Choose): void {
 function addBackfill(program: Command, choose: Choose): void {
   asking(program.command("backfill <task>"))
     .description("publish the due times of a range that did not run, in order, through the leader")
-    .option("--from <time>", "first due time; RFC 3339 or a duration back (24h)")
-    .option("--to <time>", "last due time; as --from")
+    .option("--from <time>", "first due time; RFC 3339 or a duration back, as 24h; needed")
+    .option("--to <time>", "last due time; as --from; needed")
     .option("--max <number>", "refuse where there are more (1000)")
     .option("--rate <number>", "fires a second (10)")
     .option("--force", "also what ran, and what is older than the journal")

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { Shell } from "../commands/shell.ts";
+import { collect } from "./collect.ts";
 
 type Choose = (work: (shell: Shell) => Promise<number>) => void;
 
@@ -10,7 +11,7 @@ export function addPreviewing(program: Command, choose: Choose): void {
     .description(
       "print what will be published, held and skipped, by running the core ahead of time",
     )
-    .option("--hours <number>", "so far ahead (24)")
+    .option("--hours <number>", "how many hours ahead (24)")
     .option("--from <time>", "from then on instead of now, each task anew; RFC 3339")
     .option("--task <name>", "this task alone; may be repeated", collect)
     .option("--queue <name>", "this queue alone; may be repeated", collect)
@@ -18,7 +19,12 @@ export function addPreviewing(program: Command, choose: Choose): void {
     .option("--explain", "with the reason of each decision")
     .option("--diff <file>", "what another beat.yaml would do otherwise; ends with 3 if anything")
     .option("--figures", "queue peaks with and without jitter, and fires saved")
-    .option("--assume <what=value>", "as queue.QUEUE.depth=5000; may be repeated", collect)
+    .option(
+      "--assume <what=value>",
+      "queue.QUEUE.depth=5000, queue.QUEUE.consumers=2, queue.QUEUE.run=2s, task.TASK.run=2s or " +
+        "level.KEY=slowed; may be repeated",
+      collect,
+    )
     .option("--json", "as --format json")
     .action((options) =>
       choose(async (shell) => (await import("../commands/plan.ts")).plan(options, shell))
@@ -34,7 +40,7 @@ export function addPreviewing(program: Command, choose: Choose): void {
       "after",
       "\nWith --config: under that schedule instead of the recorded one, from one due time to the next.",
     )
-    .option("--state-at <time>", "print how each task stood then, and nothing else")
+    .option("--state-at <time>", "print how each task stood then, and nothing else; as --from")
     .option("--json", "as JSON")
     .action((_options, command) =>
       choose(async (shell) => {
@@ -42,8 +48,4 @@ export function addPreviewing(program: Command, choose: Choose): void {
         return replay(command.optsWithGlobals(), shell);
       })
     );
-}
-
-function collect(value: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, value];
 }

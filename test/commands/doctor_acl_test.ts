@@ -43,6 +43,10 @@ it("beat doctor and beat why say what the user of the README may not ask", async
     const second = await look(narrow, wider);
     assert.deepEqual(second.denied, []);
     assert.match(second.texts, /no worker consumes it/);
+    assert.doesNotMatch(second.texts, /psubscribe/);
+
+    const deaf = await look(narrow, wider, "-psubscribe");
+    assert.match(deaf.texts, /NOPERM .*'psubscribe'/);
   } finally {
     await redis.stop();
     await Deno.remove(cwd, { recursive: true });

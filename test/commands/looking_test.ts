@@ -152,7 +152,8 @@ redisThere.describe("looking at a journal", () => {
   );
 
   redisThere.it("options reach the configuration: another namespace has no rows", async () => {
-    const { code, out } = await beat(["journal", "--namespace", "other"], scene);
+    const { code, out, err } = await beat(["journal", "--namespace", "other"], scene);
+    assert.equal(err, "no such row in the journal (namespace other)\n");
     assert.deepEqual([code, out], [0, ""]);
   });
 

@@ -50,7 +50,8 @@ describe("validate()", () => {
         /^report +shop\.report +reports +cron 0 3 \* \* \* UTC +1h +critical +latest within 1d$/m,
         /^notifications\.dispatch_pending +the same +notifications +every 5s +5s +normal/m,
         /^off \(2\)$/m,
-        /^ {2}paper_trading\.scheduler_tick {2}by PAPER_TRADING_ENABLED=false \(environment\)$/m,
+        /^ {2}paper_trading\.scheduler_tick {14}by PAPER_TRADING_ENABLED=false \(environment\)$/m,
+        /^ {2}market_data\.refresh_active_subscriptions {2}by PAPER/m,
         /^ {2}maintenance\.user_email_csv_export is due every 1h on the hour/m,
         /^ {2}env\/beat\.yaml$/m,
       ]

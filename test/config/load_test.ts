@@ -94,7 +94,7 @@ describe("loadConfig()", () => {
       assert.equal(settings.namespace, "own");
       await assert.rejects(
         loadConfig({}, { directory, file: "no.yaml" }),
-        /the command line: expected a file that can be read, got .*no\.yaml: no such file/,
+        /the command line: expected `FILE` to be a file that can be read, got .*no\.yaml/,
       );
     });
   });

@@ -75,6 +75,8 @@ describe("a running Beat", () => {
     await passes(1_500);
     assert.equal(await stage.client.get("beat:fence"), fence);
     await stage.client.config("SET", "maxmemory", "0");
+    await says(/^Redis takes what is due again$/, /./);
+    await says(/^open fires are followed again$/, /./);
     await catchesUp();
   });
 

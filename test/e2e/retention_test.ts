@@ -181,6 +181,14 @@ describe("a journal whose old rows are in files", () => {
     const hidden = await ask("why", "a.each", new Date(midMs(whole)).toISOString());
     assert.equal(hidden.code, 1, hidden.out);
     assert.match(hidden.err, /^error: expected to be able to read .*gz/);
+    await Deno.mkdir(`${cwd}/env`);
+    const config = `${cwd}/env/beat.yaml`;
+    const entry = "task: report, queue: reports, every: 1h";
+    await Deno.writeTextFile(config, `version: 1\ntasks: { not.due.lately: { ${entry} } }\n`);
+    const listed = await ask("-c", config, "tasks");
+    assert.equal(listed.code, 0, listed.err);
+    assert.match(listed.out, /^not\.due\.lately +new/m);
+    assert.match(listed.err, /^without the rows of a damaged file: expected .*gz/m);
     const { code, err } = await ask("leader");
     assert.deepEqual([code, err.split(":")[0]], [4, "nobody leads"]);
   });

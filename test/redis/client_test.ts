@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
-import type { Redis } from "ioredis";
+import type { RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
 import { afterEach, it } from "@std/testing/bdd";
 import { ConfigError, JournalUnavailableError } from "../../src/errors.ts";
 import type { RetryKind } from "../../src/errors.ts";
@@ -49,6 +50,16 @@ needs("redis").describe("connect()", () => {
     await refuses(endpointAt(port), "backoff", message);
   });
 
+  it("says that a server takes connections and does not answer", async () => {
+    const server = await start();
+    server.pause();
+    const options = { commandTimeoutMs: 10_000, name: "beat-test" };
+    const client = connect(endpointAt(server.port), options);
+    endings.push(() => client.disconnect(), () => server.resume());
+    await new Promise((done) => client.once("connect", done));
+    await assert.rejects(untilReady(client, AbortSignal.abort()), /takes connections.*see what/);
+  });
+
   it("says that a name is not known", async () => {
     const endpoint = endpointAt(1, { hosts: [{ host: "no-such-host.invalid", port: 1 }] });
     await refuses(endpoint, "backoff", /name is not known here/);
@@ -89,6 +100,28 @@ needs("redis").describe("connect()", () => {
       () => connect(endpointAt(1, { tls }), { commandTimeoutMs: 500, name: "x" }),
       (error) => error instanceof ConfigError && /ssl_ca_certs: .*no\/such/.test(error.message),
     );
+  });
+
+  it("reads certificates anew for each connection, and keeps those it has", async () => {
+    const dir = await Deno.makeTempDir();
+    endings.push(() => Deno.remove(dir, { recursive: true }));
+    const certFile = `${dir}/client.pem`;
+    await Deno.writeTextFile(certFile, "first");
+    const tls = { caFile: null, certFile, keyFile: null, isVerified: true };
+    const options = { commandTimeoutMs: 500, name: "x" };
+    let given: RedisOptions["tls"];
+    const client = connect(endpointAt(1, { tls }), options, (all) => {
+      given = all.tls;
+      return new Redis({ lazyConnect: true });
+    });
+    endings.push(() => client.disconnect());
+    // As the client does before each connection.
+    const atConnection = () => Object.assign({}, given).cert;
+    assert.equal(atConnection(), "first");
+    await Deno.writeTextFile(certFile, "renewed");
+    assert.equal(atConnection(), "renewed");
+    await Deno.remove(certFile);
+    assert.equal(atConnection(), "renewed");
   });
 
   it("tells once that the connection is down, and once that it is back", async () => {

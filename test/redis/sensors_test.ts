@@ -234,6 +234,32 @@ needs("redis").describe("redisSensors()", () => {
     await until(async () => (await tell()).every((receivers) => receivers === 0));
   });
 
+  it("says once that it may not listen, and keeps its connection", async () => {
+    const rules = ["on", ">PASSWORD", "~*", "+@all", "-psubscribe"];
+    await client.call("ACL", "SETUSER", "deaf", ...rules);
+    const refused: string[] = [];
+    const deaf = endpointAt(server.port, { username: "deaf", password: "PASSWORD" });
+    const listening = redisSensors({
+      ...{ broker: deaf, backend: null, transport: TRANSPORT, commandTimeoutMs: 1_000 },
+      onRefused: (what, error) => refused.push(`${what}: ${error.message}`),
+    });
+    const abort = new AbortController();
+    listening.listen(() => {}, abort.signal);
+    await until(() => refused.length > 0);
+    const connections = async () =>
+      /total_connections_received:(\d+)/.exec(await client.info("stats"))?.[1];
+    const before = await connections();
+    // Asked whether it still stands, as each second: one that was lost is made anew within 200 ms.
+    await until(async () =>
+      / name=beat-events .* cmd=ping user=deaf/.test(String(await client.call("CLIENT", "LIST")))
+    );
+    assert.equal(await connections(), before);
+    assert.equal(refused.length, 1);
+    assert.match(refused[0]!, /^events of workers: Redis at .*NOPERM.*ACL/);
+    listening.close();
+    abort.abort();
+  });
+
   it("notices that a connection which only listens is dead", async () => {
     const heard: Hint[] = [];
     const abort = new AbortController();
@@ -247,31 +273,5 @@ needs("redis").describe("redisSensors()", () => {
     server.resume();
     await until(() => heard.findLast((hint) => hint.kind === "line")?.isUp === true);
     abort.abort();
-  });
-
-  it("asks seldom, and says so once, where the user may not listen", async () => {
-    await client.call("ACL", "SETUSER", "deaf", "on", ">pw", "~*", "resetchannels", "+@all");
-    const said: string[] = [];
-    const endpoint = { ...endpointAt(server.port), username: "deaf", password: "pw" };
-    const deaf = redisSensors({
-      broker: endpoint,
-      backend: null,
-      transport: TRANSPORT,
-      commandTimeoutMs: 1_000,
-      onRefused: (error) => said.push(error.message),
-    });
-    const abort = new AbortController();
-    deaf.listen(() => {}, abort.signal);
-    await until(() => said.length > 0);
-    const connection = async () =>
-      /id=(\d+) [^\n]*name=beat-events /.exec(String(await client.client("LIST")))?.[1];
-    const before = await connection();
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    assert.equal(await connection(), before);
-    assert.notEqual(before, undefined);
-    assert.equal(said.length, 1);
-    assert.match(said[0]!, /NOPERM/);
-    abort.abort();
-    deaf.close();
   });
 });

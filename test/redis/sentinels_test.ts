@@ -78,6 +78,18 @@ needs("redis").describe("connect() by sentinels", () => {
     silent.resume();
   });
 
+  it("says that the master is away which the sentinels name", async () => {
+    const watched = await start({ count: 1 });
+    const { client, said } = reach(watched.url);
+    await ready(client);
+    await watched.master.kill();
+    const isAway = (each: string) => /^the master "\w+" that .* name is away$/.test(each);
+    await until(() => said.some(isAway));
+    assert.ok(!said.some((each) => /All sentinels/.test(each)), said.join("\n"));
+    const { message } = unavailable(new Error(said.find(isAway)), "there", null);
+    assert.match(message, /a failover may be under way/);
+  });
+
   it("says that no sentinel answers, that none knows the master, that they want a password", async () => {
     const watched = await start({ count: 1, password: "right" });
     const away = reach(`sentinel://127.0.0.1:${await freePort()}`);
