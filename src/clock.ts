@@ -24,6 +24,18 @@ export const systemClock: Clock = {
   },
 };
 
+/** Sleeps for all of `durationMs`, or until `signal` is aborted. */
+export async function waitFor(
+  clock: Clock,
+  durationMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const untilMs = clock.monotonicMs() + durationMs;
+  while (!signal.aborted && clock.monotonicMs() < untilMs) {
+    await clock.sleep(untilMs - clock.monotonicMs(), signal);
+  }
+}
+
 /** The server's clock, as far as it can be known from here. */
 export interface ServerClock {
   /** Estimated server time. Unix milliseconds, whole. */

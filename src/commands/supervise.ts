@@ -4,6 +4,7 @@ import type { ActorRefFrom } from "xstate";
 import { createActor, fromCallback, fromPromise } from "xstate";
 import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
 import { supervisorMachine } from "../../machines/supervisor.ts";
+import { waitFor } from "../clock.ts";
 import { heedAsked } from "../lead/heed.ts";
 import { keepJournal } from "../lead/keep.ts";
 import { watchLevels } from "../lead/levels.ts";
@@ -64,7 +65,7 @@ function actorsOf(office: Office) {
     untilDue: fromPromise<void, TermInput>(({ signal }) => work.untilDue(office, signal)),
     tick: fromPromise<Passed, TermInput>(({ input }) => work.passTick(office, input)),
     backOff: fromPromise<void, TermInput>(({ input, signal }) =>
-      work.waitFor(parts.clock, backOffMs(input.failures - 1), signal)
+      waitFor(parts.clock, backOffMs(input.failures - 1), signal)
     ),
     drain: fromPromise<void, TermInput>(({ input }) => work.handOver(office, input)),
   };

@@ -5,10 +5,10 @@
  */
 
 import type { Passed, TermInput } from "../../machines/supervisor.ts";
-import { SLEEP_MAX_MS } from "../clock.ts";
+import { SLEEP_MAX_MS, waitFor } from "../clock.ts";
 import type { Row } from "../event.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Clock, Journal, Requests, Sensors, Stage } from "../ports.ts";
+import type { Journal, Requests, Sensors, Stage } from "../ports.ts";
 import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Term } from "../core/chain.ts";
@@ -257,18 +257,6 @@ export async function handOver(office: Office, input: TermInput): Promise<void> 
     waitFor(parts.clock, DRAIN_MAX_MS, late.signal),
   ]);
   late.abort();
-}
-
-/** Sleeps for all of `durationMs`, or until `signal` is aborted. */
-export async function waitFor(
-  clock: Clock,
-  durationMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const untilMs = clock.monotonicMs() + durationMs;
-  while (!signal.aborted && clock.monotonicMs() < untilMs) {
-    await clock.sleep(untilMs - clock.monotonicMs(), signal);
-  }
 }
 
 /** Does a piece of work while no other is under way. */

@@ -5,6 +5,7 @@
  * word from the leader.
  */
 
+import { waitFor } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import { TASK_NAME } from "../fire.ts";
 import type { Log } from "../log.ts";
@@ -64,7 +65,7 @@ export async function watchJournal(
   while (!signal.aborted) {
     await unlessAway(() => lookBack(journal, history, signal));
     if (history.cut !== null && onCut !== undefined) return onCut();
-    await pause(clock, looks.journalMs, signal);
+    await waitFor(clock, looks.journalMs, signal);
   }
 }
 
@@ -76,7 +77,7 @@ export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): P
   // A leader that has just begun has written what it runs by then.
   let pauseMs = 2 * parts.ttlMs;
   for (;;) {
-    await pause(clock, pauseMs, signal);
+    await waitFor(clock, pauseMs, signal);
     if (signal.aborted) return;
     const loaded = await unlessAway(() => journal.load());
     if (signal.aborted) return;
@@ -105,13 +106,6 @@ async function unlessAway<T>(question: () => Promise<T>): Promise<T | null> {
   } catch (error) {
     if (!(error instanceof JournalUnavailableError)) throw error;
     return null;
-  }
-}
-
-async function pause(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
-  const untilMs = clock.monotonicMs() + durationMs;
-  while (!signal.aborted && clock.monotonicMs() < untilMs) {
-    await clock.sleep(untilMs - clock.monotonicMs(), signal);
   }
 }
 
