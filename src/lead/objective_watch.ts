@@ -105,8 +105,6 @@ export function objectiveWatch(
         );
       }
     },
-    /** When the next one is asked. Monotonic milliseconds. */
-    nextMs: () => Math.min(Infinity, ...[...books.values()].map(({ book }) => book.nextMs)),
   };
 }
 
