@@ -6,12 +6,12 @@ import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervis
 import { supervisorMachine } from "../../machines/supervisor.ts";
 import { waitFor } from "../clock.ts";
 import { heedAsked } from "../lead/heed.ts";
+import { watchJournal } from "../lead/history.ts";
 import { keepJournal } from "../lead/keep.ts";
 import { watchLevels } from "../lead/levels.ts";
 import { backOffMs, holdLease } from "../lead/lease.ts";
 import type { Office, OfficeParts } from "../lead/office.ts";
 import * as work from "../lead/office.ts";
-import { watchJournal } from "../lead/standby.ts";
 
 export interface Supervisor {
   /** Takes STOP and RELOAD. */
