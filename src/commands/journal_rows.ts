@@ -8,6 +8,7 @@ import type { Query } from "./journal_query.ts";
 import { isWanted } from "./journal_query.ts";
 import type { Progress } from "./progress.ts";
 import type { Shell } from "./shell.ts";
+import { rangeOf } from "./time_option.ts";
 
 /** Between two looks for new rows. */
 const FOLLOW_MS = 500;
@@ -29,10 +30,7 @@ export async function printRows(
   query: Query,
   { print, progress, foreign, signal }: Printing,
 ): Promise<string | null> {
-  const range = {
-    from: query.sinceMs === null ? "-" : String(query.sinceMs),
-    to: query.untilMs === null ? "+" : String(query.untilMs),
-  };
+  const range = rangeOf(query);
   let newest: string | null = null;
   const onForeign = (id: string) => {
     foreign.note();
