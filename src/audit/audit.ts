@@ -7,7 +7,7 @@
  */
 
 import type { JournalRow } from "../event.ts";
-import { recordedMs } from "../event.ts";
+import { millisecondsOf, recordedMs } from "../event.ts";
 import { entryOf, TASK_NAME } from "../fire.ts";
 import { closeLedger } from "./close.ts";
 import type { Report } from "./close.ts";
@@ -44,7 +44,7 @@ export function auditFrom(ledger: Ledger): Audit {
     take: (row) => takeRow(ledger, row),
     takeForeign(id, why) {
       const row = { id, task: "", dueMs: null };
-      const atMs = Number(id.split("-")[0]);
+      const atMs = millisecondsOf(id);
       noteRow(ledger, "refused", row, { atMs, text: `not a row of Beat's: ${why}` });
     },
     close: (nowMs) => closeLedger(ledger, nowMs),

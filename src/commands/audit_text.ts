@@ -6,6 +6,7 @@ import { QUEUE_MAX } from "../audit/outside.ts";
 import type { Spans } from "../audit/spans.ts";
 import type { Tally } from "../audit/tally.ts";
 import { ratesOf, sumOf } from "../audit/tally.ts";
+import { millisecondsOf } from "../event.ts";
 import type { ShownAudit } from "./audit_object.ts";
 import { SHARES } from "./audit_object.ts";
 import type { Shell } from "./shell.ts";
@@ -168,8 +169,9 @@ function lineOf({ kind, fromMs, toMs, count, times, rowId, text }: Finding): str
 /** What to type for more. */
 function nextStep({ kind, task, fromMs, rowId }: Finding): string {
   if (kind === "history" || task === "") {
-    const since = rowId === null ? null : Number(rowId.split("-")[0]);
-    const range = since === null ? "" : ` --since ${instantText(since - 1_000)}`;
+    const range = rowId === null
+      ? ""
+      : ` --since ${instantText(millisecondsOf(rowId) - 1_000)}`;
     return `beat journal --type ${kind === "history" ? "term" : "control --type term"}${range}`;
   }
   if (fromMs === null || kind === "refused" || kind === "differs") {

@@ -3,6 +3,7 @@
 import { systemClock } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
+import { compareIds, NO_ID } from "../event.ts";
 import type { Clock, Journal } from "../ports.ts";
 import type { Query } from "./journal_query.ts";
 import { isWanted } from "./journal_query.ts";
@@ -67,7 +68,7 @@ export async function follow(
     readonly clock?: Clock;
   },
 ): Promise<void> {
-  let seen = lastId ?? "0-0";
+  let seen = lastId ?? NO_ID;
   let isAway = false;
   while (!shell.signal.aborted) {
     try {
@@ -94,10 +95,7 @@ export async function follow(
 
 /** The later of two stream ids. */
 function later(one: string | null, other: string): string {
-  if (one === null) return other;
-  const [oneMs, oneCount] = one.split("-").map(Number);
-  const [otherMs, otherCount] = other.split("-").map(Number);
-  return (otherMs! - oneMs! || (otherCount ?? 0) - (oneCount ?? 0)) > 0 ? other : one;
+  return one === null || compareIds(other, one) > 0 ? other : one;
 }
 
 export interface ForeignCounter {

@@ -5,6 +5,7 @@ import type { Declared } from "../audit/schedule_then.ts";
 import { declaredOf, DECLARES } from "../audit/schedule_then.ts";
 import { nearest } from "../config/nearest.ts";
 import { UsageError } from "../errors.ts";
+import { millisecondsOf } from "../event.ts";
 import { openIdOf, parseOpenId } from "../fire.ts";
 import type { Journal, Loaded } from "../ports.ts";
 import type { Config } from "../settings.ts";
@@ -160,7 +161,7 @@ async function byTaskId(
     }
     if (++count >= IDS_MAX) break;
   }
-  const back = oldest === null ? "" : `, back to ${dueText(Number(oldest.split("-")[0]))}`;
+  const back = oldest === null ? "" : `, back to ${dueText(millisecondsOf(oldest))}`;
   throw new UsageError(
     `expected the Celery task id of an open fire or of one published in the newest ${count} rows ` +
       `of the journal${back}, got ${id}; \`beat why TASK TIME\` reaches further, and other ` +

@@ -6,7 +6,7 @@
 import type { OpenFire } from "../cursor.ts";
 import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
-import { compareIds, decodeRow } from "../event.ts";
+import { compareIds, decodeRow, NO_ID } from "../event.ts";
 import type { Journal, Loaded, Outcome, ReadRange, Settlement, Step } from "../ports.ts";
 import type { SettleOutcome } from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
@@ -53,7 +53,7 @@ export function memoryJournal(
         lastId: lastIdOf(store),
       })),
     reload: (tasks, openIds) =>
-      promised(() => ({ ...snapshot(store, tasks, openIds), lastId: "0-0" })),
+      promised(() => ({ ...snapshot(store, tasks, openIds), lastId: NO_ID })),
     trace: (id) =>
       promised(() => {
         const isAfter = (entry: Entry) => compareIds(entry.id, id) > 0;

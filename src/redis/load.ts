@@ -7,6 +7,7 @@ import { BeatError, JournalUnavailableError } from "../errors.ts";
 import { decodeRow, NO_ID } from "../event.ts";
 import type { Loaded } from "../ports.ts";
 import { ask } from "./client.ts";
+import type { Entry } from "./entry_parser.ts";
 import { refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import probeText from "./probe.lua" with { type: "text" };
@@ -24,7 +25,7 @@ export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
     ["HGETALL", keys.open],
     ["XREVRANGE", keys.journal, "+", "-", "COUNT", "1"],
   ]);
-  const newest = last as [id: string, fields: string[]][];
+  const newest = last as Entry[];
   checkLastEntry(keys.journal, newest);
   return {
     serverMs: millisecondsOf(time as [string, string]),
@@ -63,7 +64,7 @@ async function checkPermissions(client: Redis, keys: Keys): Promise<void> {
   );
 }
 
-function checkLastEntry(key: string, entries: readonly [id: string, fields: string[]][]): void {
+function checkLastEntry(key: string, entries: readonly Entry[]): void {
   for (const [id, fields] of entries) {
     const row = decodeRow(id, fields);
     if (typeof row === "string") throw refuseForeign(`entry ${id} of \`${key}\` is no row: ${row}`);

@@ -101,7 +101,7 @@ export async function traceRow(client: Redis, { journal }: Keys, id: string): Pr
   const [stayed, newest] = await transaction(client, [
     ["XREVRANGE", journal, id, "-", "COUNT", "1"],
     ["XREVRANGE", journal, "+", "-", "COUNT", "1"],
-  ]) as [id: string, fields: string[]][][];
+  ]) as Entry[][];
   return { stayedId: stayed![0]?.[0] ?? null, newestId: newest![0]?.[0] ?? NO_ID };
 }
 
