@@ -19,7 +19,7 @@ import { orNull, refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import leaseText from "./lease.lua" with { type: "text" };
 import { runScript, scriptOf } from "./script.ts";
-import { millisecondsOf, transaction } from "./transaction.ts";
+import { timeReplyMs, transaction } from "./transaction.ts";
 
 const LEASE = scriptOf(leaseText);
 
@@ -60,7 +60,7 @@ export function redisLease(client: Redis, keys: Keys): Lease {
         ["TIME"],
       ]);
       const leader = leaderOf(held as string | null, leftMs as number);
-      return { serverMs: millisecondsOf(time as [string, string]), leader, replicas };
+      return { serverMs: timeReplyMs(time as [string, string]), leader, replicas };
     },
   };
 }

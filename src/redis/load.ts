@@ -12,7 +12,7 @@ import { refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import probeText from "./probe.lua" with { type: "text" };
 import { runScript, scriptOf } from "./script.ts";
-import { millisecondsOf, transaction } from "./transaction.ts";
+import { timeReplyMs, transaction } from "./transaction.ts";
 
 const PROBE = scriptOf(probeText);
 
@@ -28,7 +28,7 @@ export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
   const newest = last as Entry[];
   checkLastEntry(keys.journal, newest);
   return {
-    serverMs: millisecondsOf(time as [string, string]),
+    serverMs: timeReplyMs(time as [string, string]),
     lastId: newest[0]?.[0] ?? NO_ID,
     cursors: cursorsOf(keys, pairsOf(cursors as string[])),
     open: openOf(keys, pairsOf(open as string[])),
@@ -48,7 +48,7 @@ export async function loadSome(
     ["HMGET", keys.open, ...openIds, ""],
   ]);
   return {
-    serverMs: millisecondsOf(time as [string, string]),
+    serverMs: timeReplyMs(time as [string, string]),
     lastId: NO_ID,
     cursors: cursorsOf(keys, zip(tasks, cursors as (string | null)[])),
     open: openOf(keys, zip(openIds, open as (string | null)[])),
