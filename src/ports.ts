@@ -148,7 +148,8 @@ export interface ReadRange {
   readonly to: string;
 }
 
-type OnForeign = (id: string, why: string) => void;
+/** Told of an entry that is no row. */
+export type OnForeign = (id: string, why: string) => void;
 
 /** The only door out. Publishing without recording cannot be written. */
 export interface Journal {

@@ -7,8 +7,16 @@ import type { OpenFire } from "../cursor.ts";
 import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { compareIds, decodeRow, NO_ID } from "../event.ts";
-import type { Journal, Loaded, Outcome, ReadRange, Settlement, Step } from "../ports.ts";
-import type { SettleOutcome } from "../ports.ts";
+import type {
+  Journal,
+  Loaded,
+  OnForeign,
+  Outcome,
+  ReadRange,
+  Settlement,
+  SettleOutcome,
+  Step,
+} from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
 import type { Entry, MemoryStore } from "./store.ts";
 import { appendRow, lastIdOf, memoryStore, pushMessage, removeMessage, splitId } from "./store.ts";
@@ -176,7 +184,7 @@ function inRange(store: MemoryStore, { from, to }: ReadRange): Entry[] {
 
 async function* rowsOf(
   entries: readonly Entry[],
-  onForeign?: (id: string, why: string) => void,
+  onForeign?: OnForeign,
 ): AsyncGenerator<JournalRow> {
   for (const { id, fields } of entries) {
     const row = decodeRow(id, fields);
