@@ -2,8 +2,7 @@
 
 import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import { millisecondsOf } from "../event.ts";
-import type { FindingKind } from "./findings.ts";
-import type { Finding } from "./findings.ts";
+import type { Finding, FindingKind } from "./findings.ts";
 import type { Account, Ledger, Note } from "./ledger.ts";
 import { isInWindow, secondsText } from "./ledger.ts";
 import type { Plan, Stretch } from "./schedule.ts";
