@@ -1,16 +1,8 @@
-/** Everything outside, as types. Implementations: `clock.ts`, `memory/`, `redis/`. */
+/** Everything outside but `sensors.ts`, as types. Implementations: `clock.ts`, `memory/`, `redis/`. */
 
 import type { Cursor, OpenFire } from "./cursor.ts";
 import type { JournalRow, Row } from "./event.ts";
 import type { RequestEntry } from "./request.ts";
-export type {
-  Hint,
-  QueuedMessage,
-  QueueSample,
-  Reservation,
-  Sensors,
-  TaskResult,
-} from "./sensors.ts";
 
 /** The only source of time. */
 export interface Clock {

@@ -8,7 +8,8 @@
  */
 
 import { openKey } from "../cursor.ts";
-import type { Hint, Journal, Settlement } from "../ports.ts";
+import type { Journal, Settlement } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 import { BATCH_MAX } from "../ports.ts";
 import type { LateAcks } from "./late.ts";
 import { lateAcks } from "./late.ts";

@@ -2,7 +2,7 @@
 
 import { deliveryTag } from "../celery/ids.ts";
 import type { OpenFire } from "../cursor.ts";
-import type { QueuedMessage } from "../ports.ts";
+import type { QueuedMessage } from "../sensors.ts";
 import type { Tracked } from "./open_fires.ts";
 import type { ListView, Views } from "./position.ts";
 import { leftBeforeMs } from "./position.ts";

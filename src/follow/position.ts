@@ -8,7 +8,7 @@
  */
 
 import type { OpenFire } from "../cursor.ts";
-import type { QueuedMessage, QueueSample } from "../ports.ts";
+import type { QueuedMessage, QueueSample } from "../sensors.ts";
 import { CLOCK_MARGIN_MS } from "./evidence.ts";
 import type { Position } from "./evidence.ts";
 

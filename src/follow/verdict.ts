@@ -2,7 +2,8 @@
 
 import type { OpenFire } from "../cursor.ts";
 import type { Detail, FireEventType, Row } from "../event.ts";
-import type { Settlement, TaskResult } from "../ports.ts";
+import type { Settlement } from "../ports.ts";
+import type { TaskResult } from "../sensors.ts";
 import type { EventEnd, Evidence, Notes } from "./evidence.ts";
 import { deliveriesOf, GONE_AFTER_MS, isFinal } from "./evidence.ts";
 

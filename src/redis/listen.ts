@@ -3,7 +3,7 @@
 import type { Redis } from "ioredis";
 import { decodeEvents } from "../celery/worker_event.ts";
 import { systemClock } from "../clock.ts";
-import type { Hint } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
 import { connect } from "./client.ts";
 

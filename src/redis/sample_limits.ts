@@ -4,7 +4,7 @@
  * call would never be read, and no fire followed.
  */
 
-import type { QueueSample } from "../ports.ts";
+import type { QueueSample } from "../sensors.ts";
 
 /** What is read of one list at once, where it has more than one message. Characters. */
 export const SAMPLE_TEXT_MAX = 1_000_000;

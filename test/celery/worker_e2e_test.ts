@@ -8,7 +8,7 @@ import { decodeUnacked, listOf, messageOf } from "../../src/celery/message.ts";
 import { decodeResult } from "../../src/celery/result.ts";
 import { timeText } from "../../src/celery/time_text.ts";
 import { decodeEvents } from "../../src/celery/worker_event.ts";
-import type { Hint, TaskResult } from "../../src/ports.ts";
+import type { Hint, TaskResult } from "../../src/sensors.ts";
 import type { Task } from "../../src/task.ts";
 import { type CeleryWorker, type Run, startCelery } from "../support/celery_worker.ts";
 import { needs } from "../support/needs.ts";

@@ -2,8 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { simClock } from "../../src/clock.ts";
-import { serverClock } from "../../src/clock.ts";
+import { serverClock, simClock } from "../../src/clock.ts";
 import { supervise } from "../../src/commands/supervise.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import type { Roster } from "../../src/core/roster.ts";

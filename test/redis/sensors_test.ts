@@ -4,7 +4,7 @@ import { after, before, beforeEach, it } from "@std/testing/bdd";
 import type { Redis } from "ioredis";
 import assert from "node:assert/strict";
 import { JournalUnavailableError } from "../../src/errors.ts";
-import type { Hint } from "../../src/ports.ts";
+import type { Hint } from "../../src/sensors.ts";
 import type { RedisSensors } from "../../src/redis/sensors.ts";
 import { sampleLimits } from "../../src/redis/sample_limits.ts";
 import { redisSensors, sensorsOver } from "../../src/redis/sensors.ts";

@@ -14,7 +14,8 @@ import { memoryJournal } from "../../src/memory/journal.ts";
 import type { MemorySensors } from "../../src/memory/sensors.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
 import type { MemoryStore } from "../../src/memory/store.ts";
-import type { Hint, Journal, Sensors, TaskResult } from "../../src/ports.ts";
+import type { Journal } from "../../src/ports.ts";
+import type { Hint, Sensors, TaskResult } from "../../src/sensors.ts";
 import type { Task } from "../../src/task.ts";
 import { aLog, aReady, aTask, aWorld, publishSteps, rowsOf, T0 } from "./build.ts";
 
