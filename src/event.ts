@@ -1,8 +1,6 @@
-/** The journal's vocabulary: what can happen, and how a row of it is written and read. */
+/** The journal's vocabulary: what can happen, and the rows that say so. How they are written: `row_text.ts`. */
 
 import { z } from "zod";
-
-export { decodeRow, encodeRow, ROW_FIELDS } from "./row_text.ts";
 
 /** The version that this build writes. Readers take rows of any version. */
 export const ROW_VERSION = 1;

@@ -2,7 +2,8 @@
 
 import { foreignLine, lineOf } from "../archive/line.ts";
 import { segmentName } from "../archive/segments.ts";
-import { compareIds, decodeRow, millisecondsOf } from "../event.ts";
+import { compareIds, millisecondsOf } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import type { ReadRange, Segment } from "../ports.ts";
 import type { RowBytes } from "../redis/row_bytes.ts";
 import type { RowFile, Span } from "../sql/tables.ts";

@@ -6,7 +6,8 @@
 import type { OpenFire } from "../cursor.ts";
 import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
-import { compareIds, decodeRow, NO_ID } from "../event.ts";
+import { compareIds, NO_ID } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import type {
   Journal,
   Loaded,

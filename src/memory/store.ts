@@ -2,7 +2,8 @@
 
 import { invariant } from "../errors.ts";
 import type { Row } from "../event.ts";
-import { encodeRow, NO_ID, ROW_FIELDS, ROW_VERSION } from "../event.ts";
+import { NO_ID, ROW_VERSION } from "../event.ts";
+import { encodeRow, ROW_FIELDS } from "../row_text.ts";
 
 /** An entry of the stream, as Redis would give it: an id, and names and values in turn. */
 export interface Entry {

@@ -11,7 +11,7 @@ import type { Tick } from "../core/tick.ts";
 import type { Cursor, OpenFire } from "../cursor.ts";
 import { encodeCursor, encodeOpen, openKey } from "../cursor.ts";
 import type { JournalRow, Row } from "../event.ts";
-import { decodeRow } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import { entryOf, openIdOf } from "../fire.ts";
 import type { LevelSettings } from "../level.ts";
 import type { MemoryJournal } from "../memory/journal.ts";

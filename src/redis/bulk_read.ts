@@ -2,7 +2,7 @@
 
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
-import { decodeRow, ROW_FIELDS } from "../event.ts";
+import { decodeRow, ROW_FIELDS } from "../row_text.ts";
 import type { OnForeign, ReadRange } from "../ports.ts";
 import { ask, untilReady } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";

@@ -5,7 +5,8 @@
 
 import { encodeOpen, openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import { encodeRow, ROW_VERSION } from "../event.ts";
+import { ROW_VERSION } from "../event.ts";
+import { encodeRow } from "../row_text.ts";
 import type {
   Committed,
   LastId,

@@ -2,7 +2,8 @@
 
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
-import { decodeRow, NO_ID } from "../event.ts";
+import { NO_ID } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import type { JournalExtent, OnForeign, ReadRange, Trace } from "../ports.ts";
 import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";

@@ -8,7 +8,8 @@ import { standingOf } from "../../src/audit/standing.ts";
 import { lifeOf } from "../../src/core/life.ts";
 import { decodeCursor, decodeOpen, encodeOpen } from "../../src/cursor.ts";
 import type { JournalRow } from "../../src/event.ts";
-import { decodeRow, DETAIL, rowOf } from "../../src/event.ts";
+import { DETAIL, rowOf } from "../../src/event.ts";
+import { decodeRow } from "../../src/row_text.ts";
 import type { Golden, GoldenState } from "../golden/record.ts";
 import { recordGolden } from "../golden/record.ts";
 
