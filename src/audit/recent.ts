@@ -1,7 +1,7 @@
 /** What the newest rows of the journal say of each task: how long fires waited and ran, how they ended. */
 
 import type { JournalRow } from "../event.ts";
-import { recordedMs } from "../event.ts";
+import { OUTCOMES, recordedMs } from "../event.ts";
 import { NO_POLICY } from "./standing.ts";
 
 /** Of one task, over the rows that were read. Spans in milliseconds. */
@@ -143,8 +143,6 @@ function stateOf(row: JournalRow): string | null {
 function hasSaidMore(newer: string | undefined, state: string): boolean {
   return newer !== undefined && !(newer === "acked" && OUTCOMES.has(state));
 }
-
-const OUTCOMES: ReadonlySet<string> = new Set(["success", "failure", "revoked", "lost", "unknown"]);
 
 /** The value that `share` of the values are at or below; `null` for none. */
 export function quantile(values: readonly number[], share: number): number | null {

@@ -5,7 +5,7 @@ import type { Declared } from "../audit/schedule_then.ts";
 import { declaredOf, DECLARES } from "../audit/schedule_then.ts";
 import { nearest } from "../config/nearest.ts";
 import { UsageError } from "../errors.ts";
-import { millisecondsOf } from "../event.ts";
+import { attemptOf, millisecondsOf } from "../event.ts";
 import { openIdOf, parseOpenId } from "../fire.ts";
 import type { Journal, Loaded } from "../ports.ts";
 import type { Config } from "../settings.ts";
@@ -155,8 +155,7 @@ async function byTaskId(
   for await (const row of journal.readBack({ from: "-", to: "+" })) {
     oldest = row.id;
     if (row.type === "fire.published" && row.dueMs !== null) {
-      const { attempt } = row.detail;
-      const openId = openIdOf(row.task, row.dueMs, typeof attempt === "number" ? attempt : 0);
+      const openId = openIdOf(row.task, row.dueMs, attemptOf(row));
       if (celeryTaskId(namespace, openId) === id) return found(row.task, row.dueMs);
     }
     if (++count >= IDS_MAX) break;
