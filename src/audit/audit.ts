@@ -19,6 +19,7 @@ import type { Declared } from "./schedule.ts";
 import { countIn, declare, retire } from "./schedule.ts";
 import type { SnapshotState } from "./snapshot.ts";
 import { ledgerFrom } from "./snapshot.ts";
+import { DECIDES } from "./standing.ts";
 import { addTo } from "./tally.ts";
 
 export interface Audit {
@@ -50,10 +51,6 @@ export function auditFrom(ledger: Ledger): Audit {
     close: (nowMs) => closeLedger(ledger, nowMs),
   };
 }
-
-const DECIDES: ReadonlySet<string> = new Set([
-  ...["fire.published", "fire.skipped", "task.dropped"],
-]);
 
 /** A row is recorded well within this time after it was decided, or not at all. Milliseconds. */
 const DECIDED_WITHIN_MS = 60_000;

@@ -2,7 +2,7 @@
 
 import type { JournalRow } from "../event.ts";
 import { OUTCOMES, recordedMs } from "../event.ts";
-import { NO_POLICY } from "./standing.ts";
+import { DECIDES, NO_POLICY } from "./standing.ts";
 
 /** Of one task, over the rows that were read. Spans in milliseconds. */
 export interface TaskRecent {
@@ -89,7 +89,6 @@ export function recentOf(): Recent {
 }
 
 const LEAVES: ReadonlySet<string> = new Set(["fire.taken", "fire.acked", "fire.expired"]);
-const DECIDES: ReadonlySet<string> = new Set(["fire.published", "fire.skipped", "task.dropped"]);
 
 function newTask(): TaskRecent {
   return {

@@ -112,7 +112,10 @@ function pendingOf({ decidedMs, detail: { untilMs, by, cause } }: JournalRow): P
     : { notBeforeMs: decidedMs, by: `${by}:${cause}` };
 }
 
-const DECIDES: ReadonlySet<string> = new Set(["task.dropped", "fire.published", "fire.skipped"]);
+/** Rows that decide a due time for good. */
+export const DECIDES: ReadonlySet<string> = new Set([
+  ...["fire.published", "fire.skipped", "task.dropped"],
+]);
 const MOVES: ReadonlySet<string> = new Set([
   ...DECLARES,
   ...DECIDES,

@@ -169,9 +169,7 @@ function lineOf({ kind, fromMs, toMs, count, times, rowId, text }: Finding): str
 /** What to type for more. */
 function nextStep({ kind, task, fromMs, rowId }: Finding): string {
   if (kind === "history" || task === "") {
-    const range = rowId === null
-      ? ""
-      : ` --since ${instantText(millisecondsOf(rowId) - 1_000)}`;
+    const range = rowId === null ? "" : ` --since ${instantText(millisecondsOf(rowId) - 1_000)}`;
     return `beat journal --type ${kind === "history" ? "term" : "control --type term"}${range}`;
   }
   if (fromMs === null || kind === "refused" || kind === "differs") {
