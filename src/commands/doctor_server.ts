@@ -117,7 +117,7 @@ function memoryCheck(info: Info, journal: JournalSize): Check {
 }
 
 /** Rows of a shorter time say nothing of a rate. Milliseconds. */
-const RATE_MIN_MS = 600_000;
+export const RATE_MIN_MS = 600_000;
 
 /** How long `free` bytes last while the journal grows as it did. */
 function lastsFor({ bytes, firstMs, lastMs }: JournalSize, free: number): number | null {
