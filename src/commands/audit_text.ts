@@ -9,6 +9,7 @@ import { ratesOf, sumOf } from "../audit/tally.ts";
 import { millisecondsOf } from "../event.ts";
 import type { ShownAudit } from "./audit_object.ts";
 import { SHARES } from "./audit_object.ts";
+import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Paint } from "./table.ts";
 import { paintFor, tableLines } from "./table.ts";
@@ -211,9 +212,4 @@ function shareText(share: number): string {
 
 function numberText(value: number): string {
   return value.toLocaleString("en-US");
-}
-
-/** Rows and messages quote what others wrote; control characters would steer the terminal. */
-function harmless(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "\ufffd");
 }
