@@ -3,6 +3,7 @@
 import { systemClock } from "../clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { loadConfig } from "../config/load.ts";
+import { EXIT } from "../errors.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
 import type { Task } from "../task.ts";
@@ -28,7 +29,7 @@ export async function validate(options: ValidateOptions, shell: Shell): Promise<
   const config = { ...loaded, hints: [...loaded.hints, ...endings] };
   if (options.json) shell.out(`${JSON.stringify(shownConfig(config), null, 2)}\n`);
   else shell.out(`${report(config, shell).join("\n")}\n`);
-  return 0;
+  return EXIT.ok;
 }
 
 /** For programs. Endpoints as {@link describeEndpoint} has them: without names and passwords. */
