@@ -29,7 +29,7 @@ export function pastTask(name: string, revision: string, definition: unknown): R
     const isKnown = trigger !== undefined && ["skip", "latest", "all"].includes(policy) &&
       [windowMs, cap, task.takeByMs, task.giveUpMs].every(Number.isFinite);
     if (!isKnown) return null;
-    const gate = gateOf(policiesOf(task, {}));
+    const gate = gateOf(policiesOf(task));
     return { task, trigger, gate, template: NO_MESSAGE, list: task.queue, revision };
   } catch {
     return null;

@@ -167,7 +167,7 @@ export async function ticked(now: Tick, term: Term, clock: SimClock): Promise<vo
 function rosterOf(tasks: readonly Task[]): Roster {
   return new Map(tasks.map((task) => [task.name, {
     ...aReady(task, triggerOf(task.trigger)),
-    gate: gateOf(policiesOf(task, {})),
+    gate: gateOf(policiesOf(task)),
     revision: revisionOf(task),
   }]));
 }
