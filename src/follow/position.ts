@@ -15,7 +15,6 @@ import type { Position } from "./evidence.ts";
 /** One list, as a sample shows it. */
 export interface ListView {
   readonly list: string;
-  readonly depth: number;
   /** All of the list was seen. */
   readonly isWhole: boolean;
   /** Everything that workers gave back was seen: the sample reaches a message that nobody had taken. */
@@ -52,7 +51,6 @@ export function viewOf(list: string, { depth, oldest }: QueueSample): ListView {
   const isWhole = oldest.length >= depth;
   return {
     list,
-    depth,
     isWhole,
     hasAllReturned: hasAllReturned || isWhole,
     oldestOwnMs,
