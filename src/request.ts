@@ -13,7 +13,7 @@ const VERSION = 1;
 export const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 
 /** Longer texts are refused unread. Arguments may take a mebibyte. Characters. */
-export const REQUEST_TEXT_MAX = 2_097_152;
+const REQUEST_TEXT_MAX = 2_097_152;
 
 /** The most due times of one backfill. */
 export const BACKFILL_MAX = 10_000;

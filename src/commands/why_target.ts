@@ -15,7 +15,7 @@ import { parseTimeOption } from "./time_option.ts";
 import { dueText } from "./time_text.ts";
 
 /** Rows whose Celery task ids are computed, from the newest back. */
-export const IDS_MAX = 50_000;
+const IDS_MAX = 50_000;
 
 /** Rows searched back for the last declaration of a task that is not configured. */
 const DECLARED_MAX = 20_000;

@@ -190,7 +190,7 @@ function sinceText(row: JournalRow, publishedMs: number | null): string {
     : `${spanText(recordedMs(row) - publishedMs)} after the publish`;
 }
 
-export function leaderText(fence: number, owners: ReadonlyMap<number, string>): string {
+function leaderText(fence: number, owners: ReadonlyMap<number, string>): string {
   return `${owners.get(fence) ?? "the leader"} (fence ${fence})`;
 }
 

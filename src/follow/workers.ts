@@ -9,7 +9,7 @@
 import type { Hint } from "../sensors.ts";
 
 /** Heartbeats come every 2 s. Milliseconds. */
-export const SILENT_AFTER_MS = 10_000;
+const SILENT_AFTER_MS = 10_000;
 
 /** So many signs of life after a task has started: more than one that was on its way. */
 const BEATS_WHILE_BUSY = 2;

@@ -8,7 +8,7 @@ import { NO_POLICIES } from "../task.ts";
 import { triggerOf } from "../triggers/mod.ts";
 
 /** Nothing is sent: a message would need the arguments, which are not in the journal. */
-export const NO_MESSAGE = { size: 0, render: () => "" };
+const NO_MESSAGE = { size: 0, render: () => "" };
 
 /**
  * @param definition of a row that declares it (`core/reconcile.ts: definitionOf`)

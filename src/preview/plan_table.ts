@@ -69,7 +69,7 @@ export function planLines(rows: readonly PlanRow[]): PlanLine[] {
 }
 
 /** `published`, `held by jitter`, `skipped by session`. */
-export function kindText({ type, detail }: Pick<PlanRow, "type" | "detail">): string {
+function kindText({ type, detail }: Pick<PlanRow, "type" | "detail">): string {
   if (type === "fire.published") return "published";
   return `${type === "fire.delayed" ? "held" : "skipped"} by ${detail.by}`;
 }

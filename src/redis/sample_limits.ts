@@ -7,7 +7,7 @@
 import type { QueueSample } from "../sensors.ts";
 
 /** What is read of one list at once, where it has more than one message. Characters. */
-export const SAMPLE_TEXT_MAX = 1_000_000;
+const SAMPLE_TEXT_MAX = 1_000_000;
 
 /** Of a list whose messages nobody has seen, and so many times as many of one in the next sample. */
 const FIRST = 10;

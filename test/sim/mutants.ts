@@ -52,7 +52,7 @@ export async function plant({ name, patches }: Mutant): Promise<string> {
 }
 
 /** The first seed of a range that shows the bug; `null` for none. */
-export async function hunt(
+async function hunt(
   mutant: Mutant,
   { from, seeds }: { readonly from: number; readonly seeds: number },
 ): Promise<Killer | null> {
