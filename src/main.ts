@@ -7,12 +7,13 @@ import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, EXIT } from "./errors.ts";
 import { addAsking } from "./verbs/asking.ts";
+import { addCalendar } from "./verbs/calendar.ts";
+import { addChecking } from "./verbs/checking.ts";
+import { addLooking } from "./verbs/looking.ts";
 import { addPreviewing } from "./verbs/previewing.ts";
 import { addQuestions } from "./verbs/questions.ts";
-import { addCalendar } from "./verbs/calendar.ts";
-
-/** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
-type Work = (shell: Shell) => Promise<number>;
+import { addRunning, BARE_VERB } from "./verbs/running.ts";
+import type { Choose, Work } from "./verbs/work.ts";
 
 /** Options of every command that are variables of the environment, too. The option wins. */
 const VARIABLE_OF = {
@@ -67,10 +68,7 @@ function parse(
 const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
   "3 a finding, 4 nobody leads, 69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
 
-/** What `beat` alone stands for. */
-const BARE_VERB = "dev";
-
-function commandLine(choose: (work: Work) => void): Command {
+function commandLine(choose: Choose): Command {
   const program = new Command("beat")
     .description("Publishes tasks to Celery workers when they are due, and can prove it.")
     .exitOverride()
@@ -89,126 +87,11 @@ function commandLine(choose: (work: Work) => void): Command {
   addRunning(program, choose);
   addChecking(program, choose);
   addLooking(program, choose);
+  addQuestions(program, choose);
   addAsking(program, choose);
   addPreviewing(program, choose);
   addCalendar(program, choose);
   return program;
-}
-
-function addRunning(program: Command, choose: (work: Work) => void): void {
-  const verbs = [
-    [BARE_VERB, "run, with a Redis of its own where none is configured", true],
-    ["run", "publish what is due, or stand by for the one that does", false],
-  ] as const;
-  for (const [verb, description, isEmbeddingAllowed] of verbs) {
-    program.command(verb)
-      .description(description)
-      .option("--wait", "wait for Redis at start (default)")
-      .option("--no-wait", "end with code 69 when Redis cannot be reached at start")
-      .action((options: { wait?: boolean }) =>
-        choose(async (shell) => {
-          const { run } = await import("./commands/run.ts");
-          return run({ isEmbeddingAllowed, isWaiting: options.wait ?? true }, shell);
-        })
-      );
-  }
-}
-
-function addChecking(program: Command, choose: (work: Work) => void): void {
-  program.command("validate [file]")
-    .description("check the configuration and print what it amounts to")
-    .option("--json", "as JSON")
-    .action((file, options) =>
-      choose(async (shell) => {
-        const { validate } = await import("./commands/validate.ts");
-        return validate({ ...options, ...given("file", file) }, shell);
-      })
-    );
-  program.command("next [expression]")
-    .description("print when a cron expression is due")
-    .option("--tz <zone>", "IANA zone in which it is read")
-    .option("--from <time>", "first instant to look after; RFC 3339")
-    .option("-n, --count <number>", "how many")
-    .option("--dialect <name>", "cron, celery or session (XNYS close-15m)")
-    .option("--stdin", "answer a JSON array of questions on standard input")
-    .option("--json", "as JSON")
-    .action((expression, options) =>
-      choose(async (shell) => {
-        const { next } = await import("./commands/next.ts");
-        return next({ ...options, ...given("expression", expression) }, shell);
-      })
-    );
-}
-
-function addLooking(program: Command, choose: (work: Work) => void): void {
-  program.command("tasks")
-    .description("list the tasks: on or off, last and next fire")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/tasks.ts")).tasks(options, shell))
-    );
-  program.command("audit")
-    .description(
-      "check that what was due was published, once and in time; ends with 3 on a finding",
-    )
-    .option("--since <time>", "due from here on; RFC 3339 or a duration back (24h)")
-    .option("--until <time>", "due before this; as --since (now)")
-    .option("--task <name>", "this task alone; may be repeated", collect)
-    .option("--tolerance <duration>", "how late still counts as on time (1s)")
-    .option("--verify", "also compare the whole journal with the cursors and open fires")
-    .option("--figures", "also queue peaks, time-outs, fires saved, and how critical tasks fared")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/audit.ts")).audit(options, shell))
-    );
-  program.command("why <task> [time]")
-    .description("tell what became of one fire, and why")
-    .addHelpText(
-      "after",
-      "\nTASK may be a fire id (task@dueMs) or a Celery task id. TIME: RFC 3339, or a duration back; " +
-        "the last due time when left out.",
-    )
-    .option("--deep", "read the journal on to its end where the story is not found near")
-    .option("--json", "as JSON")
-    .action((subject, time, options) =>
-      choose(async (shell) => {
-        const { why } = await import("./commands/why.ts");
-        return why({ ...options, subject, ...given("time", time) }, shell);
-      })
-    );
-  program.command("doctor")
-    .description("check all that can keep tasks from running; ends with 3 on a failure")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/doctor.ts")).doctor(options, shell))
-    );
-  program.command("leader")
-    .description("print who leads, since when, and who stands by; ends with 4 where nobody does")
-    .option("--json", "as JSON")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/leader.ts")).leader(options, shell))
-    );
-  program.command("journal")
-    .description("print what was recorded, newest last")
-    .option("--task <name>", "rows of this task; may be repeated", collect)
-    .option("--type <prefix>", "rows of this type, as fire or fire.acked; may be repeated", collect)
-    .option("--since <time>", "from here on; RFC 3339 or a duration back, as 24h or 7d")
-    .option("--until <time>", "up to here; as --since")
-    .option("-n, --count <number>", "the newest so many (100 when there is no --since)")
-    .option("-f, --follow", "go on with new rows until interrupted")
-    .option("--json", "one JSON object a line")
-    .action((options) =>
-      choose(async (shell) => (await import("./commands/journal.ts")).journal(options, shell))
-    );
-  addQuestions(program, choose);
-}
-
-function collect(value: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, value];
-}
-
-function given(name: string, value: string | undefined): Record<string, string> {
-  return value === undefined ? {} : { [name]: value };
 }
 
 /** Celery's spellings are understood: `INFO`, `WARNING`, `CRITICAL`. */
