@@ -2,6 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { dirname } from "node:path/posix";
 import project from "../deno.json" with { type: "json" };
 import { VARIABLES } from "../src/config/variables.ts";
 import { SERVER_PROGRAMS } from "../src/redis/embedded.ts";
@@ -74,6 +75,12 @@ describe("README.md", () => {
     const named = [...readme.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name]) => name ?? "");
     assert.deepEqual(known.filter((name) => !named.includes(name)), []);
     assert.deepEqual(named.filter((name) => !known.includes(name)), []);
+  });
+
+  it("names each room of the code", () => {
+    const rooms = new Set(filesBelow("src", /\.ts$/).map((path) => dirname(path)));
+    rooms.delete("src");
+    assert.deepEqual([...rooms].filter((room) => !readme.includes(`\`${room}/\``)), []);
   });
 
   it("has each verb, and none that Beat does not know", async () => {
