@@ -1,6 +1,7 @@
 /** Everything outside but `sensors.ts`, as types. Implementations: `clock.ts`, `memory/`, `redis/`. */
 
-import type { Cursor, OpenFire } from "./cursor.ts";
+import type { Cursor } from "./cursor.ts";
+import type { OpenFire } from "./open_fire.ts";
 import type { JournalRow, Row } from "./event.ts";
 import type { RequestEntry } from "./request.ts";
 

@@ -80,6 +80,7 @@ const WORDS = [
   "sensors",
   "request",
   "cursor",
+  "open_fire",
   "level",
   "steps",
   "ports",

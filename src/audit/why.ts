@@ -4,7 +4,8 @@
  */
 
 import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
-import type { Cursor, OpenFire } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import { entryOf, isWantedName } from "../fire.ts";

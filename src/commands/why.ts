@@ -7,7 +7,7 @@ import { storyOf } from "../audit/why.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import { listOf } from "../celery/message.ts";
 import { pauseAt } from "../core/pauses.ts";
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { ALL_TASKS, pauseCursor } from "../cursor.ts";
 import { EXIT, JournalUnavailableError } from "../errors.ts";
 import { recordedMs } from "../event.ts";

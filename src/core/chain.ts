@@ -1,7 +1,8 @@
 /** The steps of one task, each on the cursor that the one before it leaves. Pure. */
 
 import { celeryTaskId, deliveryTag } from "../celery/ids.ts";
-import type { Cursor, OpenFire, Pending } from "../cursor.ts";
+import type { Cursor, Pending } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { encodeCursor } from "../cursor.ts";
 import type { Detail, Row } from "../event.ts";
 import { openIdOf } from "../fire.ts";

@@ -1,6 +1,6 @@
 /** What can be known of a published fire: what a look finds, and what the leader noticed before. */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { Hint, QueuedMessage, Reservation, TaskResult } from "../sensors.ts";
 
 /**

@@ -7,7 +7,7 @@
  * expired in their lists are taken out, deeper with each round.
  */
 
-import { openKey } from "../cursor.ts";
+import { openKey } from "../open_fire.ts";
 import type { Journal, Settlement } from "../ports.ts";
 import type { Hint } from "../sensors.ts";
 import { BATCH_MAX } from "../ports.ts";

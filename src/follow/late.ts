@@ -3,7 +3,7 @@
  * without a worker's word are remembered, the last ten thousand of them.
  */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Detail, Row } from "../event.ts";
 import type { Journal, Step } from "../ports.ts";

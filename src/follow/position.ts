@@ -7,7 +7,7 @@
  * list, what was published after it is behind it. Only a rejected message is put at the new end.
  */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { QueuedMessage, QueueSample } from "../sensors.ts";
 import { CLOCK_MARGIN_MS } from "./evidence.ts";
 import type { Position } from "./evidence.ts";

@@ -1,6 +1,6 @@
 /** From the evidence on one open fire to the rows that are true of it now. Pure. */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { Detail, FireEventType, Row } from "../event.ts";
 import type { Settlement } from "../ports.ts";
 import type { TaskResult } from "../sensors.ts";

@@ -3,8 +3,9 @@
  * `redis/settle.lua` do; the conformance suite and the differential test hold them together.
  */
 
-import type { OpenFire } from "../cursor.ts";
-import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { decodeCursor } from "../cursor.ts";
+import { decodeOpen, encodeOpen, openKey } from "../open_fire.ts";
 import type { JournalRow } from "../event.ts";
 import { compareIds, NO_ID } from "../event.ts";
 import { decodeRow } from "../row_text.ts";

@@ -5,7 +5,8 @@
 
 import type { SnapshotState } from "../audit/snapshot.ts";
 import type { Roster } from "../core/roster.ts";
-import type { Cursor, OpenFire } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { encodeCursor } from "../cursor.ts";
 import type { JournalRow, Row } from "../event.ts";
 import { NO_ID, recordedMs } from "../event.ts";

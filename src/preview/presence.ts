@@ -1,7 +1,7 @@
 /** When somebody led in the past, when they looked at tasks, and how long fires ran: for other schedules to share. */
 
-import type { OpenFire } from "../cursor.ts";
-import { openKey } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { openKey } from "../open_fire.ts";
 import type { JournalRow } from "../event.ts";
 import { attemptOf } from "../event.ts";
 import { openIdOf } from "../fire.ts";

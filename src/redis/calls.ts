@@ -3,9 +3,9 @@
  * their answers read.
  */
 
-import { encodeOpen, openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import { ROW_VERSION } from "../event.ts";
+import { encodeOpen, openKey } from "../open_fire.ts";
 import { encodeRow } from "../row_text.ts";
 import type {
   Committed,

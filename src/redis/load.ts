@@ -1,8 +1,10 @@
 /** What a new leader starts from: cursors and open fires, read in one piece and checked. */
 
 import type { Redis } from "ioredis";
-import type { Cursor, OpenFire } from "../cursor.ts";
-import { decodeCursor, decodeOpen } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { decodeCursor } from "../cursor.ts";
+import { decodeOpen } from "../open_fire.ts";
 import { BeatError, JournalUnavailableError } from "../errors.ts";
 import { NO_ID } from "../event.ts";
 import { decodeRow } from "../row_text.ts";

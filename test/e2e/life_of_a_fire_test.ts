@@ -7,7 +7,7 @@ import type { Follower } from "../../src/follow/follow.ts";
 import { follower } from "../../src/follow/follow.ts";
 import type { World } from "../../src/core/world.ts";
 import { applyStep, cursorText } from "../../src/core/world.ts";
-import type { OpenFire } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import type { Journal } from "../../src/ports.ts";
 import type { Hint } from "../../src/sensors.ts";
 import { redisJournal } from "../../src/redis/journal.ts";

@@ -2,7 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { openKey } from "../../src/cursor.ts";
+import { openKey } from "../../src/open_fire.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { wantedName } from "../../src/fire.ts";
 import type { RigOptions } from "../support/follow_rig.ts";

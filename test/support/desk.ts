@@ -11,7 +11,7 @@ import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import type { World } from "../../src/core/world.ts";
 import { worldOf } from "../../src/core/world.ts";
-import { encodeOpen, openKey } from "../../src/cursor.ts";
+import { encodeOpen, openKey } from "../../src/open_fire.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import type { Stage, Step } from "../../src/ports.ts";
 import { aWorld, T0 } from "./build.ts";

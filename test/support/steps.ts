@@ -1,6 +1,6 @@
 /** Steps and settlements with defaults, so that a test states only what matters. */
 
-import type { OpenFire } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import { encodeCursor } from "../../src/cursor.ts";
 import type { Row } from "../../src/event.ts";
 import type { Settlement, Step } from "../../src/ports.ts";
