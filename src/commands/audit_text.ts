@@ -12,17 +12,17 @@ import { SHARES } from "./audit_object.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Paint } from "./table.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
 
 export function printAudit(shown: ShownAudit, shell: Shell): void {
   const { report } = shown;
-  const paint = paintFor(shell);
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const layout = layoutFor(shell);
+  const { paint } = layout;
   const lines = [
     `due from ${instantText(report.sinceMs)} until ${instantText(report.untilMs)}`,
     "",
-    ...tableLines(HEADINGS, tableRows(report), { paint, width, spare: SPARE }),
+    ...tableLines(HEADINGS, tableRows(report), layout, SPARE),
     "",
     ...sumLines(shown, paint),
     ...findingLines(report, paint),

@@ -16,7 +16,7 @@ import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
 import { planned, settingOf } from "./plan_setting.ts";
 import { chartLines, differenceLine, planTable } from "./plan_text.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor } from "./table.ts";
+import { layoutFor, paintFor } from "./table.ts";
 import { instantText } from "./time_text.ts";
 
 export interface PlanCommandOptions extends SettingOptions {
@@ -128,13 +128,7 @@ async function show(
   if (format === "html") {
     return shell.out(planHtml({ fromMs, untilMs, assumptions: words, rows, book }));
   }
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
-  const paint = paintFor(shell);
-  const lines = planTable(planLines(rows), {
-    paint,
-    width,
-    isExplaining: options.explain === true,
-  });
+  const lines = planTable(planLines(rows), layoutFor(shell), options.explain === true);
   const chart = chartLines(book, { fromMs, untilMs, columns: shell.columns });
   const deep = [...depths].filter(([, depth]) => depth > 0)
     .map(([queue, depth]) => `${queue}: at most ${depth} wait`);

@@ -4,7 +4,7 @@ import type { OutcomeDifference } from "../preview/outcomes.ts";
 import type { MinuteBook, PlanLine, PlanRow } from "../preview/plan_table.ts";
 import { bucketsOf } from "../preview/plan_table.ts";
 import { decisionText } from "./decision_text.ts";
-import type { Paint } from "./table.ts";
+import type { Layout, Paint } from "./table.ts";
 import { tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
 
@@ -13,7 +13,8 @@ const REASONS_MAX = 3;
 
 export function planTable(
   lines: readonly PlanLine[],
-  { paint, width, isExplaining }: { paint: Paint; width: number; isExplaining: boolean },
+  layout: Layout,
+  isExplaining: boolean,
 ): string[] {
   const rows = lines.map(({ atMs, task, queue, rows, counts }) => [
     { text: counts === null ? instantText(atMs) : `${dueText(atMs).slice(0, 13)} (the hour)` },
@@ -23,7 +24,7 @@ export function planTable(
     ...(isExplaining && counts !== null ? [{ text: reasonsText(rows) }] : []),
   ]);
   const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(isExplaining ? ["WHY"] : [])];
-  return tableLines(headings, rows, { paint, width, spare: ["QUEUE"] });
+  return tableLines(headings, rows, layout, ["QUEUE"]);
 }
 
 function rowText(row: PlanRow, isExplaining: boolean): string {

@@ -6,7 +6,7 @@ import { entryOf, parseFireId } from "../fire.ts";
 import type { Past } from "../preview/past.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
 
 interface Asked {
@@ -35,11 +35,11 @@ export function printState(past: Past, asked: Asked, shell: Shell): void {
     { text: heldText(each) },
     { text: openText(each) },
   ]);
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
   const lines = tableLines(
     ["TASK", "DECIDED UP TO", "NEXT DUE", "HELD", "ON THEIR WAY"],
     rows,
-    { paint: paintFor(shell), width, spare: ["NEXT DUE"] },
+    layoutFor(shell),
+    ["NEXT DUE"],
   );
   shell.out(`${instantText(asked.atMs)}, ${termText(past)}\n\n${lines.join("\n")}\n`);
   for (const { key, level, sinceMs } of levelsOf(past)) {

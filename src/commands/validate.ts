@@ -10,7 +10,7 @@ import type { Task } from "../task.ts";
 import { calendarHints } from "./calendar_ends.ts";
 import { policyTexts } from "./policy_text.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { triggerText } from "./trigger_text.ts";
 
 export interface ValidateOptions {
@@ -59,8 +59,8 @@ function endpointText(endpoint: RedisEndpoint | null): string | null {
 }
 
 function report({ settings, tasks, off, hints, files }: Config, shell: Shell): string[] {
-  const paint = paintFor(shell);
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const layout = layoutFor(shell);
+  const { paint } = layout;
   const list = (title: string, lines: readonly string[]) =>
     lines.length === 0
       ? []
@@ -69,7 +69,7 @@ function report({ settings, tasks, off, hints, files }: Config, shell: Shell): s
     ...settingLines(settings),
     "",
     paint("bold", `on (${tasks.length})`),
-    ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width, spare: SPARE }),
+    ...tableLines(HEADINGS, tasks.map(taskCells), layout, SPARE),
     ...list("held back by", tasks.flatMap(heldLine)),
     ...list("off", off.map(({ name, by }) => `${name}  by ${by}`)),
     ...list("hints", hints),
