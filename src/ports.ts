@@ -64,16 +64,19 @@ export interface LastId {
   readonly after: string;
 }
 
-/** `fenced`: someone newer leads, nothing was written, step down. */
-export type Committed =
+/** What a write came to. `fenced`: someone newer leads, nothing was written, step down. */
+export type Written<T> =
   | { readonly kind: "fenced" }
   | {
     readonly kind: "done";
     /** The server's time, read once in the script. Unix milliseconds. */
     readonly serverMs: number;
-    readonly outcomes: readonly Outcome[];
+    /** In the order of what was to be written. */
+    readonly outcomes: readonly T[];
     readonly lastId: LastId;
   };
+
+export type Committed = Written<Outcome>;
 
 /** What became known of an open fire: rows, and its next text. */
 export interface Settlement {
@@ -89,14 +92,7 @@ export interface Settlement {
 
 export type SettleOutcome = "settled" | "duplicate" | "raced" | "wrongtype";
 
-export type Settled =
-  | { readonly kind: "fenced" }
-  | {
-    readonly kind: "done";
-    readonly serverMs: number;
-    readonly outcomes: readonly SettleOutcome[];
-    readonly lastId: LastId;
-  };
+export type Settled = Written<SettleOutcome>;
 
 /** What a new leader starts from. */
 export interface Loaded {
