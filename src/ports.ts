@@ -262,7 +262,7 @@ export type Taken =
   };
 
 /** Who leads, as one look shows it. */
-export interface Standing {
+export interface Leadership {
   /** The server's time. Unix milliseconds. */
   readonly serverMs: number;
   /** `null` while nobody leads. */
@@ -291,7 +291,7 @@ export interface Lease {
   /** Gives the lease up where it is still ours. */
   release(request: { owner: string; fence: number }): Promise<void>;
   /** Changes nothing. @throws {JournalUnavailableError} */
-  look(): Promise<Standing>;
+  look(): Promise<Leadership>;
 }
 
 /** The stream of what people ask for. Anyone may append to it; the leader reads. */

@@ -10,7 +10,7 @@ import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import { entryOf, isWantedName } from "../fire.ts";
 import type { Pause } from "../policies/mod.ts";
-import type { Standing } from "../ports.ts";
+import type { Leadership } from "../ports.ts";
 import type { Leading } from "./leading.ts";
 import { leadingAt } from "./leading.ts";
 import type { Declared, ScheduleThen } from "./schedule_then.ts";
@@ -36,7 +36,7 @@ export interface Evidence {
   readonly cursor: Cursor | null;
   /** The newest publish of it that is open. */
   readonly open: OpenFire | null;
-  readonly leader: Standing["leader"];
+  readonly leader: Leadership["leader"];
   /** What the configuration says now; `null` where the task is not in it, or off. */
   readonly today: Declared | null;
   /** The order that keeps this due time from being fired. */

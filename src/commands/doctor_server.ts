@@ -1,6 +1,6 @@
 /** What `beat doctor` says of the server, of who leads, and of the workers as a whole. Pure. */
 
-import type { Standing } from "../ports.ts";
+import type { Leadership } from "../ports.ts";
 import { isTooOld, OLDEST_TEXT } from "../redis/server_check.ts";
 import type { JournalSize, ServerFacts, Unacked } from "../redis/server_facts.ts";
 import { spanText } from "./time_text.ts";
@@ -144,7 +144,7 @@ function clockCheck({ differenceMs, errorMs }: ServerFacts["clock"]): Check {
     : fine("clock", text);
 }
 
-export function leaderCheck({ leader, replicas }: Standing): Check {
+export function leaderCheck({ leader, replicas }: Leadership): Check {
   if (leader === null) {
     const standbys = replicas === null || replicas === 0
       ? "and none stands by"

@@ -23,7 +23,7 @@ export function fitting({ template }: Pick<ReadyTask, "template">): number {
   return Math.max(1, Math.floor(BATCH_TEXT_MAX / template.size));
 }
 
-/** Who decides, and when. */
+/** Who decides: the leader of `fence`, on the keys of `namespace`. */
 export interface Term {
   readonly namespace: string;
   readonly fence: number;

@@ -101,12 +101,13 @@ function promised<T>(answer: () => T): Promise<T> {
   return new Promise((resolve) => resolve(answer()));
 }
 
-interface Term {
+/** The script call that writes. */
+interface Call {
   readonly serverMs: number;
   readonly fence: number;
 }
 
-function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Term): Outcome {
+function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Call): Outcome {
   const stored = store.cursors.get(step.task) ?? "";
   if (stored !== step.expect) return { kind: judgeOther(stored, step) };
   if (serverMs < step.notBeforeMs) return { kind: "early" };
@@ -140,7 +141,7 @@ function partsOf(text: string): { dueMs: number; revision: string } | null {
   return match === null ? null : { dueMs: Number(match[1]), revision: match[2]! };
 }
 
-function settleOne(store: MemoryStore, settlement: Settlement, term: Term): SettleOutcome {
+function settleOne(store: MemoryStore, settlement: Settlement, call: Call): SettleOutcome {
   const { open, next, rows, remove } = settlement;
   const key = openKey(open);
   if (store.open.get(key) !== encodeOpen(open)) return "duplicate";
@@ -148,7 +149,7 @@ function settleOne(store: MemoryStore, settlement: Settlement, term: Term): Sett
     if (store.foreignLists.has(remove.list)) return "wrongtype";
     if (!removeMessage(store, remove.list, remove.bytes)) return "raced";
   }
-  for (const row of rows) appendRow(store, term.serverMs, row, term.fence);
+  for (const row of rows) appendRow(store, call.serverMs, row, call.fence);
   if (next === null) store.open.delete(key);
   else store.open.set(key, encodeOpen(next));
   return "settled";

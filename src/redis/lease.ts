@@ -13,7 +13,7 @@
 import type { Redis } from "ioredis";
 import { JournalUnavailableError, tooOldToLead } from "../errors.ts";
 import { ROW_VERSION } from "../event.ts";
-import type { Lease, Standing, Taken } from "../ports.ts";
+import type { Leadership, Lease, Taken } from "../ports.ts";
 import { ask } from "./client.ts";
 import { orNull, refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
@@ -65,7 +65,7 @@ export function redisLease(client: Redis, keys: Keys): Lease {
   };
 }
 
-function leaderOf(held: string | null, leftMs: number): Standing["leader"] {
+function leaderOf(held: string | null, leftMs: number): Leadership["leader"] {
   if (held === null) return null;
   const [, owner = held, fence = 0] = /^(.*) (\d+)$/s.exec(held) ?? [];
   return { owner, fence: Number(fence), leftMs: Math.max(0, leftMs) };
