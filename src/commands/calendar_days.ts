@@ -2,7 +2,7 @@
 
 import type { CalendarSpec } from "../task.ts";
 import type { Session } from "../triggers/calendar.ts";
-import { calendarOf, dateText, dayNumber } from "../triggers/calendar.ts";
+import { calendarOf, dateText, dayNumber, isoWeekday } from "../triggers/calendar.ts";
 import type { Shell } from "./shell.ts";
 import { printTable } from "./table.ts";
 import { dueText } from "./time_text.ts";
@@ -53,7 +53,7 @@ const HEADINGS = ["DATE", "LOCAL", "BREAKS", "OPEN", "CLOSE", "NOTE"];
 
 export function printDays(days: readonly CalendarDay[], shell: Shell): void {
   const rows = days.map(({ date, tz, session, note }) => {
-    const weekday = WEEKDAYS[((dayNumber(date) + 3) % 7 + 7) % 7]!;
+    const weekday = WEEKDAYS[isoWeekday(dayNumber(date)) - 1]!;
     const hours = session === null ? ["-", "-", "-", "-"] : [
       localSpan([session.openMs, session.closeMs], tz),
       session.breaks.map((each) => localSpan(each, tz)).join(", ") || "-",
