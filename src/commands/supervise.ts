@@ -5,6 +5,7 @@ import { createActor, fromCallback, fromPromise } from "xstate";
 import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
 import { supervisorMachine } from "../../machines/supervisor.ts";
 import { waitFor } from "../clock.ts";
+import { followOpen } from "../lead/follow_open.ts";
 import { heedAsked } from "../lead/heed.ts";
 import { watchJournal } from "../lead/history.ts";
 import { keepJournal } from "../lead/keep.ts";
@@ -53,7 +54,7 @@ function actorsOf(office: Office) {
         async (signal) => {
           const onFenced = () => sendBack({ type: "FENCED" });
           await Promise.all([
-            work.followOpen(office, input, signal, onFenced),
+            followOpen(office, input, signal, onFenced),
             watchJournal({ ...parts, history }, signal, onFenced),
             keepJournal(office, input, signal, onFenced),
             heedAsked(office, input, signal, onFenced),

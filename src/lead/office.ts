@@ -1,5 +1,5 @@
 /**
- * What one replica does in office: recover, tick, follow, hand over. The supervisor says when; this
+ * What one replica does in office: recover, tick, hand over. The supervisor says when; this
  * says what. One piece of work at a time: a tick that was overtaken by the loss of its lease ends
  * before the next term begins.
  */
@@ -14,13 +14,11 @@ import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Term } from "../core/chain.ts";
 import { standingPauses } from "../core/pauses.ts";
-import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
 import { newHistory, watchHistory, watchStage } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
-import { LOOKS, untilSample } from "./looks.ts";
 import type { Outcomes } from "../levels/outcomes.ts";
 import { outcomes } from "../levels/outcomes.ts";
 import type { Measuring } from "./levels.ts";
@@ -184,60 +182,6 @@ export async function untilDue(office: Office, signal: AbortSignal): Promise<voi
     const waitMs = (office.now.agenda.nextMs() ?? Infinity) - nowMs - PREPARE_MS;
     if (waitMs <= 0) return;
     await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);
-  }
-}
-
-/** Follows open fires to their end until `signal` is aborted. */
-export async function followOpen(
-  office: Office,
-  input: TermInput,
-  signal: AbortSignal,
-  onFenced: () => void,
-): Promise<void> {
-  const { parts, now } = office;
-  if (now === null) return;
-  const eye = follower({
-    ...parts,
-    world: now.world,
-    fence: input.fence,
-    task: (name) => office.now?.roster.get(name)?.task ?? null,
-  });
-  /** Ends the present pause: something was heard, or this is to end. */
-  let wake = () => {};
-  signal.addEventListener("abort", () => wake(), { once: true });
-  parts.sensors.listen((hint) => {
-    eye.hint(hint);
-    wake();
-  }, signal);
-  const pause = (durationMs: number) => {
-    const woken = new AbortController();
-    // With a reason, no exception is made for each thing that is heard.
-    wake = () => woken.abort("woken");
-    return signal.aborted ? Promise.resolve() : waitFor(parts.clock, durationMs, woken.signal);
-  };
-  let isTold = false;
-  const looks = parts.looks ?? LOOKS;
-  let sampleMs = 0;
-  while (!signal.aborted) {
-    try {
-      const isDue = parts.clock.monotonicMs() >= sampleMs;
-      const { isFenced, hasMore, settled } = await (isDue ? eye.sample() : eye.glance());
-      office.outcomes.note(settled);
-      if (isFenced) sayRefused(office, input);
-      if (isFenced || office.history.cut !== null) return onFenced();
-      if (isDue && !hasMore) {
-        sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts.server.nowMs());
-      }
-      isTold = false;
-    } catch (error) {
-      if (!(error instanceof JournalUnavailableError)) throw error;
-      if (!isTold) parts.log.warn("open fires cannot be followed for now", { err: error });
-      isTold = true;
-      sampleMs = parts.clock.monotonicMs() + looks.sampleMs;
-    }
-    // What is heard is looked at soon, and not one by one.
-    await waitFor(parts.clock, looks.glanceMs, signal);
-    if (!eye.hasHints) await pause(sampleMs - parts.clock.monotonicMs());
   }
 }
 
