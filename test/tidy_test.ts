@@ -107,7 +107,6 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "node:fs": /^src\/(archive|config|redis|commands)\//,
   "node:fs/promises": /^src\/(archive|config|redis|commands)\//,
   "node:path": /^src\/(archive|config|redis|commands)\//,
-  "node:timers": /^src\/clock\.ts$/,
   "node:util": /^src\/(archive|commands)\//,
   "node:buffer": /^src\/redis\//,
   "node:zlib": /^src\/archive\//,

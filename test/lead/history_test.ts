@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { simClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import {
   isTold,

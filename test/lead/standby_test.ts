@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "@std/testing/bdd";
-import { simClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import { differenceOf, watchSchedule } from "../../src/lead/standby.ts";
 import { LOG_CURSOR } from "../../src/cursor.ts";

@@ -2,7 +2,8 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import { supervise } from "../../src/commands/supervise.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import type { Roster } from "../../src/core/roster.ts";

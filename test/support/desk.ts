@@ -1,7 +1,8 @@
 /** Everything that a term works with, in memory, on a clock that a test moves. */
 
 import { openFires } from "../../src/follow/open_fires.ts";
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "./sim_clock.ts";
 import { newHistory } from "../../src/lead/history.ts";
 import { committer } from "../../src/core/commit.ts";
 import type { Term } from "../../src/core/chain.ts";

@@ -3,7 +3,8 @@
  * rate and sources that tell what a test wants: what levels are measured on.
  */
 
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "./sim_clock.ts";
 import { supervise } from "../../src/commands/supervise.ts";
 import { decodeMessage, listsOf } from "../../src/celery/message.ts";
 import { rosterOf } from "../../src/core/roster.ts";
