@@ -16,7 +16,7 @@ import type { LogLine, RunningBeat } from "../support/running_beat.ts";
 import type { Stage } from "../support/stage.ts";
 import { ALL, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
 import { disorder, pidOf, spreadOf, termsOf } from "../support/terms.ts";
-import { until } from "../support/until.ts";
+import { passes, until } from "../support/until.ts";
 
 const { it } = needs("redis");
 const ENTRIES: readonly Entry[] = ["0.05", "0.2", "1"].map((everyS, index) => ({
@@ -231,9 +231,4 @@ async function says(beat: RunningBeat, msg: RegExp): Promise<LogLine> {
     throw new Error(`expected ${msg}, got:\n${beat.text()}`, { cause });
   });
   return found!;
-}
-
-async function passes(durationMs: number): Promise<void> {
-  const endMs = performance.now() + durationMs;
-  await until(() => performance.now() >= endMs);
 }
