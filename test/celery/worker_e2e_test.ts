@@ -13,7 +13,7 @@ import type { Task } from "../../src/task.ts";
 import { type CeleryWorker, type Run, startCelery } from "../support/celery_worker.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
-import { aTask } from "./a_task.ts";
+import { aTask } from "../support/build.ts";
 
 const TRANSPORT = { sep: "\x06\x16", prioritySteps: [0, 3, 6, 9] };
 const QUEUE = "maintenance";
