@@ -2,6 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { COPIED } from "./sim/mutants.ts";
 import type { FunctionSize, SourceFile } from "./support/source_file.ts";
 import { filesBelow, parseSource, readProjectFile } from "./support/source_file.ts";
 
@@ -232,6 +233,18 @@ describe("an import", () => {
 
   it("has no way back", () => {
     assert.equal(findCycle(files), null);
+  });
+
+  it("of the simulation is there in a copy of it, too", () => {
+    const isCopied = (path: string) =>
+      COPIED.some((each) => path === each || path.startsWith(`${each}/`));
+    none(
+      tests.filter(({ path }) => path.startsWith("test/sim/") && !path.endsWith("_test.ts"))
+        .flatMap(({ path, imports }) =>
+          imports.filter(({ target, isPackage }) => !isPackage && !isCopied(target))
+            .map(({ target }) => `${path} imports ${target}`)
+        ),
+    );
   });
 
   it("of an outside package has one home", () => {
