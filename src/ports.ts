@@ -1,9 +1,11 @@
-/** Everything outside but `sensors.ts`, as types. Implementations: `clock.ts`, `memory/`, `redis/`. */
+/**
+ * Everything outside, as types, but what `sensors.ts` and `request.ts` have. Implementations: `clock.ts`,
+ * `memory/`, `redis/`.
+ */
 
 import type { Cursor } from "./cursor.ts";
 import type { OpenFire } from "./open_fire.ts";
 import type { JournalRow, Row } from "./event.ts";
-import type { RequestEntry } from "./request.ts";
 
 /** The only source of time. */
 export interface Clock {
@@ -292,23 +294,4 @@ export interface Lease {
   release(request: { owner: string; fence: number }): Promise<void>;
   /** Changes nothing. @throws {JournalUnavailableError} */
   look(): Promise<Leadership>;
-}
-
-/** The stream of what people ask for. Anyone may append to it; the leader reads. */
-export interface Requests {
-  /**
-   * Entries after `id`, oldest first.
-   * @throws {JournalUnavailableError}
-   */
-  after(id: string, limit: number): Promise<readonly RequestEntry[]>;
-  /** The entry of this id; `null` where it is gone. @throws {JournalUnavailableError} */
-  at(id: string): Promise<RequestEntry | null>;
-  /**
-   * Appends a request.
-   *
-   * @param keepFromId what is older may be trimmed
-   * @returns its id in the stream: the server's time
-   * @throws {JournalUnavailableError} it may be there all the same: append it again under the same id
-   */
-  append(text: string, keepFromId: string): Promise<string>;
 }

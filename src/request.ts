@@ -100,3 +100,22 @@ export function decodeRequest(
   const problem = `${issue?.path.join(".") || "it"}: ${issue?.message ?? "cannot be read"}`;
   return { problem: problem.slice(0, 300), id: named.success ? named.data.id : null };
 }
+
+/** The stream of what people ask for. Anyone may append to it; the leader reads. */
+export interface Requests {
+  /**
+   * Entries after `id`, oldest first.
+   * @throws {JournalUnavailableError}
+   */
+  after(id: string, limit: number): Promise<readonly RequestEntry[]>;
+  /** The entry of this id; `null` where it is gone. @throws {JournalUnavailableError} */
+  at(id: string): Promise<RequestEntry | null>;
+  /**
+   * Appends a request.
+   *
+   * @param keepFromId what is older may be trimmed
+   * @returns its id in the stream: the server's time
+   * @throws {JournalUnavailableError} it may be there all the same: append it again under the same id
+   */
+  append(text: string, keepFromId: string): Promise<string>;
+}

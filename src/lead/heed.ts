@@ -11,7 +11,7 @@ import type { Run } from "../asked/wanted_run.ts";
 import { runOf, sliceOf } from "../asked/wanted_run.ts";
 import type { Tick } from "../core/tick.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Requests } from "../ports.ts";
+import type { Requests } from "../request.ts";
 import { decodeRequest } from "../request.ts";
 import type { AskedWriterParts } from "./asked_writer.ts";
 import { askedWriter } from "./asked_writer.ts";

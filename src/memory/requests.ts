@@ -1,8 +1,7 @@
 /** The stream of requests in memory, for tests and simulations. */
 
 import { compareIds, NO_ID } from "../event.ts";
-import type { Requests } from "../ports.ts";
-import type { RequestEntry } from "../request.ts";
+import type { RequestEntry, Requests } from "../request.ts";
 import { splitId } from "./store.ts";
 
 export interface MemoryRequests extends Requests {

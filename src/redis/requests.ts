@@ -2,8 +2,7 @@
 
 import type { Redis } from "ioredis";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Requests } from "../ports.ts";
-import type { RequestEntry } from "../request.ts";
+import type { RequestEntry, Requests } from "../request.ts";
 import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import { codeOf, refuseForeign } from "./errors.ts";
