@@ -1,6 +1,5 @@
 /** Time: the machine's, and the server's as estimated. Alone in touching Date, performance and timers. */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "./ports.ts";
 
 /** Above 2^31 - 1 ms a timer fires at once; and a sleeper looks at the clock once a second anyway. */
@@ -23,6 +22,18 @@ export const systemClock: Clock = {
     });
   },
 };
+
+/** Sleeps for all of `durationMs`, or until `signal` is aborted. */
+export async function waitFor(
+  clock: Clock,
+  durationMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const untilMs = clock.monotonicMs() + durationMs;
+  while (!signal.aborted && clock.monotonicMs() < untilMs) {
+    await clock.sleep(untilMs - clock.monotonicMs(), signal);
+  }
+}
 
 /** The server's clock, as far as it can be known from here. */
 export interface ServerClock {
@@ -66,64 +77,4 @@ export function serverClock(clock: Clock): ServerClock {
       return best === null ? null : clock.wallMs() - (clock.monotonicMs() + best.offsetMs);
     },
   };
-}
-
-/** A clock that a test or a dry run moves. */
-export interface SimClock extends Clock {
-  /**
-   * Moves time on, waking sleepers in the order of their times. What is under way goes as far as it
-   * can without time before each step, so that nobody begins to sleep later than they would.
-   */
-  advance(durationMs: number): Promise<void>;
-}
-
-/** @param startMs Unix milliseconds */
-export function simClock(startMs: number): SimClock {
-  let nowMs = startMs;
-  const sleepers = new Set<Sleeper>();
-  return {
-    wallMs: () => nowMs,
-    monotonicMs: () => nowMs - startMs,
-    sleep(durationMs, signal) {
-      if (signal.aborted) return Promise.resolve();
-      return new Promise((resolve) => {
-        const wake = () => {
-          sleepers.delete(sleeper);
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        const sleeper = { wakeMs: nowMs + Math.max(0, durationMs), wake };
-        sleepers.add(sleeper);
-        signal.addEventListener("abort", wake);
-      });
-    },
-    async advance(durationMs) {
-      const endMs = nowMs + durationMs;
-      for (;;) {
-        await allElse();
-        const first = firstOf(sleepers);
-        if (first === null || first.wakeMs > endMs) break;
-        nowMs = first.wakeMs;
-        first.wake();
-      }
-      nowMs = endMs;
-    },
-  };
-}
-
-interface Sleeper {
-  readonly wakeMs: number;
-  readonly wake: () => void;
-}
-
-/** Of those that wake at the same time, the one that lay down first. */
-function firstOf(sleepers: Iterable<Sleeper>): Sleeper | null {
-  let first: Sleeper | null = null;
-  for (const each of sleepers) if (first === null || each.wakeMs < first.wakeMs) first = each;
-  return first;
-}
-
-/** Resolves when nothing is left to run that waits for neither time nor the world. */
-function allElse(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => resolve()));
 }

@@ -102,6 +102,16 @@ export class JournalUnavailableError extends BeatError {
   }
 }
 
+/** What a question comes to; `null` while Redis is away. */
+export async function unlessAway<T>(question: () => Promise<T>): Promise<T | null> {
+  try {
+    return await question();
+  } catch (error) {
+    if (!(error instanceof JournalUnavailableError)) throw error;
+    return null;
+  }
+}
+
 /** A later build has written what this one would not understand. */
 export function tooOldToLead(known: number, asked: number): JournalUnavailableError {
   return new JournalUnavailableError(

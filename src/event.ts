@@ -1,8 +1,6 @@
-/** The journal's vocabulary: what can happen, and how a row of it is written and read. */
+/** The journal's vocabulary: what can happen, and the rows that say so. How they are written: `row_text.ts`. */
 
 import { z } from "zod";
-
-export { decodeRow, encodeRow, ROW_FIELDS } from "./row_text.ts";
 
 /** The version that this build writes. Readers take rows of any version. */
 export const ROW_VERSION = 1;
@@ -17,6 +15,9 @@ const level = z.enum(["normal", "slowed", "paused"]);
 /** What somebody asked for is known by this name. */
 const request = { request: z.string() };
 const outcome = z.enum(["success", "failure", "revoked", "lost", "unknown"]);
+
+/** How a run can end, as `fire.finished` says it. */
+export const OUTCOMES: ReadonlySet<unknown> = new Set(outcome.options);
 
 /**
  * The packed payload of each type of row. Loose: fields that a newer build adds pass through.
@@ -164,6 +165,11 @@ export type EventType = keyof typeof DETAIL;
 export type FireEventType = Extract<EventType, `fire.${string}`>;
 export type Detail<T extends EventType> = z.infer<(typeof DETAIL)[T]>;
 
+/** Whether this build knows rows of a type. */
+export function isEventType(type: string): type is EventType {
+  return Object.hasOwn(DETAIL, type);
+}
+
 /** A row to write. `task` is empty and `dueMs` null where the row is not about a task or a fire. */
 export type Row<T extends EventType = EventType> = {
   [K in T]: {
@@ -188,6 +194,11 @@ export interface JournalRow {
   readonly decidedMs: number;
   readonly fence: number;
   readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Which attempt at a fire a row is about; 0 for the first. */
+export function attemptOf({ detail: { attempt } }: Pick<JournalRow, "detail">): number {
+  return typeof attempt === "number" ? attempt : 0;
 }
 
 /** Before every row. */

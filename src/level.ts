@@ -38,8 +38,6 @@ export interface SourceHeaders {
   readonly secrets: readonly string[];
 }
 
-export const NO_HEADERS: SourceHeaders = { values: {}, secrets: [] };
-
 /** Where an objective's share of bad events is read. */
 export type SourceSpec =
   /** The outcomes of Beat's own fires; of these tasks, or of all. */

@@ -11,18 +11,12 @@ import type { Settings } from "./settings.ts";
 export interface LogFields {
   readonly task?: string;
   readonly fireId?: string;
-  readonly celeryTaskId?: string;
   readonly queue?: string;
   readonly fence?: number;
-  /** Which process this is. */
-  readonly instance?: string;
-  readonly outcome?: string;
   readonly reason?: string;
   readonly latenessMs?: number;
   /** Unix milliseconds; travels as `due`, RFC 3339. */
   readonly dueMs?: number;
-  /** Unix milliseconds; travels as `next`, RFC 3339. */
-  readonly nextMs?: number;
   /** Unix milliseconds; travels as `until`, RFC 3339. */
   readonly untilMs?: number;
   /** Travels as `error`: code and message, and the stack of what Beat cannot explain. */
@@ -103,7 +97,6 @@ async function prettyWriter(write: (text: string) => void, hasColor: boolean) {
 /** Fields that are instants in the code, and their names on the wire. */
 const INSTANTS: Readonly<Record<string, string>> = {
   dueMs: "due",
-  nextMs: "next",
   untilMs: "until",
 };
 

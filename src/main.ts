@@ -7,13 +7,13 @@ import type { Shell } from "./commands/shell.ts";
 import { ClosedPipe, err, out } from "./commands/std_streams.ts";
 import { BeatError, ConfigError, EXIT, UsageError } from "./errors.ts";
 import { addAsking } from "./verbs/asking.ts";
+import { addCalendar } from "./verbs/calendar.ts";
+import { addChecking } from "./verbs/checking.ts";
 import { addLooking } from "./verbs/looking.ts";
 import { addPreviewing } from "./verbs/previewing.ts";
 import { addQuestions } from "./verbs/questions.ts";
-import { addCalendar } from "./verbs/calendar.ts";
-
-/** A command with its options, waiting for a shell. Loads its modules itself: start-up counts. */
-type Work = (shell: Shell) => Promise<number>;
+import { addRunning, BARE_VERB } from "./verbs/running.ts";
+import type { Choose, Work } from "./verbs/work.ts";
 
 /** Options of every command that are variables of the environment, too. The option wins. */
 const VARIABLE_OF = {
@@ -91,10 +91,7 @@ function below(command: Command, name: string): Command {
 const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
   "3 a finding, 4 nobody leads, 69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
 
-/** What `beat` alone stands for. */
-const BARE_VERB = "dev";
-
-function commandLine(choose: (work: Work) => void): Command {
+function commandLine(choose: Choose): Command {
   const program = new Command("beat")
     .description("Publishes tasks to Celery workers when they are due, and can prove it.")
     .exitOverride()
@@ -131,57 +128,6 @@ function commandLine(choose: (work: Work) => void): Command {
 function pointToHelp(command: Command, name: string): void {
   command.showHelpAfterError(`(${name} --help shows what there is)`);
   for (const each of command.commands) pointToHelp(each, `${name} ${each.name()}`);
-}
-
-function addRunning(program: Command, choose: (work: Work) => void): void {
-  const verbs = [
-    [BARE_VERB, "run, with a Redis of its own where none is configured", true],
-    ["run", "publish what is due, or stand by for the one that does", false],
-  ] as const;
-  for (const [verb, description, isEmbeddingAllowed] of verbs) {
-    program.command(verb)
-      .description(description)
-      .option("--wait", "wait for Redis at start (default)")
-      .option("--no-wait", "end with code 69 when Redis cannot be reached at start")
-      .action((options: { wait?: boolean }) =>
-        choose(async (shell) => {
-          const { run } = await import("./commands/run.ts");
-          return run({ isEmbeddingAllowed, isWaiting: options.wait ?? true }, shell);
-        })
-      );
-  }
-}
-
-function addChecking(program: Command, choose: (work: Work) => void): void {
-  program.command("validate [file]")
-    .description("check the configuration and print what it amounts to")
-    .option("--json", "as JSON")
-    .action((file, options) =>
-      choose(async (shell) => {
-        const { validate } = await import("./commands/validate.ts");
-        return validate({ ...options, ...given("file", file) }, shell);
-      })
-    );
-  program.command("next [expression]")
-    .description("print when a cron expression is due")
-    .option("--tz <zone>", "IANA zone in which it is read (UTC)")
-    .option("--from <time>", "first instant to look after; RFC 3339 or a duration back (now)")
-    .option("-n, --count <number>", "how many (5)")
-    .option("--dialect <name>", 'cron, celery or session, as in "XNYS close-15m" (cron)')
-    .option("--stdin", "answer a JSON array of questions on standard input")
-    .option("--json", "as JSON")
-    // It says more about them than that there are too many.
-    .allowExcessArguments()
-    .action((expression, options, { args: [_, ...further] }) =>
-      choose(async (shell) => {
-        const { next } = await import("./commands/next.ts");
-        return next({ ...options, ...given("expression", expression), further }, shell);
-      })
-    );
-}
-
-function given(name: string, value: string | undefined): Record<string, string> {
-  return value === undefined ? {} : { [name]: value };
 }
 
 /** Celery's spellings are understood: `INFO`, `WARNING`, `CRITICAL`. */

@@ -1,16 +1,11 @@
-/** Everything outside, as types. Implementations: `clock.ts`, `memory/`, `redis/`. */
+/**
+ * Everything outside, as types, but what `sensors.ts` and `request.ts` have. Implementations: `clock.ts`,
+ * `memory/`, `redis/`.
+ */
 
-import type { Cursor, OpenFire } from "./cursor.ts";
+import type { Cursor } from "./cursor.ts";
+import type { OpenFire } from "./open_fire.ts";
 import type { JournalRow, Row } from "./event.ts";
-import type { RequestEntry } from "./request.ts";
-export type {
-  Hint,
-  QueuedMessage,
-  QueueSample,
-  Reservation,
-  Sensors,
-  TaskResult,
-} from "./sensors.ts";
 
 /** The only source of time. */
 export interface Clock {
@@ -71,16 +66,19 @@ export interface LastId {
   readonly after: string;
 }
 
-/** `fenced`: someone newer leads, nothing was written, step down. */
-export type Committed =
+/** What a write came to. `fenced`: someone newer leads, nothing was written, step down. */
+export type Written<T> =
   | { readonly kind: "fenced" }
   | {
     readonly kind: "done";
     /** The server's time, read once in the script. Unix milliseconds. */
     readonly serverMs: number;
-    readonly outcomes: readonly Outcome[];
+    /** In the order of what was to be written. */
+    readonly outcomes: readonly T[];
     readonly lastId: LastId;
   };
+
+export type Committed = Written<Outcome>;
 
 /** What became known of an open fire: rows, and its next text. */
 export interface Settlement {
@@ -96,14 +94,7 @@ export interface Settlement {
 
 export type SettleOutcome = "settled" | "duplicate" | "raced" | "wrongtype";
 
-export type Settled =
-  | { readonly kind: "fenced" }
-  | {
-    readonly kind: "done";
-    readonly serverMs: number;
-    readonly outcomes: readonly SettleOutcome[];
-    readonly lastId: LastId;
-  };
+export type Settled = Written<SettleOutcome>;
 
 /** What a new leader starts from. */
 export interface Loaded {
@@ -148,7 +139,8 @@ export interface ReadRange {
   readonly to: string;
 }
 
-type OnForeign = (id: string, why: string) => void;
+/** Told of an entry that is no row. */
+export type OnForeign = (id: string, why: string) => void;
 
 /** The only door out. Publishing without recording cannot be written. */
 export interface Journal {
@@ -272,7 +264,7 @@ export type Taken =
   };
 
 /** Who leads, as one look shows it. */
-export interface Standing {
+export interface Leadership {
   /** The server's time. Unix milliseconds. */
   readonly serverMs: number;
   /** `null` while nobody leads. */
@@ -301,24 +293,5 @@ export interface Lease {
   /** Gives the lease up where it is still ours. */
   release(request: { owner: string; fence: number }): Promise<void>;
   /** Changes nothing. @throws {JournalUnavailableError} */
-  look(): Promise<Standing>;
-}
-
-/** The stream of what people ask for. Anyone may append to it; the leader reads. */
-export interface Requests {
-  /**
-   * Entries after `id`, oldest first.
-   * @throws {JournalUnavailableError}
-   */
-  after(id: string, limit: number): Promise<readonly RequestEntry[]>;
-  /** The entry of this id; `null` where it is gone. @throws {JournalUnavailableError} */
-  at(id: string): Promise<RequestEntry | null>;
-  /**
-   * Appends a request.
-   *
-   * @param keepFromId what is older may be trimmed
-   * @returns its id in the stream: the server's time
-   * @throws {JournalUnavailableError} it may be there all the same: append it again under the same id
-   */
-  append(text: string, keepFromId: string): Promise<string>;
+  look(): Promise<Leadership>;
 }

@@ -13,7 +13,7 @@ const VERSION = 1;
 export const REQUEST_ID = /^[A-Za-z0-9_.:-]{1,64}$/;
 
 /** Longer texts are refused unread. Arguments may take a mebibyte. Characters. */
-export const REQUEST_TEXT_MAX = 2_097_152;
+const REQUEST_TEXT_MAX = 2_097_152;
 
 /** The most due times of one backfill. */
 export const BACKFILL_MAX = 10_000;
@@ -99,4 +99,23 @@ export function decodeRequest(
   const [issue] = parsed.error.issues;
   const problem = `${issue?.path.join(".") || "it"}: ${issue?.message ?? "cannot be read"}`;
   return { problem: problem.slice(0, 300), id: named.success ? named.data.id : null };
+}
+
+/** The stream of what people ask for. Anyone may append to it; the leader reads. */
+export interface Requests {
+  /**
+   * Entries after `id`, oldest first.
+   * @throws {JournalUnavailableError}
+   */
+  after(id: string, limit: number): Promise<readonly RequestEntry[]>;
+  /** The entry of this id; `null` where it is gone. @throws {JournalUnavailableError} */
+  at(id: string): Promise<RequestEntry | null>;
+  /**
+   * Appends a request.
+   *
+   * @param keepFromId what is older may be trimmed
+   * @returns its id in the stream: the server's time
+   * @throws {JournalUnavailableError} it may be there all the same: append it again under the same id
+   */
+  append(text: string, keepFromId: string): Promise<string>;
 }

@@ -1,7 +1,7 @@
 /** What every journal holds its caller to, before anything is sent or written. */
 
-import type { OpenFire } from "./cursor.ts";
-import { openKey } from "./cursor.ts";
+import type { OpenFire } from "./open_fire.ts";
+import { openKey } from "./open_fire.ts";
 import { invariant } from "./errors.ts";
 import type { Row } from "./event.ts";
 import { isFireName } from "./fire.ts";

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
-import { serverClock, simClock, SLEEP_MAX_MS, systemClock } from "../src/clock.ts";
+import { serverClock, SLEEP_MAX_MS, systemClock } from "../src/clock.ts";
+import { simClock } from "./support/sim_clock.ts";
 import { T0 } from "./support/build.ts";
 
 const never = new AbortController().signal;

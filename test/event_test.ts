@@ -3,17 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import {
-  decodeRow,
-  DETAIL,
-  encodeRow,
-  type EventType,
-  recordedMs,
-  type Row,
-  ROW_FIELDS,
-  ROW_VERSION,
-  rowOf,
-} from "../src/event.ts";
+import { DETAIL, type EventType, recordedMs, type Row, ROW_VERSION, rowOf } from "../src/event.ts";
+import { decodeRow, encodeRow, ROW_FIELDS } from "../src/row_text.ts";
 import { aRow, T0 } from "./support/build.ts";
 
 const TYPES = Object.keys(DETAIL) as EventType[];

@@ -2,25 +2,27 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { dirname } from "node:path/posix";
 import project from "../deno.json" with { type: "json" };
 import { VARIABLES } from "../src/config/variables.ts";
 import { SERVER_PROGRAMS } from "../src/redis/embedded.ts";
+import { beat } from "./support/beat.ts";
 import { filesBelow, parseSource, readProjectFile } from "./support/source_file.ts";
 import jsr from "./std/jsr_import_map.json" with { type: "json" };
 
 const { permissions, imports } = project;
 
 describe("the permissions of Beat", () => {
-  const { beat } = permissions;
+  const own = permissions.beat;
 
   it("are named one by one", () => {
-    assert.deepEqual(Object.keys(beat).sort(), ["env", "net", "read", "run", "sys", "write"]);
-    assert.deepEqual(beat.write, [".beat"]);
-    assert.deepEqual(beat.run, [...SERVER_PROGRAMS]);
+    assert.deepEqual(Object.keys(own).sort(), ["env", "net", "read", "run", "sys", "write"]);
+    assert.deepEqual(own.write, [".beat"]);
+    assert.deepEqual(own.run, [...SERVER_PROGRAMS]);
   });
 
   it("let it see each variable that it knows", () => {
-    const patterns = beat.env.allow.map((each) => new RegExp(`^${each.replace("*", ".*")}$`));
+    const patterns = own.env.allow.map((each) => new RegExp(`^${each.replace("*", ".*")}$`));
     const hidden = Object.keys(VARIABLES.shape)
       .filter((name) => !patterns.some((pattern) => pattern.test(name)));
     assert.deepEqual(hidden, []);
@@ -75,16 +77,26 @@ describe("README.md", () => {
     assert.deepEqual(named.filter((name) => !known.includes(name)), []);
   });
 
-  it("has each verb", () => {
-    const declaring = [...Deno.readDirSync(new URL("../src/verbs", import.meta.url))]
-      .map(({ name }) => `src/verbs/${name}`);
-    const verbs = ["src/main.ts", ...declaring].flatMap((file) =>
-      [...readProjectFile(file).matchAll(/\.command\("(\w+)/g)].map(([, verb]) => verb)
+  it("names each room of the code", () => {
+    const rooms = new Set(filesBelow("src", /\.ts$/).map((path) => dirname(path)));
+    rooms.delete("src");
+    assert.deepEqual([...rooms].filter((room) => !readme.includes(`\`${room}/\``)), []);
+  });
+
+  it("has each verb, and none that Beat does not know", async () => {
+    const verbs = (await verbsOf([])).filter((verb) => verb !== "help");
+    const below = await Promise.all(["audit", "journal"].map((verb) => verbsOf([verb])));
+    const table = readme.split("\n## ").find((section) => section.startsWith("Verbs")) ?? "";
+    const named = table.matchAll(/^\| (.*?`.*?) +\|/gm).flatMap(([, cell]) =>
+      cell!.matchAll(/`([a-z]+(?: [a-z]+)?)/g).map(([, verb]) => verb!)
     );
-    assert.ok(verbs.length > 12);
-    assert.deepEqual(
-      verbs.filter((verb) => !new RegExp(`^\\|.*\`(\\w+ )?${verb}\\b`, "m").test(readme)),
-      [],
-    );
+    assert.deepEqual([...named].sort(), [...verbs, ...below.flat()].sort());
   });
 });
+
+/** The verbs below `path`, as `--help` lists them. */
+async function verbsOf(path: readonly string[]): Promise<string[]> {
+  const { out } = await beat([...path, "--help"]);
+  return (out.split("\nCommands:\n")[1] ?? "").matchAll(/^ {2}(\w+) /gm)
+    .map(([, verb]) => [...path, verb].join(" ")).toArray();
+}

@@ -2,6 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { COPIED } from "./sim/mutants.ts";
 import type { FunctionSize, SourceFile } from "./support/source_file.ts";
 import { filesBelow, parseSource, readProjectFile } from "./support/source_file.ts";
 
@@ -29,10 +30,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Where objectives are measured outside of Redis.
   sources: ["words"],
   core: ["words", "triggers", "policies", "machines", "celery", "clock", "follow"],
-  follow: ["words", "celery", "clock", "log", "core"],
+  follow: ["words", "celery", "log", "core"],
   asked: ["words", "policies", "celery", "core"],
   lead: ["words", "machines", "clock", "log", "core", "follow", "asked", "levels", "retain"],
-  audit: ["words", "triggers", "policies", "machines", "celery", "core", "follow"],
+  audit: ["words", "triggers", "policies", "celery", "core", "follow"],
   // Segments of old rows, and one reading of them and the stream.
   archive: ["words"],
   // What the leader does to keep the journal small: it archives, folds and cuts.
@@ -41,16 +42,25 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sql: ["words"],
   // What was or will be decided, by running the core itself on other facts: so it may import it all.
   preview: [
-    ...["words", "triggers", "policies", "celery", "clock", "log"],
+    ...["words", "triggers", "policies", "clock", "log"],
     ...["core", "follow", "lead", "audit", "memory"],
   ],
   memory: ["words", "celery", "archive"],
   redis: ["words", "celery", "clock"],
-  http: ["words", "core", "audit"],
   commands: [
     ...["words", "triggers", "policies", "machines", "celery", "config", "clock", "log"],
-    ...["core", "follow", "asked", "lead", "audit", "memory", "redis", "http", "levels", "sources"],
-    ...["archive", "retain", "sql", "preview"],
+    ...[
+      "core",
+      "asked",
+      "lead",
+      "audit",
+      "redis",
+      "sources",
+      "archive",
+      "retain",
+      "sql",
+      "preview",
+    ],
   ],
   verbs: ["commands"],
   main: ["words", "clock", "commands", "verbs"],
@@ -71,6 +81,7 @@ const WORDS = [
   "sensors",
   "request",
   "cursor",
+  "open_fire",
   "level",
   "steps",
   "ports",
@@ -97,7 +108,6 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   "node:fs": /^src\/(archive|config|redis|commands)\//,
   "node:fs/promises": /^src\/(archive|config|redis|commands)\//,
   "node:path": /^src\/(archive|config|redis|commands)\//,
-  "node:timers": /^src\/clock\.ts$/,
   "node:util": /^src\/(archive|commands)\//,
   "node:buffer": /^src\/redis\//,
   "node:zlib": /^src\/archive\//,
@@ -225,6 +235,18 @@ describe("an import", () => {
     assert.equal(findCycle(files), null);
   });
 
+  it("of the simulation is there in a copy of it, too", () => {
+    const isCopied = (path: string) =>
+      COPIED.some((each) => path === each || path.startsWith(`${each}/`));
+    none(
+      tests.filter(({ path }) => path.startsWith("test/sim/") && !path.endsWith("_test.ts"))
+        .flatMap(({ path, imports }) =>
+          imports.filter(({ target, isPackage }) => !isPackage && !isCopied(target))
+            .map(({ target }) => `${path} imports ${target}`)
+        ),
+    );
+  });
+
   it("of an outside package has one home", () => {
     none(
       programs.flatMap(({ path, imports }) =>
@@ -275,6 +297,29 @@ describe("nothing is left over", () => {
       .map((path) => ({ path, text: readProjectFile(path) })),
   ].filter(({ path }) => path !== "test/tidy_test.ts");
 
+  it("no export that only its own file uses", () => {
+    const words = new Map(files.map(({ path, text }) => [path, new Set(text.match(/\w+/g))]));
+    const isUsed = (name: string, home: string) =>
+      files.some(({ path }) => path !== home && words.get(path)!.has(name));
+    none(
+      files.filter(({ path }) => !path.startsWith("test/std/")).flatMap((
+        { path, exportedValues },
+      ) => exportedValues.filter((name) => !isUsed(name, path)).map((name) => `${path}: ${name}`)),
+    );
+  });
+
+  it("no import allowed that no file needs", () => {
+    const edges = new Set(
+      programs.flatMap(({ path, imports }) =>
+        imports.filter(({ isPackage }) => !isPackage)
+          .map(({ target }) => `${layerOf(path)} → ${layerOf(target)}`)
+      ),
+    );
+    const allowed = Object.entries(MAY_IMPORT)
+      .flatMap(([from, all]) => all.map((to) => `${from} → ${to}`));
+    none([...allowed, ...TYPES_ONLY].filter((edge) => !edges.has(edge)));
+  });
+
   for (
     const [what, pattern] of [
       ["a note to oneself", /\b(TODO|FIXME|XXX|HACK)\b/],
@@ -296,7 +341,7 @@ describe("nothing is left over", () => {
 
 describe("the checks themselves", () => {
   it("see imports, functions and what is impure", () => {
-    const { imports, functions, impure, defaultExports } = parseSource(
+    const { imports, functions, exportedValues, impure, defaultExports } = parseSource(
       "src/core/sample.ts",
       [
         'import type { A } from "../fire.ts";',
@@ -307,6 +352,9 @@ describe("the checks themselves", () => {
         "  };",
         "}",
         'const c = await import("./other.ts");',
+        "export const d = 1, e = 2;",
+        "export class F {}",
+        "export type G = string;",
       ].join("\n"),
     );
     assert.deepEqual(imports, [
@@ -318,6 +366,7 @@ describe("the checks themselves", () => {
     assert.equal(ownLines(functions[0] as FunctionSize, functions), 3);
     assert.deepEqual(impure, [{ what: "Date.now", line: 5 }, { what: "new Date()", line: 5 }]);
     assert.deepEqual(defaultExports, [3]);
+    assert.deepEqual(exportedValues, ["d", "e", "F"]);
   });
 
   it("find a cycle of three", () => {

@@ -6,14 +6,13 @@
 import type { JournalRow } from "../event.ts";
 import { ArchiveError } from "../errors.ts";
 import { compareIds, NO_ID } from "../event.ts";
-import type { Archive, Journal, ReadRange, Segment } from "../ports.ts";
+import type { Archive, Journal, OnForeign, ReadRange, Segment } from "../ports.ts";
 import { isForeign, readLine } from "./line.ts";
 
 type Reading = Pick<Journal, "read" | "readBack">;
-type OnForeign = (id: string, why: string) => void;
 type Source = Pick<Archive, "list" | "read">;
-/** @see `Journal.read` */
-type ReadPages = (
+/** As `Journal.read`, some rows at a time. */
+export type ReadPages = (
   range: ReadRange,
   onForeign?: OnForeign,
   onMoved?: () => void,

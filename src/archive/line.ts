@@ -1,6 +1,7 @@
 /** A row as a line of a segment: one JSON object, complete and in plain words, for any program to read. */
 
 import type { JournalRow } from "../event.ts";
+import { NO_ID } from "../event.ts";
 
 /** An entry of the journal that is no row. */
 export interface ForeignEntry {
@@ -29,7 +30,7 @@ export function readLine(line: string): JournalRow | ForeignEntry {
     typeof detail === "object" && detail !== null;
   if (!isRow) {
     return {
-      id: typeof id === "string" ? id : "0-0",
+      id: typeof id === "string" ? id : NO_ID,
       why:
         `expected a line of a segment with id, v, type, task, decided_ms, fence and detail, got ${
           line.slice(0, 80)

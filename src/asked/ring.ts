@@ -134,7 +134,7 @@ function slotCursor(number: number): string {
 }
 
 /** The names of all cursors of the ring. */
-export const SLOT_CURSORS: readonly string[] = Array.from(
+const SLOT_CURSORS: readonly string[] = Array.from(
   { length: RING_SIZE },
   (_, number) => slotCursor(number),
 );

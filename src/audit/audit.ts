@@ -7,7 +7,7 @@
  */
 
 import type { JournalRow } from "../event.ts";
-import { recordedMs } from "../event.ts";
+import { millisecondsOf, recordedMs } from "../event.ts";
 import { entryOf, TASK_NAME } from "../fire.ts";
 import { closeLedger } from "./close.ts";
 import type { Report } from "./close.ts";
@@ -19,6 +19,7 @@ import type { Declared } from "./schedule.ts";
 import { countIn, declare, retire } from "./schedule.ts";
 import type { SnapshotState } from "./snapshot.ts";
 import { ledgerFrom } from "./snapshot.ts";
+import { DECIDES } from "./standing.ts";
 import { addTo } from "./tally.ts";
 
 export interface Audit {
@@ -44,16 +45,12 @@ export function auditFrom(ledger: Ledger): Audit {
     take: (row) => takeRow(ledger, row),
     takeForeign(id, why) {
       const row = { id, task: "", dueMs: null };
-      const atMs = Number(id.split("-")[0]);
+      const atMs = millisecondsOf(id);
       noteRow(ledger, "refused", row, { atMs, text: `not a row of Beat's: ${why}` });
     },
     close: (nowMs) => closeLedger(ledger, nowMs),
   };
 }
-
-const DECIDES: ReadonlySet<string> = new Set([
-  ...["fire.published", "fire.skipped", "task.dropped"],
-]);
 
 /** A row is recorded well within this time after it was decided, or not at all. Milliseconds. */
 const DECIDED_WITHIN_MS = 60_000;

@@ -2,8 +2,8 @@
 
 import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import { millisecondsOf } from "../event.ts";
-import type { FindingKind } from "./findings.ts";
-import type { Finding } from "./findings.ts";
+import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
+import type { Finding, FindingKind } from "./findings.ts";
 import type { Account, Ledger, Note } from "./ledger.ts";
 import { isInWindow, secondsText } from "./ledger.ts";
 import type { Plan, Stretch } from "./schedule.ts";
@@ -42,9 +42,6 @@ const TIMES_MAX = 20;
  * may be away meanwhile. Milliseconds.
  */
 const STUCK_AFTER_MS = 300_000;
-
-/** A finish is awaited for a day; then a row says that it is unknown. Milliseconds. */
-const FINISH_WITHIN_MS = 24 * 3_600_000;
 
 /** @param nowMs the server's time before the journal was read */
 export function closeLedger(ledger: Ledger, nowMs: number): Report {

@@ -1,7 +1,7 @@
 /** The audit of `fire.*` and `task.dropped` rows: decided once, at a due time, in order; then to their end. */
 
 import type { JournalRow } from "../event.ts";
-import { rowOf } from "../event.ts";
+import { attemptOf, OUTCOMES, rowOf } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
 import type { FindingKind } from "./findings.ts";
 import type { Folded, FoldedFire } from "./fold.ts";
@@ -258,10 +258,6 @@ export function takeDropped(
   addTo(tally.skipped, `${by}: ${reason}`, inWindow);
 }
 
-function attemptOf({ detail }: JournalRow): number {
-  return typeof detail.attempt === "number" ? detail.attempt : 0;
-}
-
 /** The few fields that are counted by; checking them all would cost more than all else. */
 function isMalformed({ type, detail }: JournalRow): boolean {
   switch (type) {
@@ -277,7 +273,3 @@ function isMalformed({ type, detail }: JournalRow): boolean {
       return false;
   }
 }
-
-const OUTCOMES: ReadonlySet<unknown> = new Set([
-  ...["success", "failure", "revoked", "lost", "unknown"],
-]);

@@ -4,7 +4,8 @@
  */
 
 import { IDLE, type LifeState, stepLife } from "../core/life.ts";
-import { DETAIL, type FireEventType, type JournalRow } from "../event.ts";
+import type { FireEventType, JournalRow } from "../event.ts";
+import { attemptOf, DETAIL } from "../event.ts";
 import { openIdOf } from "../fire.ts";
 
 /** A fire that has begun and not ended. */
@@ -82,10 +83,6 @@ function stepFire<Note>(
   // The fire is closed, and so forgotten; what comes for it later changes nothing.
   if (isAnew && row.type === "fire.late_ack") return PASSED;
   return { kind: "refused", openId, state: isAnew ? null : before };
-}
-
-function attemptOf({ detail }: JournalRow): number {
-  return typeof detail.attempt === "number" ? detail.attempt : 0;
 }
 
 /** What has a row of its own only where something holds the fire; any other first row implies it. */

@@ -2,7 +2,7 @@
 
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
-import type { Standing } from "../ports.ts";
+import type { Leadership } from "../ports.ts";
 
 export type Leading =
   /**
@@ -40,7 +40,7 @@ export function leadingAt(
   atMs: number,
   { beginning, leader }: {
     readonly beginning: "cut" | "first";
-    readonly leader: Standing["leader"];
+    readonly leader: Leadership["leader"];
   },
 ): Leading {
   const before = rows.findLast((row) => recordedMs(row) <= atMs);

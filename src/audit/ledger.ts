@@ -2,9 +2,8 @@
 
 import type { JournalRow } from "../event.ts";
 import { entryOf } from "../fire.ts";
-import type { Findings } from "./findings.ts";
+import type { FindingKind, Findings } from "./findings.ts";
 import { findingsOf } from "./findings.ts";
-import type { FindingKind } from "./findings.ts";
 import type { Fold } from "./fold.ts";
 import { foldOf } from "./fold.ts";
 import type { Deadlines, Plan } from "./schedule.ts";

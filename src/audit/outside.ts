@@ -7,7 +7,7 @@ import { celeryTaskId } from "../celery/ids.ts";
 import { membersOf, parseJson } from "../celery/json.ts";
 import { millisecondsOf } from "../event.ts";
 import { entryOf, parseOpenId } from "../fire.ts";
-import type { QueuedMessage, QueueSample } from "../ports.ts";
+import type { QueuedMessage, QueueSample } from "../sensors.ts";
 import type { Ledger, Sight } from "./ledger.ts";
 
 /** The most messages of each list that are read. */

@@ -7,8 +7,7 @@ import type { JournalRow } from "../event.ts";
 import { recordedMs, rowOf } from "../event.ts";
 import { entryOf } from "../fire.ts";
 import type { Trigger } from "../triggers/mod.ts";
-import type { TriggerSpec } from "../task.ts";
-import { triggerOf } from "../triggers/mod.ts";
+import { triggerIn } from "./schedule.ts";
 
 /**
  * `missed`: nobody decided it; `unknown`: it was due before the journal begins; `undecided`: a leader
@@ -83,7 +82,7 @@ export function owedOf(question: OwedQuestion): Owed {
       return;
     }
     const declared = rowOf(row, "task.known") ?? rowOf(row, "task.changed");
-    const trigger = declared === null ? null : triggerIn(declared.detail.definition.trigger);
+    const trigger = declared === null ? null : triggerIn(declared.detail.definition);
     if (declared === null || row.dueMs === null || trigger === null) return;
     knownMs ??= row.dueMs;
     // What is held stands at its own due time: that is no new beginning.
@@ -185,13 +184,4 @@ function stateAfter({ type, detail }: JournalRow, before: OwedState | undefined)
 function endEra(eras: readonly Era[], atMs: number): void {
   const last = eras.at(-1);
   if (last?.untilMs === Infinity) last.untilMs = atMs;
-}
-
-/** `null` where this build cannot read it. */
-function triggerIn(spec: unknown): Trigger | null {
-  try {
-    return triggerOf(spec as TriggerSpec) ?? null;
-  } catch {
-    return null;
-  }
 }

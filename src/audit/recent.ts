@@ -1,8 +1,8 @@
 /** What the newest rows of the journal say of each task: how long fires waited and ran, how they ended. */
 
 import type { JournalRow } from "../event.ts";
-import { recordedMs } from "../event.ts";
-import { NO_POLICY } from "./standing.ts";
+import { OUTCOMES, recordedMs } from "../event.ts";
+import { DECIDES, NO_POLICY } from "./standing.ts";
 
 /** Of one task, over the rows that were read. Spans in milliseconds. */
 export interface TaskRecent {
@@ -89,7 +89,6 @@ export function recentOf(): Recent {
 }
 
 const LEAVES: ReadonlySet<string> = new Set(["fire.taken", "fire.acked", "fire.expired"]);
-const DECIDES: ReadonlySet<string> = new Set(["fire.published", "fire.skipped", "task.dropped"]);
 
 function newTask(): TaskRecent {
   return {
@@ -143,8 +142,6 @@ function stateOf(row: JournalRow): string | null {
 function hasSaidMore(newer: string | undefined, state: string): boolean {
   return newer !== undefined && !(newer === "acked" && OUTCOMES.has(state));
 }
-
-const OUTCOMES: ReadonlySet<string> = new Set(["success", "failure", "revoked", "lost", "unknown"]);
 
 /** The value that `share` of the values are at or below; `null` for none. */
 export function quantile(values: readonly number[], share: number): number | null {

@@ -6,7 +6,7 @@
 import type { Cursor, Pending } from "../cursor.ts";
 import { ALL_TASKS, decodeNote, encodeNote, levelCursor, pauseCursor } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
-import { rowOf } from "../event.ts";
+import { attemptOf, rowOf } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
 import { DECLARES } from "./schedule_then.ts";
 
@@ -99,15 +99,11 @@ function moveCursor(cursors: Map<string, MovedCursor>, row: JournalRow): void {
     const isHeld = known?.pending !== undefined && known.dueMs === dueMs;
     const pending = isHeld ? { notBeforeMs: decidedMs, by: known.pending!.by } : undefined;
     cursors.set(task, pending === undefined ? { dueMs, revision } : { dueMs, revision, pending });
-  } else if (DECIDES.has(type) && isFirstAttempt(row)) {
+  } else if (DECIDES.has(type) && attemptOf(row) === 0) {
     // On the path of every fire: mostly there is nothing to make.
     if (known !== undefined && known.pending === undefined) known.dueMs = dueMs;
     else cursors.set(task, { dueMs, revision });
   }
-}
-
-function isFirstAttempt({ detail: { attempt } }: JournalRow): boolean {
-  return typeof attempt !== "number" || attempt === 0;
 }
 
 function pendingOf({ decidedMs, detail: { untilMs, by, cause } }: JournalRow): Pending {
@@ -116,7 +112,10 @@ function pendingOf({ decidedMs, detail: { untilMs, by, cause } }: JournalRow): P
     : { notBeforeMs: decidedMs, by: `${by}:${cause}` };
 }
 
-const DECIDES: ReadonlySet<string> = new Set(["task.dropped", "fire.published", "fire.skipped"]);
+/** Rows that decide a due time for good. */
+export const DECIDES: ReadonlySet<string> = new Set([
+  ...["fire.published", "fire.skipped", "task.dropped"],
+]);
 const MOVES: ReadonlySet<string> = new Set([
   ...DECLARES,
   ...DECIDES,

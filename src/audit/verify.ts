@@ -3,8 +3,10 @@
  * that was the newest when they were read.
  */
 
-import type { Cursor, OpenFire } from "../cursor.ts";
-import { encodeCursor, levelCursor, LOG_CURSOR, openKey, pauseCursor } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { encodeCursor, levelCursor, LOG_CURSOR, pauseCursor } from "../cursor.ts";
+import { openKey } from "../open_fire.ts";
 import { lifeOf } from "../core/life.ts";
 import { millisecondsOf } from "../event.ts";
 import { entryOf } from "../fire.ts";

@@ -4,12 +4,13 @@
  */
 
 import { FINISH_WITHIN_MS } from "../follow/verdict.ts";
-import type { Cursor, OpenFire } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import { entryOf, isWantedName } from "../fire.ts";
 import type { Pause } from "../policies/mod.ts";
-import type { Standing } from "../ports.ts";
+import type { Leadership } from "../ports.ts";
 import type { Leading } from "./leading.ts";
 import { leadingAt } from "./leading.ts";
 import type { Declared, ScheduleThen } from "./schedule_then.ts";
@@ -35,7 +36,7 @@ export interface Evidence {
   readonly cursor: Cursor | null;
   /** The newest publish of it that is open. */
   readonly open: OpenFire | null;
-  readonly leader: Standing["leader"];
+  readonly leader: Leadership["leader"];
   /** What the configuration says now; `null` where the task is not in it, or off. */
   readonly today: Declared | null;
   /** The order that keeps this due time from being fired. */

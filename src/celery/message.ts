@@ -1,7 +1,7 @@
 /** A task message as Celery's workers take it from Redis (protocol 2 in Kombu's envelope), written and read. */
 
 import { MessageError } from "../errors.ts";
-import type { QueuedMessage } from "../ports.ts";
+import type { QueuedMessage } from "../sensors.ts";
 import type { Transport } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { bodyOf } from "./body.ts";

@@ -1,6 +1,6 @@
 /** Result documents (`celery-task-meta-…`), as far as Beat looks at them. */
 
-import type { TaskResult } from "../ports.ts";
+import type { TaskResult } from "../sensors.ts";
 import { isObject, membersOf, parseJson } from "./json.ts";
 import { parseTimeText } from "./time_text.ts";
 

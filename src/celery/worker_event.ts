@@ -1,6 +1,6 @@
 /** Events that workers publish on `/{db}.celeryev/*`: hints, which may get lost. */
 
-import type { Hint } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 import { bodyText } from "./body.ts";
 import { membersOf, parseJson } from "./json.ts";
 

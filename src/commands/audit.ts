@@ -9,7 +9,7 @@ import { noteOutside, QUEUE_MAX, sightingOf } from "../audit/outside.ts";
 import { verify } from "../audit/verify.ts";
 import { listOf } from "../celery/message.ts";
 import { parseDuration } from "../config/duration.ts";
-import { BeatError, EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
+import { EXIT, JournalUnavailableError, UsageError } from "../errors.ts";
 import { compareIds } from "../event.ts";
 import type { JournalRow } from "../event.ts";
 import type { Journal, Loaded } from "../ports.ts";
@@ -186,9 +186,7 @@ function checkTasks(asked: readonly string[], { ledger }: Audit, { config }: Ope
   for (const task of asked) {
     const isConfigured = [...config.tasks, ...config.off].some(({ name }) => name === task);
     if (ledger.accounts.has(task) || isConfigured) continue;
-    throw new BeatError(
-      "USAGE",
-      EXIT.usage,
+    throw new UsageError(
       `expected \`--task\` to name a task that the journal or the configuration knows, got "${task}"; ` +
         "`beat tasks` lists them",
     );

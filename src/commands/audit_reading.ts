@@ -6,6 +6,7 @@ import { checksumOf } from "../audit/snapshot_parts.ts";
 import type { Ledger } from "../audit/ledger.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
 import type { JournalRow } from "../event.ts";
+import type { OnForeign } from "../ports.ts";
 import type { Gone } from "../redis/read.ts";
 import { newestSnapshot } from "../retain/newest_snapshot.ts";
 import type { OpenedJournal } from "./open_journal.ts";
@@ -17,7 +18,7 @@ export interface AuditReading {
   readonly isTrimmed: boolean;
   /** Rows that are to be read, about. */
   readonly rows: number;
-  pages(onForeign: (id: string, why: string) => void): AsyncIterable<readonly JournalRow[]>;
+  pages(onForeign: OnForeign): AsyncIterable<readonly JournalRow[]>;
   /** To be called before each row, where what Beat keeps is compared. */
   checkBefore(row: JournalRow, ledger: Ledger): void;
   /** What is wrong with the snapshot itself; `null` where nothing is, or there is none. */

@@ -6,7 +6,7 @@ import type { Answer } from "../sql/duck.ts";
 import { withDuck } from "./duck_open.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { printTable } from "./table.ts";
 import { parseSpan } from "./time_option.ts";
 
 export interface AuditSqlOptions {
@@ -34,10 +34,7 @@ function objectsOf({ names, rows }: Answer): Record<string, unknown>[] {
 
 function printAnswer({ names, rows }: Answer, shell: Shell): void {
   const cells = rows.map((row) => row.map((value) => ({ text: harmless(cellText(value)) })));
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
-  for (const line of tableLines(names, cells, { paint: paintFor(shell), width })) {
-    shell.out(`${line}\n`);
-  }
+  printTable(names, cells, shell);
 }
 
 /** At most so many digits behind the point. */

@@ -6,21 +6,23 @@ import { QUEUE_MAX } from "../audit/outside.ts";
 import type { Spans } from "../audit/spans.ts";
 import type { Tally } from "../audit/tally.ts";
 import { ratesOf, sumOf } from "../audit/tally.ts";
+import { millisecondsOf } from "../event.ts";
 import type { ShownAudit } from "./audit_object.ts";
 import { SHARES } from "./audit_object.ts";
+import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Paint } from "./table.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
 
 export function printAudit(shown: ShownAudit, shell: Shell): void {
   const { report } = shown;
-  const paint = paintFor(shell);
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const layout = layoutFor(shell);
+  const { paint } = layout;
   const lines = [
     `due from ${instantText(report.sinceMs)} until ${instantText(report.untilMs)}`,
     "",
-    ...tableLines(HEADINGS, tableRows(report), { paint, width, spare: SPARE }),
+    ...tableLines(HEADINGS, tableRows(report), layout, SPARE),
     "",
     ...sumLines(shown, paint),
     ...findingLines(report, paint),
@@ -168,8 +170,7 @@ function lineOf({ kind, fromMs, toMs, count, times, rowId, text }: Finding): str
 /** What to type for more. */
 function nextStep({ kind, task, fromMs, rowId }: Finding): string {
   if (kind === "history" || task === "") {
-    const since = rowId === null ? null : Number(rowId.split("-")[0]);
-    const range = since === null ? "" : ` --since ${instantText(since - 1_000)}`;
+    const range = rowId === null ? "" : ` --since ${instantText(millisecondsOf(rowId) - 1_000)}`;
     return `beat journal --type ${kind === "history" ? "term" : "control --type term"}${range}`;
   }
   if (fromMs === null || kind === "refused" || kind === "differs") {
@@ -211,9 +212,4 @@ function shareText(share: number): string {
 
 function numberText(value: number): string {
   return value.toLocaleString("en-US");
-}
-
-/** Rows and messages quote what others wrote; control characters would steer the terminal. */
-function harmless(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "\ufffd");
 }

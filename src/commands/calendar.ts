@@ -10,7 +10,7 @@ import { calendarOf } from "../triggers/calendar.ts";
 import { calendarDays, dayObject, printDays } from "./calendar_days.ts";
 import { membersOf, readQuestions } from "./questions.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { paintFor, printTable } from "./table.ts";
 import { parseTimeOption } from "./time_option.ts";
 import { dueText, spanText } from "./time_text.ts";
 
@@ -95,10 +95,7 @@ function all(book: CalendarBook, atMs: number, options: CalendarOptions, shell: 
     const { spec, name } = file;
     return [spec.mic, name, spec.tz, spec.validTo, stateText(file, atMs)].map((text) => ({ text }));
   });
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
-  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width, spare: SPARE })) {
-    shell.out(`${line}\n`);
-  }
+  printTable(HEADINGS, rows, shell, SPARE);
   return EXIT.ok;
 }
 

@@ -2,9 +2,9 @@
 
 import type { CalendarSpec } from "../task.ts";
 import type { Session } from "../triggers/calendar.ts";
-import { calendarOf, dateText, dayNumber } from "../triggers/calendar.ts";
+import { calendarOf, dateText, dayNumber, isoWeekday } from "../triggers/calendar.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { printTable } from "./table.ts";
 import { dueText } from "./time_text.ts";
 
 export interface CalendarDay {
@@ -52,9 +52,8 @@ export function dayObject({ date, session, note }: CalendarDay): Record<string, 
 const HEADINGS = ["DATE", "LOCAL", "BREAKS", "OPEN", "CLOSE", "NOTE"];
 
 export function printDays(days: readonly CalendarDay[], shell: Shell): void {
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
   const rows = days.map(({ date, tz, session, note }) => {
-    const weekday = WEEKDAYS[((dayNumber(date) + 3) % 7 + 7) % 7]!;
+    const weekday = WEEKDAYS[isoWeekday(dayNumber(date)) - 1]!;
     const hours = session === null ? ["-", "-", "-", "-"] : [
       localSpan([session.openMs, session.closeMs], tz),
       session.breaks.map((each) => localSpan(each, tz)).join(", ") || "-",
@@ -64,11 +63,7 @@ export function printDays(days: readonly CalendarDay[], shell: Shell): void {
     const cells = [`${weekday} ${date}`, ...hours, note].map((text) => ({ text }));
     return session === null ? cells.map((cell) => ({ ...cell, colour: "dim" as const })) : cells;
   });
-  for (
-    const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width, spare: ["LOCAL"] })
-  ) {
-    shell.out(`${line}\n`);
-  }
+  printTable(HEADINGS, rows, shell, ["LOCAL"]);
 }
 
 const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

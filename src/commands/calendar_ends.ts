@@ -7,7 +7,7 @@ import type { Check } from "./doctor_server.ts";
 import { warning } from "./doctor_server.ts";
 
 /** So long before the end it is said. Days. */
-export const END_NOTICE_DAYS = 90;
+const END_NOTICE_DAYS = 90;
 
 const ADVICE =
   "take a newer Beat, or put a newer file in the directory that BEAT_CALENDARS names " +

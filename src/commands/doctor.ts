@@ -4,7 +4,7 @@ import type { Recent } from "../audit/recent.ts";
 import { recentOf } from "../audit/recent.ts";
 import { listOf } from "../celery/message.ts";
 import { ArchiveError, BeatError, ConfigError, EXIT, JournalUnavailableError } from "../errors.ts";
-import type { Journal, Loaded, Standing } from "../ports.ts";
+import type { Journal, Leadership, Loaded } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { keysOf } from "../redis/keys.ts";
 import { listenTo } from "../redis/listen.ts";
@@ -221,7 +221,7 @@ function taskChecks(
   config: Config,
   { loaded, standing, recent, queues }: {
     readonly loaded: Loaded;
-    readonly standing: Standing;
+    readonly standing: Leadership;
     readonly recent: Recent;
     readonly queues: readonly QueueFacts[];
   },

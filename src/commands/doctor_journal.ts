@@ -3,13 +3,10 @@
 import type { JournalSettings } from "../settings.ts";
 import type { JournalSize } from "../redis/server_facts.ts";
 import type { Check } from "./doctor_server.ts";
-import { bytesText, fine, warning } from "./doctor_server.ts";
+import { bytesText, fine, RATE_MIN_MS, warning } from "./doctor_server.ts";
 import { spanText } from "./time_text.ts";
 
 const DAY_MS = 86_400_000;
-
-/** Rows of a shorter time say nothing of a rate. Milliseconds. */
-const RATE_MIN_MS = 600_000;
 
 /** Beyond this share of a limit Beat has not been able to cut anything off for a while. */
 const OVER = 1.2;

@@ -1,6 +1,6 @@
 /** What `beat doctor` says of the server, of who leads, and of the workers as a whole. Pure. */
 
-import type { Standing } from "../ports.ts";
+import type { Leadership } from "../ports.ts";
 import { isTooOld, OLDEST_TEXT } from "../redis/server_check.ts";
 import type { JournalSize, ServerFacts, Unacked } from "../redis/server_facts.ts";
 import { spanText } from "./time_text.ts";
@@ -117,7 +117,7 @@ function memoryCheck(info: Info, journal: JournalSize): Check {
 }
 
 /** Rows of a shorter time say nothing of a rate. Milliseconds. */
-const RATE_MIN_MS = 600_000;
+export const RATE_MIN_MS = 600_000;
 
 /** How long `free` bytes last while the journal grows as it did. */
 function lastsFor({ bytes, firstMs, lastMs }: JournalSize, free: number): number | null {
@@ -144,7 +144,7 @@ function clockCheck({ differenceMs, errorMs }: ServerFacts["clock"]): Check {
     : fine("clock", text);
 }
 
-export function leaderCheck({ leader, replicas }: Standing): Check {
+export function leaderCheck({ leader, replicas }: Leadership): Check {
   if (leader === null) {
     const standbys = replicas === null || replicas === 0
       ? "and none stands by"

@@ -3,7 +3,7 @@
 import type { TaskRecent } from "../audit/recent.ts";
 import { quantile } from "../audit/recent.ts";
 import { SKIP_RUN_MS } from "../core/skip_run.ts";
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { Task } from "../task.ts";
 import type { Check } from "./doctor_server.ts";
 import { failure, fine, warning } from "./doctor_server.ts";

@@ -9,7 +9,7 @@ import { progressOf } from "./progress.ts";
 import type { RowObject } from "./row_words.ts";
 import { rowObject } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
-import { parseSpan } from "./time_option.ts";
+import { parseSpan, rangeOf } from "./time_option.ts";
 
 export interface ExportOptions {
   readonly format: string;
@@ -41,16 +41,12 @@ export async function journalExport(options: ExportOptions, shell: Shell): Promi
 }
 
 async function exportText(options: ExportOptions, shell: Shell): Promise<number> {
-  const { sinceMs, untilMs } = parseSpan(options, systemClock.wallMs());
+  const range = rangeOf(parseSpan(options, systemClock.wallMs()));
   const opened = await openJournal(shell.env);
   const { namespace } = opened.config.settings;
   const isCsv = options.format === "csv";
   const textOf = (row: JournalRow) =>
     isCsv ? csvLine(rowObject(row, namespace)) : `${JSON.stringify(rowObject(row, namespace))}\n`;
-  const range = {
-    from: sinceMs === null ? "-" : String(sinceMs),
-    to: untilMs === null ? "+" : String(untilMs),
-  };
   let foreign = 0;
   try {
     const write = await sinkOf(options.output, shell);

@@ -2,12 +2,14 @@
 
 import { foreignLine, lineOf } from "../archive/line.ts";
 import { segmentName } from "../archive/segments.ts";
-import { compareIds, decodeRow, millisecondsOf } from "../event.ts";
+import { compareIds, millisecondsOf } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import type { ReadRange, Segment } from "../ports.ts";
 import type { RowBytes } from "../redis/row_bytes.ts";
 import type { RowFile, Span } from "../sql/tables.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import type { Progress } from "./progress.ts";
+import { rangeOf } from "./time_option.ts";
 
 interface Target {
   /** Where files may be made. */
@@ -51,12 +53,10 @@ export async function writeFiles(
 }
 
 /** Rows up to `afterId` are left out. */
-function hotRange({ sinceMs, untilMs }: Span, afterId: string | null): ReadRange {
-  const to = untilMs === null ? "+" : String(untilMs);
-  if (afterId !== null && millisecondsOf(afterId) >= (sinceMs ?? 0)) {
-    return { from: `(${afterId}`, to };
-  }
-  return { from: sinceMs === null ? "-" : String(sinceMs), to };
+function hotRange(span: Span, afterId: string | null): ReadRange {
+  const range = rangeOf(span);
+  const isAfter = afterId !== null && millisecondsOf(afterId) >= (span.sinceMs ?? 0);
+  return isAfter ? { ...range, from: `(${afterId}` } : range;
 }
 
 async function writeRows(

@@ -4,6 +4,7 @@ import { nearest } from "../config/nearest.ts";
 import { UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import { DETAIL } from "../event.ts";
+import type { Span } from "../sql/tables.ts";
 import { parseSpan } from "./time_option.ts";
 
 export interface QueryOptions {
@@ -20,13 +21,9 @@ export interface QueryOptions {
 const COUNT_DEFAULT = 100;
 
 /** What to print of the journal. */
-export interface Query {
+export interface Query extends Span {
   readonly tasks: readonly string[];
   readonly types: readonly string[];
-  /** Unix milliseconds; null for the start. */
-  readonly sinceMs: number | null;
-  /** Unix milliseconds; null for the end. */
-  readonly untilMs: number | null;
   /** The newest so many; null for all. */
   readonly count: number | null;
 }

@@ -3,11 +3,13 @@
 import { systemClock } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
+import { compareIds, NO_ID } from "../event.ts";
 import type { Clock, Journal } from "../ports.ts";
 import type { Query } from "./journal_query.ts";
 import { isWanted } from "./journal_query.ts";
 import type { Progress } from "./progress.ts";
 import type { Shell } from "./shell.ts";
+import { rangeOf } from "./time_option.ts";
 
 /** Between two looks for new rows. */
 const FOLLOW_MS = 500;
@@ -29,10 +31,7 @@ export async function printRows(
   query: Query,
   { print, progress, foreign, signal }: Printing,
 ): Promise<string | null> {
-  const range = {
-    from: query.sinceMs === null ? "-" : String(query.sinceMs),
-    to: query.untilMs === null ? "+" : String(query.untilMs),
-  };
+  const range = rangeOf(query);
   let newest: string | null = null;
   const onForeign = (id: string) => {
     foreign.note();
@@ -69,7 +68,7 @@ export async function follow(
     readonly clock?: Clock;
   },
 ): Promise<void> {
-  let seen = lastId ?? "0-0";
+  let seen = lastId ?? NO_ID;
   let isAway = false;
   while (!shell.signal.aborted) {
     try {
@@ -96,10 +95,7 @@ export async function follow(
 
 /** The later of two stream ids. */
 function later(one: string | null, other: string): string {
-  if (one === null) return other;
-  const [oneMs, oneCount] = one.split("-").map(Number);
-  const [otherMs, otherCount] = other.split("-").map(Number);
-  return (otherMs! - oneMs! || (otherCount ?? 0) - (oneCount ?? 0)) > 0 ? other : one;
+  return one === null || compareIds(other, one) > 0 ? other : one;
 }
 
 export interface ForeignCounter {

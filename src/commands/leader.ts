@@ -1,7 +1,7 @@
 /** `beat leader`: who leads, since when and with which fence, and how many stand by. */
 
 import { EXIT } from "../errors.ts";
-import type { Standing } from "../ports.ts";
+import type { Leadership } from "../ports.ts";
 import { openJournal } from "./open_journal.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor } from "./table.ts";
@@ -28,13 +28,13 @@ export async function leader(options: LeaderOptions, shell: Shell): Promise<numb
 }
 
 /** Replicas that do not lead; `null` where that cannot be told. */
-function standbysOf({ leader, replicas }: Standing): number | null {
+function standbysOf({ leader, replicas }: Leadership): number | null {
   // The one that leads may have lost its connection.
   return replicas === null ? null : Math.max(0, replicas - (leader === null ? 0 : 1));
 }
 
 /** For programs. Names are stable. */
-function objectOf(standing: Standing, start: TermStart | null): Record<string, unknown> {
+function objectOf(standing: Leadership, start: TermStart | null): Record<string, unknown> {
   const { leader } = standing;
   return {
     owner: leader?.owner ?? null,
@@ -46,7 +46,7 @@ function objectOf(standing: Standing, start: TermStart | null): Record<string, u
   };
 }
 
-function print(standing: Standing, start: TermStart | null, shell: Shell): void {
+function print(standing: Leadership, start: TermStart | null, shell: Shell): void {
   const { leader, serverMs } = standing;
   const standbys = standbysOf(standing);
   const lines: [name: string, text: string][] = [];

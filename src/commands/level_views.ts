@@ -16,11 +16,13 @@ interface Raised {
   readonly sinceMs: number;
 }
 
-type Cursors = ReadonlyMap<string, Cursor>;
+/** Those of levels among others. Of a cursor its time and revision count here. */
+type Cursors = ReadonlyMap<string, Pick<Cursor, "dueMs" | "revision">>;
 
 const PREFIX = levelCursor("");
 
-function raised(cursors: Cursors): Raised[] {
+/** In the order of their keys. */
+export function raisedLevels(cursors: Cursors): Raised[] {
   return [...cursors].flatMap(([name, { dueMs, revision }]) =>
     name.startsWith(PREFIX) && revision !== "normal"
       ? [{ key: name.slice(PREFIX.length), level: revision, sinceMs: dueMs }]
@@ -28,11 +30,16 @@ function raised(cursors: Cursors): Raised[] {
   ).sort((one, other) => one.key < other.key ? -1 : 1);
 }
 
-/** One a line; `null` for none. */
-export function levelsText(cursors: Cursors): string | null {
-  const lines = raised(cursors).map(({ key, level, sinceMs }) =>
+/** One for each level that is raised. */
+export function levelLines(cursors: Cursors): string[] {
+  return raisedLevels(cursors).map(({ key, level, sinceMs }) =>
     harmless(`${key} is ${level} since ${instantText(sinceMs)}`)
   );
+}
+
+/** One a line; `null` for none. */
+export function levelsText(cursors: Cursors): string | null {
+  const lines = levelLines(cursors);
   if (lines.length === 0) return null;
   return `${lines.join("\n")}\n\`beat journal --type level.changed\` tells why`;
 }
@@ -51,7 +58,7 @@ export function throttlesOf({ queue, policies: { pressure, slo } }: Task, cursor
 
 /** @param nowMs the server's time. Unix milliseconds. */
 export function levelChecks(cursors: Cursors, nowMs: number): Check[] {
-  return raised(cursors).map(({ key, level, sinceMs }) => {
+  return raisedLevels(cursors).map(({ key, level, sinceMs }) => {
     const since = spanText(Math.max(0, nowMs - sinceMs));
     const advice = key.startsWith(queueKey(""))
       ? "start more workers for it, or look for what takes so long"

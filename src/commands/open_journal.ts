@@ -1,12 +1,13 @@
 /** Opens the journal that the configuration names, for commands that only look. */
 
+import type { ReadPages } from "../archive/across.ts";
 import { acrossJournal, acrossPages, passingOver } from "../archive/across.ts";
 import { directoryArchive, historyDirectory } from "../archive/directory.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ArchiveError } from "../errors.ts";
 import { BeatError, EXIT } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
-import type { Archive, Journal, Lease, ReadRange } from "../ports.ts";
+import type { Archive, Journal, Lease, OnForeign, ReadRange } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { EMBEDDED_DIR, withEmbedded } from "../redis/embedded.ts";
 import { redisJournal } from "../redis/journal.ts";
@@ -26,17 +27,10 @@ const ANSWER_MAX_MS = 5_000;
 /** Where the embedded Redis of a running Beat leaves its port, from the working directory. */
 const EMBEDDED_PORT = `${EMBEDDED_DIR}/port`;
 
-type OnForeign = (id: string, why: string) => void;
-
 /** The journal in Redis, without the archive. */
 export interface HotJournal extends Pick<Journal, "read" | "readBack" | "reload" | "extent"> {
   firstId(): Promise<string | null>;
-  /** As `Journal.read`, many rows at a time. */
-  pages(
-    range: ReadRange,
-    onForeign?: OnForeign,
-    onMoved?: () => void,
-  ): AsyncIterable<readonly JournalRow[]>;
+  readonly pages: ReadPages;
   bytes(range: ReadRange): AsyncIterable<RowBytes>;
 }
 

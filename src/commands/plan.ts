@@ -16,7 +16,7 @@ import type { PlanSetting, SettingOptions } from "./plan_setting.ts";
 import { planned, settingOf } from "./plan_setting.ts";
 import { chartLines, planTable } from "./plan_text.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor } from "./table.ts";
+import { layoutFor } from "./table.ts";
 import { instantText } from "./time_text.ts";
 
 export interface PlanCommandOptions extends SettingOptions {
@@ -134,12 +134,9 @@ async function show(
   if (format === "html") {
     return shell.out(planHtml({ fromMs, untilMs, assumptions: words, rows, book }));
   }
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
-  const paint = paintFor(shell);
-  const isExplaining = options.explain === true;
   const lines = rows.length === 0
     ? ["nothing is due in this time"]
-    : planTable(planLines(rows), { paint, width, isExplaining });
+    : planTable(planLines(rows), layoutFor(shell), options.explain === true);
   const chart = chartLines(book, { fromMs, untilMs, columns: shell.columns });
   const deep = [...depths ?? []].filter(([, depth]) => depth > 0)
     .map(([queue, depth]) => `${queue}: at most ${depth} wait`);

@@ -2,7 +2,7 @@
 
 import type { WorkerQueues } from "../celery/pidbox.ts";
 import { listsOf } from "../celery/message.ts";
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { rowOf } from "../event.ts";
 import { orNull } from "../redis/errors.ts";
 import { sensorsOver } from "../redis/sensors.ts";

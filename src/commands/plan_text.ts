@@ -5,7 +5,7 @@ import type { MinuteBook, PlanLine, PlanRow } from "../preview/plan_table.ts";
 import { bucketsOf, kindText } from "../preview/plan_table.ts";
 import { decisionText } from "./decision_text.ts";
 import type { MessageDifference } from "./plan_diff.ts";
-import type { Paint } from "./table.ts";
+import type { Layout, Paint } from "./table.ts";
 import { tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
 
@@ -14,7 +14,8 @@ const REASONS_MAX = 3;
 
 export function planTable(
   lines: readonly PlanLine[],
-  { paint, width, isExplaining }: { paint: Paint; width: number; isExplaining: boolean },
+  layout: Layout,
+  isExplaining: boolean,
 ): string[] {
   // A line of its own says its reason by itself.
   const hasWhy = isExplaining && lines.some(({ counts }) => counts !== null);
@@ -26,7 +27,7 @@ export function planTable(
     ...(isExplaining && counts !== null ? [{ text: reasonsText(rows) }] : []),
   ]);
   const headings = ["TIME (UTC)", "TASK", "QUEUE", "WHAT", ...(hasWhy ? ["WHY"] : [])];
-  return tableLines(headings, rows, { paint, width, spare: ["QUEUE"] });
+  return tableLines(headings, rows, layout, ["QUEUE"]);
 }
 
 function rowText(row: PlanRow, isExplaining: boolean): string {

@@ -1,6 +1,6 @@
 /** `beat replay`: what would be decided otherwise today of what was decided; and how it stood at a time. */
 
-import { BeatError, EXIT, UsageError } from "../errors.ts";
+import { EXIT, UsageError } from "../errors.ts";
 import { millisecondsOf, recordedMs } from "../event.ts";
 import type { JournalRow, Row } from "../event.ts";
 import { pastOf } from "../preview/past.ts";
@@ -180,9 +180,7 @@ function checkTasks(
 ): void {
   for (const task of asked) {
     if (known.some((names) => names.has(task))) continue;
-    throw new BeatError(
-      "USAGE",
-      EXIT.usage,
+    throw new UsageError(
       `expected \`--task\` to name a task that the journal declares by then, got "${task}"`,
     );
   }

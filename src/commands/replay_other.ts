@@ -9,7 +9,7 @@ import type { Config } from "../settings.ts";
 import type { AuditReading } from "./audit_reading.ts";
 import { differenceLine } from "./plan_text.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
 
 export interface OtherOptions {
@@ -51,15 +51,15 @@ export async function replayOther(
     shell.out(`${JSON.stringify({ ...window, tasks, differences: shown }, null, 2)}\n`);
     return total > 0 ? EXIT.finding : EXIT.ok;
   }
-  const paint = paintFor(shell);
-  for (const each of differences) shell.out(differenceLine(each, paint));
+  const layout = layoutFor(shell);
+  for (const each of differences) shell.out(differenceLine(each, layout.paint));
   const lines = tableLines(
     ["TASK", "DUE TIMES", "UNDER THE OTHER", "DIFFER"],
     counts.map(({ name, was, now, differ }) => [
       { text: name },
       ...[was, now, differ].map((count) => ({ text: String(count) })),
     ]),
-    { paint, width: shell.isOutTerminal ? shell.columns : Infinity },
+    layout,
   );
   shell.out(`\n${lines.join("\n")}\n\n${total.toLocaleString("en")} due times differ\n`);
   shell.err(

@@ -1,12 +1,13 @@
 /** How each task stood at an instant: for people and for programs. */
 
 import { pauseOf, standingPauses } from "../core/pauses.ts";
-import { ALL_TASKS, levelCursor } from "../cursor.ts";
+import { ALL_TASKS } from "../cursor.ts";
 import { entryOf, parseFireId } from "../fire.ts";
 import type { Past } from "../preview/past.ts";
+import { levelLines, raisedLevels } from "./level_views.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
 
 interface Asked {
@@ -35,16 +36,14 @@ export function printState(past: Past, asked: Asked, shell: Shell): void {
     { text: heldText(each) },
     { text: openText(each) },
   ]);
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
   const lines = tableLines(
     ["TASK", "DECIDED UP TO", "NEXT DUE", "HELD", "ON THEIR WAY"],
     rows,
-    { paint: paintFor(shell), width, spare: ["NEXT DUE"] },
+    layoutFor(shell),
+    ["NEXT DUE"],
   );
   shell.out(`${instantText(asked.atMs)}, ${termText(past)}\n\n${lines.join("\n")}\n`);
-  for (const { key, level, sinceMs } of levelsOf(past)) {
-    shell.out(`${key} is ${level} since ${instantText(sinceMs)}\n`);
-  }
+  for (const line of levelLines(past.facts.notes)) shell.out(`${line}\n`);
   const all = pauseOf(past.facts.notes, ALL_TASKS);
   if (all?.untilMs === null) {
     shell.out(
@@ -70,7 +69,7 @@ export function stateObject(past: Past, asked: Asked): Record<string, unknown> {
       paused_by: pausedBy,
       open,
     })),
-    levels: levelsOf(past).map(({ key, level, sinceMs }) => ({
+    levels: raisedLevels(past.facts.notes).map(({ key, level, sinceMs }) => ({
       ...{ key, level, since: instantText(sinceMs) },
     })),
     pauses: [...standingPauses(past.facts.notes)].map(([task, { sinceMs, who, note }]) => ({
@@ -123,13 +122,4 @@ function termText({ term }: Past): string {
   const { owner, fence, sinceMs, endedMs } = term;
   if (endedMs !== null) return `nobody leads; ${harmless(owner)} left ${instantText(endedMs)}`;
   return `${harmless(owner)} leads since ${instantText(sinceMs)} (fence ${fence})`;
-}
-
-function levelsOf({ facts }: Past) {
-  const prefix = levelCursor("");
-  return [...facts.notes].filter(([name, { revision }]) =>
-    name.startsWith(prefix) && revision !== "normal"
-  ).map(([name, { dueMs, revision }]) => ({
-    ...{ key: name.slice(prefix.length), level: revision, sinceMs: dueMs },
-  }));
 }

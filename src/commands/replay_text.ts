@@ -5,7 +5,7 @@ import { SLACK_MS } from "../preview/past_facts.ts";
 import type { Difference, Replayed } from "../preview/replay.ts";
 import { decisionText } from "./decision_text.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { dueText, instantText } from "./time_text.ts";
 
 export interface ShownReplay extends Replayed {
@@ -21,7 +21,7 @@ interface Window {
 }
 
 export function printReplayed(shown: ShownReplay, window: Window, shell: Shell): void {
-  const paint = paintFor(shell);
+  const layout = layoutFor(shell);
   const counts = [...shown.byTask];
   const sum = (name: "compared" | "differences" | "unreadable" | "wanted") =>
     counts.reduce((total, [, each]) => total + each[name], 0);
@@ -34,7 +34,7 @@ export function printReplayed(shown: ShownReplay, window: Window, shell: Shell):
       { text: String(each.wanted) },
       { text: String(each.unreadable) },
     ]),
-    { paint, width: shell.isOutTerminal ? shell.columns : Infinity },
+    layout,
   );
   if (counts.length > 0) shell.out(`${lines.join("\n")}\n\n`);
   for (const each of shown.undecided) shell.out(`${undecidedText(each)}\n`);

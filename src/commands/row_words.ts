@@ -2,7 +2,7 @@
 
 import { celeryTaskId } from "../celery/ids.ts";
 import type { Detail, EventType, JournalRow } from "../event.ts";
-import { DETAIL, recordedMs, rowOf } from "../event.ts";
+import { attemptOf, isEventType, recordedMs, rowOf } from "../event.ts";
 import { fireIdOf, openIdOf } from "../fire.ts";
 import type { Colour, Paint } from "./table.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
@@ -74,11 +74,6 @@ function isFire(row: JournalRow): row is FireRow {
 /** Fires that were held or skipped have no message, so no id of one. */
 function isPublished(row: JournalRow): boolean {
   return !["fire.due", "fire.delayed", "fire.skipped"].includes(row.type);
-}
-
-function attemptOf(row: JournalRow): number {
-  const { attempt } = row.detail;
-  return typeof attempt === "number" ? attempt : 0;
 }
 
 function afterText(afterMs: number): string {
@@ -165,13 +160,9 @@ function listText(what: string, names: readonly string[]): string {
 
 /** The payload in words; as it is where this build does not know it. */
 function detailText(row: JournalRow): string {
-  const words = isKnown(row.type) ? knownWords(row, row.type) : null;
+  const words = isEventType(row.type) ? knownWords(row, row.type) : null;
   if (words !== null) return words;
   return Object.keys(row.detail).length === 0 ? "" : JSON.stringify(row.detail);
-}
-
-function isKnown(type: string): type is EventType {
-  return Object.hasOwn(DETAIL, type);
 }
 
 function knownWords<T extends EventType>(row: JournalRow, type: T): string | null {

@@ -25,7 +25,7 @@ export function saySummary(config: Config, roster: Roster, server: ServerClock, 
 }
 
 /** One line for each task. */
-export function sayTasks(config: Config, roster: Roster, server: ServerClock, log: Log): void {
+function sayTasks(config: Config, roster: Roster, server: ServerClock, log: Log): void {
   const nowMs = server.nowMs();
   for (const { task, trigger } of roster.values()) {
     const nextMs = trigger.next(nowMs);

@@ -4,13 +4,15 @@ import type { ActorRefFrom } from "xstate";
 import { createActor, fromCallback, fromPromise } from "xstate";
 import type { Passed, SupervisorEvent, TermInput } from "../../machines/supervisor.ts";
 import { supervisorMachine } from "../../machines/supervisor.ts";
+import { waitFor } from "../clock.ts";
+import { followOpen } from "../lead/follow_open.ts";
 import { heedAsked } from "../lead/heed.ts";
+import { watchJournal } from "../lead/history.ts";
 import { keepJournal } from "../lead/keep.ts";
 import { watchLevels } from "../lead/levels.ts";
 import { backOffMs, holdLease } from "../lead/lease.ts";
 import type { Office, OfficeParts } from "../lead/office.ts";
 import * as work from "../lead/office.ts";
-import { watchJournal } from "../lead/standby.ts";
 
 export interface Supervisor {
   /** Takes STOP and RELOAD. */
@@ -52,7 +54,7 @@ function actorsOf(office: Office) {
         async (signal) => {
           const onFenced = () => sendBack({ type: "FENCED" });
           await Promise.all([
-            work.followOpen(office, input, signal, onFenced),
+            followOpen(office, input, signal, onFenced),
             watchJournal({ ...parts, history }, signal, onFenced),
             keepJournal(office, input, signal, onFenced),
             heedAsked(office, input, signal, onFenced),
@@ -64,7 +66,7 @@ function actorsOf(office: Office) {
     untilDue: fromPromise<void, TermInput>(({ signal }) => work.untilDue(office, signal)),
     tick: fromPromise<Passed, TermInput>(({ input }) => work.passTick(office, input)),
     backOff: fromPromise<void, TermInput>(({ input, signal }) =>
-      work.waitFor(parts.clock, backOffMs(input.failures - 1), signal)
+      waitFor(parts.clock, backOffMs(input.failures - 1), signal)
     ),
     drain: fromPromise<void, TermInput>(({ input }) => work.handOver(office, input)),
   };

@@ -20,12 +20,16 @@ export interface Cell {
   readonly colour?: Colour;
 }
 
-export interface TableOptions {
+/** Where a table is shown. */
+export interface Layout {
   readonly paint: Paint;
-  /** Longer lines lose the ends of their widest cells. @default Infinity */
-  readonly width?: number;
-  /** Headings of columns that can be left out where the line is too long, the first one first. */
-  readonly spare?: readonly string[];
+  /** Longer lines lose the ends of their widest cells. In characters; `Infinity` where none is cut. */
+  readonly width: number;
+}
+
+/** On a terminal as wide as that is; elsewhere nothing is cut, because a program may read it. */
+export function layoutFor(shell: Pick<Shell, "env" | "isOutTerminal" | "columns">): Layout {
+  return { paint: paintFor(shell), width: shell.isOutTerminal ? shell.columns : Infinity };
 }
 
 /** Between two columns. */
@@ -34,11 +38,16 @@ const GAP = "  ";
 /** No column is cut shorter than this: an instant is so long, and a name can still be told by it. */
 const COLUMN_MIN = 24;
 
-/** Lines of a table, headings first, columns as wide as their longest cell. */
+/**
+ * Lines of a table, headings first, columns as wide as their longest cell.
+ *
+ * @param spare headings of columns that can be left out where the line is too long, the first one first
+ */
 export function tableLines(
   headings: readonly string[],
   rows: readonly (readonly Cell[])[],
-  { paint, width = Infinity, spare = [] }: TableOptions,
+  { paint, width }: Layout,
+  spare: readonly string[] = [],
 ): string[] {
   const all = [headings.map((text): Cell => ({ text, colour: "bold" })), ...rows];
   const natural = headings.map((_, column) =>
@@ -55,6 +64,16 @@ export function tableLines(
   );
   const note = `(not wide enough for ${left.join(", ")})`;
   return left.length === 0 ? lines : [...lines, paint("dim", note)];
+}
+
+/** Prints {@link tableLines}. */
+export function printTable(
+  headings: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  shell: Shell,
+  spare?: readonly string[],
+): void {
+  for (const line of tableLines(headings, rows, layoutFor(shell), spare)) shell.out(`${line}\n`);
 }
 
 /** The columns that there is room for. */

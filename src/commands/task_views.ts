@@ -1,5 +1,6 @@
 /** What there is to say of each entry: whether it is on, its last due time and its next. */
 
+import { GRACE_MS } from "../audit/why.ts";
 import { pauseAt, standingPauses } from "../core/pauses.ts";
 import { SKIP_RUN_MS } from "../core/skip_run.ts";
 import type { Cursor } from "../cursor.ts";
@@ -15,9 +16,6 @@ import { policyTexts } from "./policy_text.ts";
 import { harmless } from "./row_words.ts";
 import { dueText, instantText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
-
-/** A due time may be undecided for so long without a reason to worry: a leader may be changing. */
-const GRACE_MS = 10_000;
 
 /** What is shown of an entry. */
 export interface TaskView {

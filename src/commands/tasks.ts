@@ -6,7 +6,7 @@ import { levelsText, throttlesOf } from "./level_views.ts";
 import { damageText, openJournal } from "./open_journal.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Colour } from "./table.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { printTable } from "./table.ts";
 import type { TaskView } from "./task_views.ts";
 import { pausesText, taskObject, viewsOf, worriesOf } from "./task_views.ts";
 import { dueText, spanText } from "./time_text.ts";
@@ -30,7 +30,10 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
         throttled: view.task === null ? [] : throttlesOf(view.task, loaded.cursors),
       }));
       shell.out(`${JSON.stringify(objects, null, 2)}\n`);
-    } else printTable(views, loaded.serverMs, shell);
+    } else {
+      const rows = views.map((view) => cellsOf(view, loaded.serverMs));
+      printTable(HEADINGS, rows, shell, SPARE);
+    }
     const remarks = [
       pausesText(loaded.cursors),
       levelsText(loaded.cursors),
@@ -47,14 +50,6 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
 const HEADINGS = ["TASK", "STATUS", "QUEUE", "TRIGGER", "LAST DUE", "STATE", "LATE", "NEXT DUE"];
 
 const SPARE = ["QUEUE", "LATE", "TRIGGER"];
-
-function printTable(views: readonly TaskView[], nowMs: number, shell: Shell): void {
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
-  const rows = views.map((view) => cellsOf(view, nowMs));
-  for (const line of tableLines(HEADINGS, rows, { paint: paintFor(shell), width, spare: SPARE })) {
-    shell.out(`${line}\n`);
-  }
-}
 
 function cellsOf(view: TaskView, nowMs: number): Cell[] {
   const { name, task, state, pause, offBy, last, nextMs } = view;

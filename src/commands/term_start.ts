@@ -20,14 +20,14 @@ type Reading = Pick<Journal, "read" | "readBack">;
  * @throws {JournalUnavailableError}
  */
 export async function termStart(journal: Reading, fence: number): Promise<TermStart | null> {
-  const oldest = await firstOf(journal.read({ from: "-", to: "+" }));
-  const newest = await firstOf(journal.readBack({ from: "-", to: "+" }));
+  const oldest = await firstRow(journal.read({ from: "-", to: "+" }));
+  const newest = await firstRow(journal.readBack({ from: "-", to: "+" }));
   if (oldest === null || newest === null || newest.fence < fence) return null;
   let before = oldest;
   let [lowMs, highMs] = [recordedMs(oldest), recordedMs(newest)];
   while (before.fence < fence && lowMs + 1 < highMs) {
     const middleMs = Math.floor((lowMs + highMs) / 2);
-    const row = await firstOf(journal.read({ from: String(middleMs), to: "+" }));
+    const row = await firstRow(journal.read({ from: String(middleMs), to: "+" }));
     if (row === null || row.fence >= fence) highMs = middleMs;
     else [before, lowMs] = [row, Math.max(middleMs, recordedMs(row))];
   }
@@ -44,7 +44,8 @@ function startOf(row: JournalRow): TermStart | null {
   return { atMs: recordedMs(row), owner, build };
 }
 
-async function firstOf(rows: AsyncIterable<JournalRow>): Promise<JournalRow | null> {
+/** The first of some rows; `null` for none. */
+export async function firstRow(rows: AsyncIterable<JournalRow>): Promise<JournalRow | null> {
   for await (const row of rows) return row;
   return null;
 }

@@ -2,6 +2,8 @@
 
 import { parseDuration } from "../config/duration.ts";
 import { UsageError } from "../errors.ts";
+import type { ReadRange } from "../ports.ts";
+import type { Span } from "../sql/tables.ts";
 
 const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)$/;
 const DATE = /^\d{4}-\d\d-\d\d$/;
@@ -31,7 +33,7 @@ export function parseTimeOption(option: string, text: string, nowMs: number): nu
 }
 
 /**
- * From `--since` to `--until`, `null` where one is not given. Unix milliseconds, both included.
+ * From `--since` to `--until`.
  *
  * @param nowMs what a duration is counted back from
  * @throws {UsageError}
@@ -39,11 +41,19 @@ export function parseTimeOption(option: string, text: string, nowMs: number): nu
 export function parseSpan(
   { since, until }: { readonly since?: string; readonly until?: string },
   nowMs: number,
-): { readonly sinceMs: number | null; readonly untilMs: number | null } {
+): Span {
   const sinceMs = since === undefined ? null : parseTimeOption("--since", since, nowMs);
   const untilMs = until === undefined ? null : parseTimeOption("--until", until, nowMs);
   if (sinceMs === null || untilMs === null || sinceMs <= untilMs) return { sinceMs, untilMs };
   throw new UsageError(`expected \`--since\` to be before \`--until\`, got ${since} and ${until}`);
+}
+
+/** A span as a range of the journal. */
+export function rangeOf({ sinceMs, untilMs }: Span): ReadRange {
+  return {
+    from: sinceMs === null ? "-" : String(sinceMs),
+    to: untilMs === null ? "+" : String(untilMs),
+  };
 }
 
 function instantMsOf(text: string): number | null {

@@ -3,13 +3,14 @@
 import { systemClock } from "../clock.ts";
 import { formatDuration } from "../config/duration.ts";
 import { loadConfig } from "../config/load.ts";
+import { EXIT } from "../errors.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import { describeEndpoint } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { calendarHints } from "./calendar_ends.ts";
 import { policyTexts } from "./policy_text.ts";
 import type { Shell } from "./shell.ts";
-import { paintFor, tableLines } from "./table.ts";
+import { layoutFor, tableLines } from "./table.ts";
 import { triggerText } from "./trigger_text.ts";
 
 export interface ValidateOptions {
@@ -28,7 +29,7 @@ export async function validate(options: ValidateOptions, shell: Shell): Promise<
   const config = { ...loaded, hints: [...loaded.hints, ...endings] };
   if (options.json) shell.out(`${JSON.stringify(shownConfig(config), null, 2)}\n`);
   else shell.out(`${report(config, shell).join("\n")}\n`);
-  return 0;
+  return EXIT.ok;
 }
 
 /** For programs. Endpoints as {@link describeEndpoint} has them: without names and passwords. */
@@ -58,8 +59,8 @@ function endpointText(endpoint: RedisEndpoint | null): string | null {
 }
 
 function report({ settings, tasks, off, hints, files }: Config, shell: Shell): string[] {
-  const paint = paintFor(shell);
-  const width = shell.isOutTerminal ? shell.columns : Infinity;
+  const layout = layoutFor(shell);
+  const { paint } = layout;
   const list = (title: string, lines: readonly string[]) =>
     lines.length === 0
       ? []
@@ -68,7 +69,7 @@ function report({ settings, tasks, off, hints, files }: Config, shell: Shell): s
     ...settingLines(settings),
     "",
     paint("bold", `on (${tasks.length})`),
-    ...tableLines(HEADINGS, tasks.map(taskCells), { paint, width, spare: SPARE }),
+    ...tableLines(HEADINGS, tasks.map(taskCells), layout, SPARE),
     ...list("held back by", aligned(tasks.flatMap(heldPair))),
     ...list("off", aligned(off.map(({ name, by }) => [name, `by ${by}`]))),
     ...list("hints", hints),

@@ -7,10 +7,9 @@ import { storyOf } from "../audit/why.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import { listOf } from "../celery/message.ts";
 import { pauseAt } from "../core/pauses.ts";
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { ALL_TASKS, pauseCursor } from "../cursor.ts";
 import { EXIT, JournalUnavailableError } from "../errors.ts";
-import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import { entryOf, fireIdOf, isWantedName, openIdOf } from "../fire.ts";
 import type { Journal } from "../ports.ts";
@@ -21,7 +20,7 @@ import type { OpenedJournal } from "./open_journal.ts";
 import { damageText, openJournal } from "./open_journal.ts";
 import { lookAtQueues } from "./queue_look.ts";
 import type { Shell } from "./shell.ts";
-import { termStart } from "./term_start.ts";
+import { firstRow, termStart } from "./term_start.ts";
 import { printStory, storyObject } from "./why_print.ts";
 import { readAround, readNear } from "./why_read.ts";
 import type { Target } from "./why_target.ts";
@@ -115,7 +114,7 @@ async function gather(
     ...{ revision: cursor?.revision ?? null, cursorMs: cursor?.dueMs ?? null },
     neighbours: new Set(neighbours.map(({ name }) => name)),
   });
-  const newest = isUndecided ? await firstOf(peek.readBack({ from: "-", to: "+" })) : null;
+  const newest = isUndecided ? await firstRow(peek.readBack({ from: "-", to: "+" })) : null;
   const last = around.rows.at(-1);
   if (newest !== null && (last === undefined || recordedMs(last) < recordedMs(newest))) {
     around.rows.push(newest);
@@ -127,11 +126,6 @@ async function gather(
     today: own === null ? null : declaredTask(own),
     offBy: config.off.find(({ name }) => name === entry)?.by ?? null,
   };
-}
-
-async function firstOf(rows: AsyncIterable<JournalRow>): Promise<JournalRow | null> {
-  for await (const row of rows) return row;
-  return null;
 }
 
 /** Where the end is further on than was read, the result tells where to look for it. */

@@ -3,7 +3,7 @@
 import { FINE } from "../audit/cause.ts";
 import { celeryTaskId } from "../celery/ids.ts";
 import type { JournalRow } from "../event.ts";
-import { recordedMs, rowOf } from "../event.ts";
+import { attemptOf, recordedMs, rowOf } from "../event.ts";
 import { fireIdOf, isWantedName, openIdOf } from "../fire.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
@@ -131,6 +131,6 @@ function nearestText({ beforeMs, afterMs }: Why["story"]): string {
   return `due before: ${text(beforeMs)}; due after: ${text(afterMs)}`;
 }
 
-function taskIdOf({ task, dueMs, detail: { attempt } }: JournalRow, namespace: string): string {
-  return celeryTaskId(namespace, openIdOf(task, dueMs!, typeof attempt === "number" ? attempt : 0));
+function taskIdOf(row: JournalRow, namespace: string): string {
+  return celeryTaskId(namespace, openIdOf(row.task, row.dueMs!, attemptOf(row)));
 }

@@ -4,7 +4,7 @@ import { DECLARES } from "../audit/schedule_then.ts";
 import type { JournalRow } from "../event.ts";
 import { entryOf, wantedName } from "../fire.ts";
 import type { Journal } from "../ports.ts";
-import { termStart } from "./term_start.ts";
+import { firstRow, termStart } from "./term_start.ts";
 
 /** Rows read from the due time on, and back from it, where what is sought does not come earlier. */
 export const AROUND_MAX = 20_000;
@@ -63,7 +63,7 @@ export async function readAround(
   const [back, forward, first, before] = await Promise.all([
     readBackwards(peek, options),
     readForwards(peek, options),
-    firstOf(peek.read({ from: "-", to: "+" })),
+    firstRow(peek.read({ from: "-", to: "+" })),
     isUndecided && cursorMs !== null
       ? readNear(peek, { task, dueMs: cursorMs, atMs: cursorMs })
       : [],
@@ -210,9 +210,4 @@ export async function readNear(
     if (++count >= RESULT_ROWS_MAX || isEnd(row, task, dueMs)) break;
   }
   return rows;
-}
-
-async function firstOf(rows: AsyncIterable<JournalRow>): Promise<JournalRow | null> {
-  for await (const row of rows) return row;
-  return null;
 }

@@ -5,6 +5,7 @@ import type { Declared } from "../audit/schedule_then.ts";
 import { declaredOf, DECLARES } from "../audit/schedule_then.ts";
 import { nearest } from "../config/nearest.ts";
 import { UsageError } from "../errors.ts";
+import { attemptOf, millisecondsOf } from "../event.ts";
 import { openIdOf, parseOpenId } from "../fire.ts";
 import type { Journal, Loaded } from "../ports.ts";
 import type { Config } from "../settings.ts";
@@ -14,7 +15,7 @@ import { parseTimeOption } from "./time_option.ts";
 import { dueText } from "./time_text.ts";
 
 /** Rows whose Celery task ids are computed, from the newest back. */
-export const IDS_MAX = 50_000;
+const IDS_MAX = 50_000;
 
 /** Rows searched back for the last declaration of a task that is not configured. */
 const DECLARED_MAX = 20_000;
@@ -154,13 +155,12 @@ async function byTaskId(
   for await (const row of journal.readBack({ from: "-", to: "+" })) {
     oldest = row.id;
     if (row.type === "fire.published" && row.dueMs !== null) {
-      const { attempt } = row.detail;
-      const openId = openIdOf(row.task, row.dueMs, typeof attempt === "number" ? attempt : 0);
+      const openId = openIdOf(row.task, row.dueMs, attemptOf(row));
       if (celeryTaskId(namespace, openId) === id) return found(row.task, row.dueMs);
     }
     if (++count >= IDS_MAX) break;
   }
-  const back = oldest === null ? "" : `, back to ${dueText(Number(oldest.split("-")[0]))}`;
+  const back = oldest === null ? "" : `, back to ${dueText(millisecondsOf(oldest))}`;
   throw new UsageError(
     `expected the Celery task id of an open fire or of one published in the newest ${count} rows ` +
       `of the journal${back}, got ${id}; \`beat why TASK TIME\` reaches further, and other ` +

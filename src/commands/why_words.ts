@@ -5,7 +5,7 @@ import type { Leading } from "../audit/leading.ts";
 import type { ScheduleThen } from "../audit/schedule_then.ts";
 import type { Awaited, Story, Verdict } from "../audit/why.ts";
 import type { Detail, EventType, JournalRow } from "../event.ts";
-import { DETAIL, recordedMs, rowOf } from "../event.ts";
+import { isEventType, recordedMs, rowOf } from "../event.ts";
 import type { Reading } from "../triggers/mod.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
@@ -114,12 +114,8 @@ export interface RowContext {
 
 /** A row of the fire as a sentence. */
 export function rowSentence(row: JournalRow, context: RowContext): Sentence {
-  const text = isKnown(row.type) ? wordsOf(row, row.type, context) : null;
+  const text = isEventType(row.type) ? wordsOf(row, row.type, context) : null;
   return { atMs: recordedMs(row), text: text ?? `${row.type} ${JSON.stringify(row.detail)}` };
-}
-
-function isKnown(type: string): type is EventType {
-  return Object.hasOwn(DETAIL, type);
 }
 
 function wordsOf<T extends EventType>(
@@ -194,7 +190,7 @@ function sinceText(row: JournalRow, publishedMs: number | null): string {
     : `${spanText(recordedMs(row) - publishedMs)} after the publish`;
 }
 
-export function leaderText(fence: number, owners: ReadonlyMap<number, string>): string {
+function leaderText(fence: number, owners: ReadonlyMap<number, string>): string {
   return `${owners.get(fence) ?? "the leader"} (fence ${fence})`;
 }
 

@@ -8,6 +8,7 @@ import { formatDuration } from "./duration.ts";
 import { nameOf } from "./issues.ts";
 import { nearest } from "./nearest.ts";
 import type { Subject, Telling } from "./policies.ts";
+import { longestGap } from "./rhythm.ts";
 import { duration, line, map, words } from "./shapes.ts";
 
 const NONE = "none";
@@ -86,33 +87,12 @@ function isFit(
     return refuse(`of kind even to be that of a group, whose members have places; ${advice}`);
   }
   // What is said for all tasks is said without looking at each: there the gap caps it in silence.
-  const longestMs = isDefault ? Infinity : longestGap(subject, max);
+  const longestMs = isDefault ? Infinity : longestGap(subject.trigger, max);
   if (max <= longestMs) return true;
   return refuse(
     `to be at most the period of \`tasks.${subject.name}\`, ${formatDuration(longestMs)}, got ` +
       `${formatDuration(max)}: the next fire would be due before this one goes out`,
   );
-}
-
-/** 2026-01-01T00:00:00Z: the same answer on every start. */
-const FROM_MS = 1_767_225_600_000;
-/** Enough for each weekday of a month, or each hour of two days. */
-const GAPS_MAX = 64;
-
-/**
- * The longest time between two due times, as far as some of them tell; looked for only until one is
- * as long as `enoughMs`. The shorter gaps of an irregular schedule cap the jitter as they come.
- */
-function longestGap({ trigger }: Subject, enoughMs: number): number {
-  let longestMs = 0;
-  let dueMs = trigger.next(FROM_MS);
-  for (let gaps = 0; gaps < GAPS_MAX && longestMs < enoughMs; gaps++) {
-    const nextMs = dueMs === null ? null : trigger.next(dueMs);
-    if (dueMs === null || nextMs === null) return longestMs === 0 ? Infinity : longestMs;
-    longestMs = Math.max(longestMs, nextMs - dueMs);
-    dueMs = nextMs;
-  }
-  return longestMs;
 }
 
 /** The tasks, those that are staggered each at its own place among the sorted names of its group. */

@@ -19,9 +19,6 @@ const DAY_MS = 86_400_000;
 const GIVE_UP_MS = 7 * DAY_MS;
 const CAP = 100;
 
-/** Stands for the period of a task that is due once. */
-const ONCE_PERIOD_MS = 3_600_000;
-
 export type Policies = Pick<
   Task,
   | "catchUp"
@@ -58,7 +55,7 @@ export interface Telling {
 /**
  * What the entry says goes before `defaults`.
  *
- * @param options.periodMs from {@link periodOf}
+ * @param options.periodMs from `rhythm.ts: periodOf`
  * @param options.importance the built-in one, or `null` for an entry of `beat.yaml`
  */
 export function policiesOf(
@@ -106,14 +103,4 @@ function withoutUndefined(value: object | undefined): object {
   return Object.fromEntries(
     Object.entries(value ?? {}).filter(([, each]) => each !== undefined),
   );
-}
-
-/** 2026-01-01T00:00:00Z: the same period on every start. */
-const PERIOD_FROM_MS = 1_767_225_600_000;
-
-/** The time between two due times, as far as one number can say it. Milliseconds. */
-export function periodOf(trigger: Trigger): number {
-  const firstMs = trigger.next(PERIOD_FROM_MS);
-  const secondMs = firstMs === null ? null : trigger.next(firstMs);
-  return firstMs === null || secondMs === null ? ONCE_PERIOD_MS : secondMs - firstMs;
 }

@@ -141,7 +141,6 @@ export const BEAT_YAML = z.strictObject({
 /** A checked `beat.yaml`; durations in milliseconds. */
 export type BeatYaml = z.output<typeof BEAT_YAML>;
 export type TaskYaml = z.output<typeof task>;
-export type PoliciesYaml = BeatYaml["defaults"];
 
 /** The keys that an entry of the built-in schedule may have. */
 export const BUILT_IN_KEYS: readonly string[] = [...Object.keys(own), ...Object.keys(policies)];

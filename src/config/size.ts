@@ -21,7 +21,7 @@ const SIZE = /^(\d+(?:\.\d+)?) ?([kmgt]?i?b|)$/i;
 const A_SIZE = "a size such as 256MB, 1GiB or a number of bytes";
 
 /** @returns whole bytes; `null` when `value` is no size */
-export function parseSize(value: string | number): number | null {
+function parseSize(value: string | number): number | null {
   const match = SIZE.exec(String(value).trim());
   const unit = UNITS[match?.[2]?.toLowerCase() ?? "?"];
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);

@@ -9,8 +9,8 @@ import type { TaskYaml } from "./schema.ts";
 import { sessionTriggerOf } from "./session.ts";
 
 /** The keys of which an entry has exactly one. */
-export const TRIGGER_KEYS = ["every", "cron", "crontab", "at", "session"] as const;
-export type TriggerKey = (typeof TRIGGER_KEYS)[number];
+const TRIGGER_KEYS = ["every", "cron", "crontab", "at", "session"] as const;
+type TriggerKey = (typeof TRIGGER_KEYS)[number];
 
 /** `key` is where a refusal belongs. */
 export type SpecResult =

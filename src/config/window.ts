@@ -4,10 +4,10 @@ import { z } from "zod";
 
 import { openingsOf, windowText } from "../policies/window.ts";
 import type { WindowSpec } from "../task.ts";
-import type { Trigger } from "../triggers/mod.ts";
 import { nameOf } from "./issues.ts";
 import { nearest } from "./nearest.ts";
 import type { Subject, Telling } from "./policies.ts";
+import { isDueEachHour, JUDGED_FROM_MS } from "./rhythm.ts";
 import { line, map, zone } from "./shapes.ts";
 
 const A_TIME = "a time of day such as 22:00";
@@ -143,28 +143,18 @@ function specFrom(
   return { name, from, to, tz: tz ?? timezone, days: days ?? null };
 }
 
-/** 2026-01-01T00:00:00Z: the same answer on every start. */
-const FROM_MS = 1_767_225_600_000;
-const HOUR_MS = 3_600_000;
 /** Days on both sides of a change of the clocks. A thousand looks at each of 20,000 tasks take seconds. */
 const LOOKS_MAX = 128;
 
 /** Whether a task that is due at times of its own is due while its window is closed. */
 function isDueOutside({ trigger, timing }: Subject, spec: WindowSpec): boolean {
+  // Who is due each hour has no times of its own: a window only says which of the hours count.
   if (timing === null || isDueEachHour(trigger)) return false;
   const openings = openingsOf(spec);
-  let dueMs = trigger.next(FROM_MS) ?? trigger.next(-Infinity);
+  let dueMs = trigger.next(JUDGED_FROM_MS) ?? trigger.next(-Infinity);
   for (let looks = 0; dueMs !== null && looks < LOOKS_MAX; looks++) {
     if (openings.at(dueMs).fromMs > dueMs) return true;
     dueMs = trigger.next(dueMs);
   }
   return false;
-}
-
-/** Such a task has no times of its own: a window only says which of the hours count. */
-function isDueEachHour(trigger: Trigger): boolean {
-  const firstMs = trigger.next(FROM_MS);
-  if (firstMs === null) return false;
-  return Array.from({ length: 24 }, (_, hour) => firstMs - 1 + hour * HOUR_MS)
-    .every((afterMs) => trigger.count(afterMs, afterMs + HOUR_MS) > 0);
 }

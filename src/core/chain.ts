@@ -1,7 +1,8 @@
 /** The steps of one task, each on the cursor that the one before it leaves. Pure. */
 
 import { celeryTaskId, deliveryTag } from "../celery/ids.ts";
-import type { Cursor, OpenFire, Pending } from "../cursor.ts";
+import type { Cursor, Pending } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { encodeCursor } from "../cursor.ts";
 import type { Detail, Row } from "../event.ts";
 import { openIdOf } from "../fire.ts";
@@ -22,7 +23,7 @@ export function fitting({ template }: Pick<ReadyTask, "template">): number {
   return Math.max(1, Math.floor(BATCH_TEXT_MAX / template.size));
 }
 
-/** Who decides, and when. */
+/** Who decides: the leader of `fence`, on the keys of `namespace`. */
 export interface Term {
   readonly namespace: string;
   readonly fence: number;

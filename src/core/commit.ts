@@ -4,8 +4,8 @@
  * and nothing sent again. The term ends, the next fence shuts the door on it, and the world is loaded.
  */
 
-import type { OpenFire } from "../cursor.ts";
-import { openKey } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { openKey } from "../open_fire.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import { millisecondsOf } from "../event.ts";
 import type { Clock, Committed, Journal, Stage, Staged, Step } from "../ports.ts";

@@ -1,7 +1,8 @@
 /** What is to be done about a task now: what it was holding, then what came due. Pure but for the world's notes. */
 
 import type { Cursor, Pending } from "../cursor.ts";
-import { levelCursor, openKey } from "../cursor.ts";
+import { levelCursor } from "../cursor.ts";
+import { openKey } from "../open_fire.ts";
 import type { Level } from "../event.ts";
 import { catchUp } from "../policies/catchup.ts";
 import type { Decision, Facts } from "../policies/mod.ts";

@@ -6,7 +6,7 @@
 
 import { getNextTransitions, initialTransition, type SnapshotFrom, transition } from "xstate";
 import { taskMachine } from "../../machines/task.ts";
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { FireEventType } from "../event.ts";
 
 /** A state of the machine, its parts joined by a dot: `published.queued`. */

@@ -15,10 +15,10 @@ import type { ReadyTask, Roster } from "./roster.ts";
 import type { World } from "./world.ts";
 
 /**
- * A clock that was set back by more than this is for a person to judge, as `ahead.ts` says; what is new
- * must not wait for it. Milliseconds.
+ * A clock that was set back by more than this is for a person to judge, who is told (`lead/ahead.ts`);
+ * what is new must not wait for it. One set right by less needs nobody. Milliseconds.
  */
-const SET_BACK_MAX_MS = 3_600_000;
+export const SET_BACK_MAX_MS = 3_600_000;
 
 /** @param nowMs the server's time. Unix milliseconds. */
 export function reconcile(roster: Roster, world: World, nowMs: number): Step[] {

@@ -4,7 +4,6 @@ import type { MessageTemplate } from "../celery/message.ts";
 import { listOf, messageOf } from "../celery/message.ts";
 import type { Gate } from "../policies/mod.ts";
 import { gateOf } from "../policies/mod.ts";
-import type { PolicyData } from "../policies/order.ts";
 import { policiesOf } from "../policies/order.ts";
 import type { Settings } from "../settings.ts";
 import type { Task } from "../task.ts";
@@ -27,19 +26,17 @@ export type Roster = ReadonlyMap<string, ReadyTask>;
 
 /**
  * @param origin who publishes, for the message's `origin` header
- * @param data what policies need beside the task
  * @throws {TriggerError} {MessageError} for tasks that loading should have refused
  */
 export function rosterOf(
   tasks: readonly Task[],
   transport: Settings["transport"],
   origin: string,
-  data: PolicyData = {},
 ): Roster {
   return new Map(tasks.map((task) => [task.name, {
     task,
     trigger: triggerOf(task.trigger),
-    gate: gateOf(policiesOf(task, data)),
+    gate: gateOf(policiesOf(task)),
     template: messageOf(task, origin),
     list: listOf(task.queue, task.priority, transport),
     revision: revisionOf(task),
@@ -50,6 +47,6 @@ export function rosterOf(
  * The gate for a single fire that somebody wants. Jitter has no say there: it keeps apart what is due at
  * once, and would object to nearly each.
  */
-export function gateOfOne(task: Task, data: PolicyData = {}): Gate {
-  return gateOf(policiesOf(task, data).filter(({ name }) => name !== "jitter"));
+export function gateOfOne(task: Task): Gate {
+  return gateOf(policiesOf(task).filter(({ name }) => name !== "jitter"));
 }

@@ -12,8 +12,8 @@ import { decide, lookMsOr } from "./decide.ts";
 import type { Roster } from "./roster.ts";
 import type { World } from "./world.ts";
 
-/** How long a task is left alone whose list is of the wrong type, or that a defect is in. Milliseconds. */
-export const WRONG_TYPE_PAUSE_MS = 5_000;
+/** A task whose list is of the wrong type, or that a defect is in, is tried again after this. Milliseconds. */
+export const TASK_RETRY_MS = 5_000;
 
 /**
  * The most steps of one pass, give or take a task. A task is looked at once in a pass, so one that is
@@ -77,7 +77,7 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
     if (tally.earlyByMs > 0) await clock.sleep(Math.min(tally.earlyByMs, SLEEP_MAX_MS), signal);
     return tally;
   } finally {
-    const retryMs = server.nowMs() + WRONG_TYPE_PAUSE_MS;
+    const retryMs = server.nowMs() + TASK_RETRY_MS;
     for (const name of taken) {
       const ready = roster.get(name);
       if (ready !== undefined) {

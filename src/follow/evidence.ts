@@ -1,7 +1,7 @@
 /** What can be known of a published fire: what a look finds, and what the leader noticed before. */
 
-import type { OpenFire } from "../cursor.ts";
-import type { Hint, QueuedMessage, Reservation, TaskResult } from "../ports.ts";
+import type { OpenFire } from "../open_fire.ts";
+import type { Hint, QueuedMessage, Reservation, TaskResult } from "../sensors.ts";
 
 /**
  * How far the clocks of workers and of earlier leaders may be behind the server's: what is dated so

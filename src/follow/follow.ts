@@ -7,8 +7,9 @@
  * expired in their lists are taken out, deeper with each round.
  */
 
-import { openKey } from "../cursor.ts";
-import type { Hint, Journal, Settlement } from "../ports.ts";
+import { openKey } from "../open_fire.ts";
+import type { Journal, Settlement } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 import { BATCH_MAX } from "../ports.ts";
 import type { LateAcks } from "./late.ts";
 import { lateAcks } from "./late.ts";
@@ -41,13 +42,6 @@ export interface FollowerParts extends LookerParts {
   readonly fence: number;
 }
 
-/** A list, as the last sample saw it. */
-export interface QueueReading {
-  readonly depth: number;
-  /** Publish time of our oldest message in the sample; `null` when there is none. */
-  readonly oldestMs: number | null;
-}
-
 /** What a sample or a glance came to. */
 export interface Followed {
   /** Somebody newer leads: nothing more can be recorded. */
@@ -56,8 +50,6 @@ export interface Followed {
   hasMore: boolean;
   /** What was recorded, in order. */
   readonly settled: Settlement[];
-  /** By list; empty after a glance. */
-  readonly queues: Map<string, QueueReading>;
 }
 
 export interface Follower {
@@ -125,7 +117,6 @@ export function follower(parts: FollowerParts): Follower {
       const hinted = await useHints(to);
       const lists = parts.world.open.tracked.lists();
       const views = await keeping(hinted, () => look.takeViews(lists, SAMPLE_MAX));
-      noteQueues(views, to);
       const nowMs = parts.server.nowMs();
       const picked = pickMoved(watch, hinted, { views, nowMs, limit: LOOKS_MAX });
       await lookAndSettle(picked, views, to);
@@ -196,11 +187,5 @@ async function recordLate(
 }
 
 function newFollowed(): Followed {
-  return { isFenced: false, hasMore: false, settled: [], queues: new Map() };
-}
-
-function noteQueues({ byList }: Views, to: Followed): void {
-  for (const { list, depth, oldestOwnMs } of byList.values()) {
-    to.queues.set(list, { depth, oldestMs: oldestOwnMs });
-  }
+  return { isFenced: false, hasMore: false, settled: [] };
 }

@@ -3,10 +3,11 @@
  * without a worker's word are remembered, the last ten thousand of them.
  */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Detail, Row } from "../event.ts";
-import type { Hint, Journal, Step, TaskResult } from "../ports.ts";
+import type { Journal, Step } from "../ports.ts";
+import type { Hint, TaskResult } from "../sensors.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { CLOCK_MARGIN_MS, isFinal } from "./evidence.ts";
 import type { World } from "../core/world.ts";

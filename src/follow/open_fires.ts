@@ -4,8 +4,8 @@
  * costs the same however many there are, and what a waiting fire does not need is not kept for it.
  */
 
-import type { OpenFire } from "../cursor.ts";
-import { openKey } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { openKey } from "../open_fire.ts";
 import type { Notes } from "./evidence.ts";
 import { lookBook } from "./look_book.ts";
 import { deadlineAfter } from "./pace.ts";

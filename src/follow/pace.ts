@@ -1,6 +1,6 @@
 /** When to look at a fire again: soon where something is about to be known, else ever less often. */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { Evidence } from "./evidence.ts";
 import { GONE_AFTER_MS, newNotes, PACE_MAX_MS, PACE_MIN_MS, UNREAD } from "./evidence.ts";
 import type { Tracked } from "./open_fires.ts";

@@ -1,8 +1,8 @@
 /** Which fires a sample looks at: those that may have moved since the last one. Pure but for the book. */
 
 import { deliveryTag } from "../celery/ids.ts";
-import type { OpenFire } from "../cursor.ts";
-import type { QueuedMessage } from "../ports.ts";
+import type { OpenFire } from "../open_fire.ts";
+import type { QueuedMessage } from "../sensors.ts";
 import type { Tracked } from "./open_fires.ts";
 import type { ListView, Views } from "./position.ts";
 import { leftBeforeMs } from "./position.ts";

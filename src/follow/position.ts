@@ -7,15 +7,14 @@
  * list, what was published after it is behind it. Only a rejected message is put at the new end.
  */
 
-import type { OpenFire } from "../cursor.ts";
-import type { QueuedMessage, QueueSample } from "../ports.ts";
+import type { OpenFire } from "../open_fire.ts";
+import type { QueuedMessage, QueueSample } from "../sensors.ts";
 import { CLOCK_MARGIN_MS } from "./evidence.ts";
 import type { Position } from "./evidence.ts";
 
 /** One list, as a sample shows it. */
 export interface ListView {
   readonly list: string;
-  readonly depth: number;
   /** How many messages were seen. */
   readonly reach: number;
   /** All of the list was seen. */
@@ -54,7 +53,6 @@ export function viewOf(list: string, { depth, oldest }: QueueSample): ListView {
   const isWhole = oldest.length >= depth;
   return {
     list,
-    depth,
     reach: oldest.length,
     isWhole,
     hasAllReturned: hasAllReturned || isWhole,

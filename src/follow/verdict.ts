@@ -1,8 +1,9 @@
 /** From the evidence on one open fire to the rows that are true of it now. Pure. */
 
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { Detail, FireEventType, Row } from "../event.ts";
-import type { Settlement, TaskResult } from "../ports.ts";
+import type { Settlement } from "../ports.ts";
+import type { TaskResult } from "../sensors.ts";
 import type { EventEnd, Evidence, Notes } from "./evidence.ts";
 import { deliveriesOf, GONE_AFTER_MS, isFinal } from "./evidence.ts";
 

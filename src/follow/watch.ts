@@ -1,6 +1,7 @@
 /** What the follower remembers between two looks: hints, notes, and when to look again. */
 
-import type { Hint, Settlement } from "../ports.ts";
+import type { Settlement } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 import type { Evidence } from "./evidence.ts";
 import { newNotes, noteEvent, PACE_MIN_MS } from "./evidence.ts";
 import type { LateAcks } from "./late.ts";

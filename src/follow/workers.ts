@@ -6,7 +6,7 @@
  * workers are heard over is up.
  */
 
-import type { Hint } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 
 /** Heartbeats come every 2 s, unless a worker was told otherwise. Milliseconds. */
 const SILENT_AFTER_MS = 10_000;

@@ -3,12 +3,10 @@
  * fires twice; but nothing fires at all until the clock gets there, and that is for a person to judge.
  */
 
+import { SET_BACK_MAX_MS } from "../core/reconcile.ts";
 import type { Log } from "../log.ts";
 import { TASK_NAME } from "../fire.ts";
 import type { World } from "../core/world.ts";
-
-/** A clock that is set right by less than this needs nobody. Milliseconds. */
-const AHEAD_MAX_MS = 3_600_000;
 
 /** Going back by less is how well the server's clock is known. Milliseconds. */
 const STEP_MIN_MS = 1_000;
@@ -31,10 +29,10 @@ export function aheadWatch(log: Log): AheadWatch {
       known = world;
       seenMs = nowMs;
       const aheadMs = (newest?.dueMs ?? nowMs) - nowMs;
-      if (aheadMs > AHEAD_MAX_MS && !isTold) {
+      if (aheadMs > SET_BACK_MAX_MS && !isTold) {
         log.error(MESSAGE, { task: newest?.task ?? "", aheadMs });
       }
-      isTold = aheadMs > AHEAD_MAX_MS;
+      isTold = aheadMs > SET_BACK_MAX_MS;
     },
   };
 }

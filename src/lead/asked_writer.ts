@@ -23,13 +23,13 @@ export interface AskedWriter {
   readonly isFenced: boolean;
 }
 
-export interface WriterParts {
+export interface AskedWriterParts {
   readonly server: ServerClock;
   readonly term: Term;
   readonly origin: string;
 }
 
-export function askedWriter({ server, term, origin }: WriterParts): AskedWriter {
+export function askedWriter({ server, term, origin }: AskedWriterParts): AskedWriter {
   let isFenced = false;
 
   function counter({ world, roster }: Tick): Counter {

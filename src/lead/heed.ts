@@ -11,9 +11,9 @@ import type { Run } from "../asked/wanted_run.ts";
 import { runOf, sliceOf } from "../asked/wanted_run.ts";
 import type { Tick } from "../core/tick.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Requests } from "../ports.ts";
+import type { Requests } from "../request.ts";
 import { decodeRequest } from "../request.ts";
-import type { WriterParts } from "./asked_writer.ts";
+import type { AskedWriterParts } from "./asked_writer.ts";
 import { askedWriter } from "./asked_writer.ts";
 import type { Looks } from "./looks.ts";
 import { LOOKS } from "./looks.ts";
@@ -27,7 +27,7 @@ const AWAY_MS = 1_000;
 /** Entries taken up in one look. */
 const ENTRIES_MAX = 50;
 
-export interface HeedParts extends WriterParts, TakerParts {
+export interface HeedParts extends AskedWriterParts, TakerParts {
   readonly requests: Requests;
   /** @default LOOKS */
   readonly looks?: Looks;

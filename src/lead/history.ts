@@ -7,8 +7,12 @@
  * what was lost is to be decided anew now. A standby asks: it may be the one that leads next.
  */
 
+import { waitFor } from "../clock.ts";
+import { unlessAway } from "../errors.ts";
 import { compareIds, NO_ID } from "../event.ts";
-import type { Committed, Journal, LastId, Settled, Stage } from "../ports.ts";
+import type { Clock, Committed, Journal, LastId, Settled, Stage } from "../ports.ts";
+import type { Looks } from "./looks.ts";
+import { LOOKS } from "./looks.ts";
 
 /** What one replica knows of the history; it outlives its terms. */
 export interface History {
@@ -95,6 +99,28 @@ export async function lookBack(
   }
   if (stayedId !== null) cutAt(history, stayedId, known);
   history.lastId = newestId;
+}
+
+/**
+ * Looks back in the journal, again and again. Passes over a Redis that is away: others say that.
+ *
+ * @param onCut called once where rows are gone, and no more looks then
+ */
+export async function watchJournal(
+  { journal, clock, history, looks = LOOKS }: {
+    readonly journal: Pick<Journal, "trace">;
+    readonly clock: Clock;
+    readonly history: History;
+    readonly looks?: Looks;
+  },
+  signal: AbortSignal,
+  onCut?: () => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    await unlessAway(() => lookBack(journal, history, signal));
+    if (history.cut !== null && onCut !== undefined) return onCut();
+    await waitFor(clock, looks.journalMs, signal);
+  }
 }
 
 /** Whether a leader of meanwhile has told of a cut. @throws {JournalUnavailableError} */

@@ -1,6 +1,7 @@
 /** Keeps the journal within its limits for as long as this replica leads, at a slow pace. */
 
 import type { TermInput } from "../../machines/supervisor.ts";
+import { waitFor } from "../clock.ts";
 import type { World } from "../core/world.ts";
 import { ArchiveError, JournalUnavailableError } from "../errors.ts";
 import { fireIdOf } from "../fire.ts";
@@ -8,7 +9,6 @@ import type { Archive } from "../ports.ts";
 import type { Limits, RetainParts } from "../retain/retain.ts";
 import { retain } from "../retain/retain.ts";
 import type { Office } from "./office.ts";
-import { waitFor } from "./office.ts";
 
 /** Where old rows go, and when. */
 export interface Retention {

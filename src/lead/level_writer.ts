@@ -13,7 +13,7 @@ import type { Standing } from "../levels/move.ts";
 import type { Log } from "../log.ts";
 import type { Journal } from "../ports.ts";
 
-export interface WriterParts {
+export interface LevelWriterParts {
   readonly journal: Pick<Journal, "reload">;
   readonly server: ServerClock;
   readonly log: Log;
@@ -42,7 +42,7 @@ export interface LevelWriter {
   readonly isFenced: boolean;
 }
 
-export function levelWriter(parts: WriterParts): LevelWriter {
+export function levelWriter(parts: LevelWriterParts): LevelWriter {
   const { journal, server, log, fence } = parts;
   const unsure = new Set<string>();
   let isFenced = false;

@@ -1,13 +1,14 @@
 /** Keeps the levels of queues and objectives up to date for as long as this replica leads, beside the ticks. */
 
 import type { TermInput } from "../../machines/supervisor.ts";
+import { waitFor } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Gauges } from "../level.ts";
 import { NO_LEVELS } from "../level.ts";
 import { levelWriter } from "./level_writer.ts";
 import { objectiveWatch } from "./objective_watch.ts";
 import type { Office } from "./office.ts";
-import { alone, sayRefused, waitFor } from "./office.ts";
+import { alone, sayRefused } from "./office.ts";
 import { queueWatch } from "./queue_watch.ts";
 
 /** What is measured with. */

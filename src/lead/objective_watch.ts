@@ -5,6 +5,7 @@
  */
 
 import type { ServerClock } from "../clock.ts";
+import { waitFor } from "../clock.ts";
 import { sloKey } from "../level.ts";
 import { BeatError, JournalUnavailableError, SourceError } from "../errors.ts";
 import type { Sample } from "../levels/burn.ts";
@@ -104,8 +105,6 @@ export function objectiveWatch(
         );
       }
     },
-    /** When the next one is asked. Monotonic milliseconds. */
-    nextMs: () => Math.min(Infinity, ...[...books.values()].map(({ book }) => book.nextMs)),
   };
 }
 
@@ -185,10 +184,7 @@ async function inTime<T>(
   const end = () => ended.abort();
   signal.addEventListener("abort", end, { once: true });
   const late = async () => {
-    const untilMs = clock.monotonicMs() + timeoutMs;
-    while (!ended.signal.aborted && clock.monotonicMs() < untilMs) {
-      await clock.sleep(untilMs - clock.monotonicMs(), ended.signal);
-    }
+    await waitFor(clock, timeoutMs, ended.signal);
     throw new SourceError(`no answer within ${timeoutMs} ms`);
   };
   const working = work(ended.signal);

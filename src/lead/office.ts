@@ -1,25 +1,25 @@
 /**
- * What one replica does in office: recover, tick, follow, hand over. The supervisor says when; this
+ * What one replica does in office: recover, tick, hand over. The supervisor says when; this
  * says what. One piece of work at a time: a tick that was overtaken by the loss of its lease ends
  * before the next term begins.
  */
 
 import type { Passed, TermInput } from "../../machines/supervisor.ts";
-import { SLEEP_MAX_MS } from "../clock.ts";
+import { SLEEP_MAX_MS, waitFor } from "../clock.ts";
 import type { Row } from "../event.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Clock, Journal, Requests, Sensors, Stage } from "../ports.ts";
+import type { Journal, Stage } from "../ports.ts";
+import type { Requests } from "../request.ts";
+import type { Sensors } from "../sensors.ts";
 import type { AheadWatch } from "./ahead.ts";
 import { aheadWatch } from "./ahead.ts";
 import type { Term } from "../core/chain.ts";
 import { standingPauses } from "../core/pauses.ts";
-import { follower } from "../follow/follow.ts";
 import type { History } from "./history.ts";
 import { newHistory, watchHistory, watchStage } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
 import { acquire, backOffMs } from "./lease.ts";
-import { LOOKS, untilSample } from "./looks.ts";
 import type { Outcomes } from "../levels/outcomes.ts";
 import { outcomes } from "../levels/outcomes.ts";
 import type { Measuring } from "./levels.ts";
@@ -188,62 +188,6 @@ export async function untilDue(office: Office, signal: AbortSignal): Promise<voi
   }
 }
 
-/** Follows open fires to their end until `signal` is aborted. */
-export async function followOpen(
-  office: Office,
-  input: TermInput,
-  signal: AbortSignal,
-  onFenced: () => void,
-): Promise<void> {
-  const { parts, now } = office;
-  if (now === null) return;
-  const eye = follower({
-    ...parts,
-    world: now.world,
-    fence: input.fence,
-    task: (name) => office.now?.roster.get(name)?.task ?? null,
-  });
-  /** Ends the present pause: something was heard, or this is to end. */
-  let wake = () => {};
-  signal.addEventListener("abort", () => wake(), { once: true });
-  parts.sensors.listen((hint) => {
-    eye.hint(hint);
-    wake();
-  }, signal);
-  const pause = (durationMs: number) => {
-    const woken = new AbortController();
-    // With a reason, no exception is made for each thing that is heard.
-    wake = () => woken.abort("woken");
-    return signal.aborted ? Promise.resolve() : waitFor(parts.clock, durationMs, woken.signal);
-  };
-  let isTold = false;
-  const looks = parts.looks ?? LOOKS;
-  let sampleMs = 0;
-  while (!signal.aborted) {
-    try {
-      const isDue = parts.clock.monotonicMs() >= sampleMs;
-      const { isFenced, hasMore, settled } = await (isDue ? eye.sample() : eye.glance());
-      office.outcomes.note(settled);
-      if (isFenced) sayRefused(office, input);
-      if (isFenced || office.history.cut !== null) return onFenced();
-      if (isDue && !hasMore) {
-        sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts.server.nowMs());
-      }
-      // A glance may have had nothing to ask.
-      if (isDue && isTold) parts.log.info("open fires are followed again");
-      if (isDue) isTold = false;
-    } catch (error) {
-      if (!(error instanceof JournalUnavailableError)) throw error;
-      if (!isTold) parts.log.warn("open fires cannot be followed for now", { err: error });
-      isTold = true;
-      sampleMs = parts.clock.monotonicMs() + looks.sampleMs;
-    }
-    // What is heard is looked at soon, and not one by one.
-    await waitFor(parts.clock, looks.glanceMs, signal);
-    if (!eye.hasHints) await pause(sampleMs - parts.clock.monotonicMs());
-  }
-}
-
 /** Lets what is under way end, records the end of the term and gives the lease up. Never rejects. */
 export async function handOver(office: Office, input: TermInput): Promise<void> {
   const { parts, seen } = office;
@@ -261,18 +205,6 @@ export async function handOver(office: Office, input: TermInput): Promise<void> 
     waitFor(parts.clock, DRAIN_MAX_MS, late.signal),
   ]);
   late.abort();
-}
-
-/** Sleeps for all of `durationMs`, or until `signal` is aborted. */
-export async function waitFor(
-  clock: Clock,
-  durationMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const untilMs = clock.monotonicMs() + durationMs;
-  while (!signal.aborted && clock.monotonicMs() < untilMs) {
-    await clock.sleep(untilMs - clock.monotonicMs(), signal);
-  }
 }
 
 /** Does a piece of work while no other is under way. */

@@ -11,7 +11,8 @@ import { pressureAfter } from "../levels/move.ts";
 import type { QueueEstimate, QueueReading } from "../levels/queue.ts";
 import { estimate, remember, standOf } from "../levels/queue.ts";
 import type { Log } from "../log.ts";
-import type { Clock, QueueSample, Sensors } from "../ports.ts";
+import type { Clock } from "../ports.ts";
+import type { QueueSample, Sensors } from "../sensors.ts";
 import type { Gauges, QueueMarks } from "../level.ts";
 import type { LevelWriter } from "./level_writer.ts";
 

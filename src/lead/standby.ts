@@ -5,14 +5,14 @@
  * word from the leader.
  */
 
-import { JournalUnavailableError } from "../errors.ts";
+import { waitFor } from "../clock.ts";
+import { unlessAway } from "../errors.ts";
 import { TASK_NAME } from "../fire.ts";
 import type { Log } from "../log.ts";
 import type { Clock, Journal, Loaded } from "../ports.ts";
 import type { History } from "./history.ts";
-import { lookBack } from "./history.ts";
+import { watchJournal } from "./history.ts";
 import type { Looks } from "./looks.ts";
-import { LOOKS } from "./looks.ts";
 import type { Roster } from "../core/roster.ts";
 
 /** How often it looks at the schedule. Milliseconds. */
@@ -46,28 +46,6 @@ export function watchWhileWaiting(
   }
 }
 
-/**
- * Looks back in the journal, again and again. Never rejects for Redis' sake; so the other one.
- *
- * @param onCut called once where rows are gone, and no more looks then
- */
-export async function watchJournal(
-  { journal, clock, history, looks = LOOKS }: {
-    readonly journal: Pick<Journal, "trace">;
-    readonly clock: Clock;
-    readonly history: History;
-    readonly looks?: Looks;
-  },
-  signal: AbortSignal,
-  onCut?: () => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await unlessAway(() => lookBack(journal, history, signal));
-    if (history.cut !== null && onCut !== undefined) return onCut();
-    await pause(clock, looks.journalMs, signal);
-  }
-}
-
 /** Says what differs between this replica's schedule and the one in force. */
 export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): Promise<void> {
   const { journal, clock, log, declared } = parts;
@@ -76,8 +54,9 @@ export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): P
   // A leader that has just begun has written what it runs by then.
   let pauseMs = 2 * parts.ttlMs;
   for (;;) {
-    await pause(clock, pauseMs, signal);
+    await waitFor(clock, pauseMs, signal);
     if (signal.aborted) return;
+    // Whoever asks for the lease says where Redis is away.
     const loaded = await unlessAway(() => journal.load());
     if (signal.aborted) return;
     pauseMs = SCHEDULE_MS;
@@ -95,23 +74,6 @@ export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): P
       told = { text, atMs: clock.monotonicMs() };
     }
     before = text;
-  }
-}
-
-/** `null` while Redis is away: whoever asks for the lease says so. */
-async function unlessAway<T>(question: () => Promise<T>): Promise<T | null> {
-  try {
-    return await question();
-  } catch (error) {
-    if (!(error instanceof JournalUnavailableError)) throw error;
-    return null;
-  }
-}
-
-async function pause(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
-  const untilMs = clock.monotonicMs() + durationMs;
-  while (!signal.aborted && clock.monotonicMs() < untilMs) {
-    await clock.sleep(untilMs - clock.monotonicMs(), signal);
   }
 }
 

@@ -3,12 +3,22 @@
  * `redis/settle.lua` do; the conformance suite and the differential test hold them together.
  */
 
-import type { OpenFire } from "../cursor.ts";
-import { decodeCursor, decodeOpen, encodeOpen, openKey } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { decodeCursor } from "../cursor.ts";
+import { decodeOpen, encodeOpen, openKey } from "../open_fire.ts";
 import type { JournalRow } from "../event.ts";
-import { compareIds, decodeRow } from "../event.ts";
-import type { Journal, Loaded, Outcome, ReadRange, Settlement, Step } from "../ports.ts";
-import type { SettleOutcome } from "../ports.ts";
+import { compareIds, NO_ID } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
+import type {
+  Journal,
+  Loaded,
+  OnForeign,
+  Outcome,
+  ReadRange,
+  Settlement,
+  SettleOutcome,
+  Step,
+} from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
 import type { Entry, MemoryStore } from "./store.ts";
 import { appendRow, lastIdOf, memoryStore, pushMessage, removeMessage, splitId } from "./store.ts";
@@ -53,7 +63,7 @@ export function memoryJournal(
         lastId: lastIdOf(store),
       })),
     reload: (tasks, openIds) =>
-      promised(() => ({ ...snapshot(store, tasks, openIds), lastId: "0-0" })),
+      promised(() => ({ ...snapshot(store, tasks, openIds), lastId: NO_ID })),
     trace: (id) =>
       promised(() => {
         const isAfter = (entry: Entry) => compareIds(entry.id, id) > 0;
@@ -91,12 +101,13 @@ function promised<T>(answer: () => T): Promise<T> {
   return new Promise((resolve) => resolve(answer()));
 }
 
-interface Term {
+/** The script call that writes. */
+interface Call {
   readonly serverMs: number;
   readonly fence: number;
 }
 
-function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Term): Outcome {
+function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Call): Outcome {
   const stored = store.cursors.get(step.task) ?? "";
   if (stored !== step.expect) return { kind: judgeOther(stored, step) };
   if (serverMs < step.notBeforeMs) return { kind: "early" };
@@ -130,7 +141,7 @@ function partsOf(text: string): { dueMs: number; revision: string } | null {
   return match === null ? null : { dueMs: Number(match[1]), revision: match[2]! };
 }
 
-function settleOne(store: MemoryStore, settlement: Settlement, term: Term): SettleOutcome {
+function settleOne(store: MemoryStore, settlement: Settlement, call: Call): SettleOutcome {
   const { open, next, rows, remove } = settlement;
   const key = openKey(open);
   if (store.open.get(key) !== encodeOpen(open)) return "duplicate";
@@ -138,7 +149,7 @@ function settleOne(store: MemoryStore, settlement: Settlement, term: Term): Sett
     if (store.foreignLists.has(remove.list)) return "wrongtype";
     if (!removeMessage(store, remove)) return "raced";
   }
-  for (const row of rows) appendRow(store, term.serverMs, row, term.fence);
+  for (const row of rows) appendRow(store, call.serverMs, row, call.fence);
   if (next === null) store.open.delete(key);
   else store.open.set(key, encodeOpen(next));
   return "settled";
@@ -176,7 +187,7 @@ function inRange(store: MemoryStore, { from, to }: ReadRange): Entry[] {
 
 async function* rowsOf(
   entries: readonly Entry[],
-  onForeign?: (id: string, why: string) => void,
+  onForeign?: OnForeign,
 ): AsyncGenerator<JournalRow> {
   for (const { id, fields } of entries) {
     const row = decodeRow(id, fields);

@@ -1,8 +1,7 @@
 /** The stream of requests in memory, for tests and simulations. */
 
-import { compareIds } from "../event.ts";
-import type { Requests } from "../ports.ts";
-import type { RequestEntry } from "../request.ts";
+import { compareIds, NO_ID } from "../event.ts";
+import type { RequestEntry, Requests } from "../request.ts";
 import { splitId } from "./store.ts";
 
 export interface MemoryRequests extends Requests {
@@ -12,7 +11,7 @@ export interface MemoryRequests extends Requests {
 /** @param serverMs the server's time; Unix milliseconds, whole */
 export function memoryRequests(serverMs: () => number): MemoryRequests {
   const entries: RequestEntry[] = [];
-  let lastId = "0-0";
+  let lastId = NO_ID;
   return {
     entries,
     after: (id, limit) =>

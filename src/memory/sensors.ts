@@ -1,7 +1,7 @@
 /** Celery's side of Redis in plain maps: dry runs, replays and tests. */
 
 import { decodeMessage } from "../celery/message.ts";
-import type { Hint, Reservation, Sensors, TaskResult } from "../ports.ts";
+import type { Hint, Reservation, Sensors, TaskResult } from "../sensors.ts";
 import type { MemoryStore } from "./store.ts";
 
 export interface MemorySensors extends Sensors {

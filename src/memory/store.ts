@@ -2,8 +2,9 @@
 
 import { invariant } from "../errors.ts";
 import type { Row } from "../event.ts";
-import { encodeRow, ROW_FIELDS, ROW_VERSION } from "../event.ts";
+import { NO_ID, ROW_VERSION } from "../event.ts";
 import type { Settlement } from "../ports.ts";
+import { encodeRow, ROW_FIELDS } from "../row_text.ts";
 
 /** An entry of the stream, as Redis would give it: an id, and names and values in turn. */
 export interface Entry {
@@ -58,7 +59,7 @@ export function appendRow(store: MemoryStore, nowMs: number, row: Row, fence: nu
 
 /** The id of the newest entry; `0-0` for none. */
 export function lastIdOf(store: MemoryStore): string {
-  return store.entries.at(-1)?.id ?? "0-0";
+  return store.entries.at(-1)?.id ?? NO_ID;
 }
 
 /** LPUSH. */

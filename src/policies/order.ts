@@ -10,9 +10,6 @@ import { pressure } from "./pressure.ts";
 import { slo } from "./slo.ts";
 import { openingsOf, window } from "./window.ts";
 
-/** Data of the installation that policies need beside the task. */
-export type PolicyData = Readonly<Record<never, never>>;
-
 /**
  * Each place has its reason:
  *
@@ -24,7 +21,7 @@ export type PolicyData = Readonly<Record<never, never>>;
  * 4. overlap: waits for an earlier fire, so it is asked when the time has come, not hours before.
  * 5. slo, pressure: what was measured, last, so that it is as fresh as can be when a fire goes out.
  */
-export function policiesOf(task: Task, _data: PolicyData): Policy[] {
+export function policiesOf(task: Task): Policy[] {
   const { policies: specs } = task;
   const policies: Policy[] = [pause()];
   if (specs.session !== null) policies.push(session(specs.session));

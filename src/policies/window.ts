@@ -8,6 +8,7 @@
 
 import { invariant } from "../errors.ts";
 import type { WindowSpec } from "../task.ts";
+import { isoWeekday } from "../triggers/calendar.ts";
 import { zoneOf } from "../triggers/zone.ts";
 import { firstReach, highWater } from "../triggers/zoned.ts";
 import type { Policy } from "./mod.ts";
@@ -56,7 +57,7 @@ export function openingsOf({ from, to, tz, days }: WindowSpec): Openings {
   const zone = zoneOf(tz);
   const startMs = ofDayMs(from);
   const lengthMs = (ofDayMs(to) - startMs + DAY_MS) % DAY_MS;
-  const isOn = (day: number) => days === null || days.includes(weekdayOf(day));
+  const isOn = (day: number) => days === null || days.includes(isoWeekday(day));
   /** The last answer, and since when it is the answer: fires ask about the same night again and again. */
   let known = { sinceMs: 0, fromMs: 0, endMs: 0 };
 
@@ -80,11 +81,6 @@ export function openingsOf({ from, to, tz, days }: WindowSpec): Openings {
       return known;
     },
   };
-}
-
-/** Monday is 1. Day 0 of the epoch was a Thursday. */
-function weekdayOf(day: number): number {
-  return (((day + 3) % 7) + 7) % 7 + 1;
 }
 
 function ofDayMs(time: string): number {

@@ -3,7 +3,7 @@
 import { LOOKS, untilSample } from "../lead/looks.ts";
 
 /**
- * When the leader looks at open fires (`lead/office.ts: followOpen`): once a second, and where it hears of
+ * When the leader looks at open fires (`lead/follow_open.ts`): once a second, and where it hears of
  * a result, at once, but not sooner than a moment after the look before.
  */
 export function followerLooks(fromMs: number) {

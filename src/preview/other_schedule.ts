@@ -5,10 +5,11 @@
 
 import type { SnapshotState } from "../audit/snapshot.ts";
 import type { Roster } from "../core/roster.ts";
-import type { Cursor, OpenFire } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { encodeCursor } from "../cursor.ts";
 import type { JournalRow, Row } from "../event.ts";
-import { recordedMs } from "../event.ts";
+import { NO_ID, recordedMs } from "../event.ts";
 import { parseOpenId } from "../fire.ts";
 import type { OutcomeDifference } from "./outcomes.ts";
 import { outcomeDifferences, outcomesOf } from "./outcomes.ts";
@@ -119,7 +120,7 @@ function noteGoingSkips(
     if (last === null || first === null || last < first) continue;
     const detail = { fromMs: first, toMs: last, by, reason };
     was.take({
-      ...{ id: "0-0", version: 1, type: "task.dropped", task, dueMs: last, decidedMs: untilMs },
+      ...{ id: NO_ID, version: 1, type: "task.dropped", task, dueMs: last, decidedMs: untilMs },
       ...{ fence: 0, detail },
     });
   }

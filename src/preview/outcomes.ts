@@ -1,9 +1,9 @@
 /** What became of each due time, from rows; and where two schedules, or then and now, come to another end. */
 
 import type { JournalRow } from "../event.ts";
-import { TASK_NAME } from "../fire.ts";
 import { canonicalJson } from "../task.ts";
 import type { Trigger } from "../triggers/mod.ts";
+import { isOfSchedule, kindOf } from "./decisions.ts";
 
 /** The last word on a due time. */
 export interface Outcome {
@@ -33,10 +33,6 @@ export interface OutcomeDifference {
 /** A range that says more due times than that is kept by its ends alone. */
 const RANGE_MAX = 200_000;
 
-const DECIDES: ReadonlySet<string> = new Set([
-  ...["fire.published", "fire.delayed", "fire.skipped", "task.dropped"],
-]);
-
 /** @param triggerOf what the task was due by when the row was written */
 export function outcomesOf(
   { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
@@ -53,10 +49,9 @@ export function outcomesOf(
 
   return {
     byTask,
-    take({ type, task, dueMs, detail }) {
-      const isOfSchedule = DECIDES.has(type) && TASK_NAME.test(task) && dueMs !== null &&
-        detail.by !== "schedule" && !detail.attempt;
-      if (!isOfSchedule) return;
+    take(row) {
+      const { type, task, dueMs, detail } = row;
+      if (dueMs === null || !isOfSchedule(row)) return;
       if (type !== "task.dropped") return put(task, dueMs, outcomeOf(type, detail));
       const { by, reason } = detail;
       const outcome = { type: "fire.skipped", detail: { by, reason } };
@@ -109,7 +104,14 @@ function differencesOf(
     if (!isSame && nextKey === key && last !== undefined) {
       found[found.length - 1] = { ...last, toMs: dueMs, count: last.count + 1 };
     } else if (!isSame) {
-      found.push({ kind: kindOf(pair), task, fromMs: dueMs, toMs: dueMs, count: 1, ...pair });
+      found.push({
+        kind: kindOf(pair.one, pair.other),
+        task,
+        fromMs: dueMs,
+        toMs: dueMs,
+        count: 1,
+        ...pair,
+      });
     }
     key = nextKey;
   }
@@ -121,9 +123,4 @@ function general(outcome: Outcome | null): unknown {
   if (outcome === null) return null;
   const { notBeforeMs, untilMs, ...detail } = outcome.detail;
   return { ...outcome, detail: { ...detail, isHeld: (notBeforeMs ?? untilMs) !== undefined } };
-}
-
-function kindOf({ one, other }: Pick<OutcomeDifference, "one" | "other">): "+" | "-" | "~" {
-  const [wasOut, isOut] = [one?.type, other?.type].map((type) => type === "fire.published");
-  return wasOut === isOut ? "~" : isOut ? "+" : "-";
 }

@@ -8,7 +8,7 @@ import { NO_POLICIES } from "../task.ts";
 import { triggerOf } from "../triggers/mod.ts";
 
 /** Nothing is sent: a message would need the arguments, which are not in the journal. */
-export const NO_MESSAGE = { size: 0, render: () => "" };
+const NO_MESSAGE = { size: 0, render: () => "" };
 
 /**
  * @param definition of a row that declares it (`core/reconcile.ts: definitionOf`)
@@ -29,7 +29,7 @@ export function pastTask(name: string, revision: string, definition: unknown): R
     const isKnown = trigger !== undefined && ["skip", "latest", "all"].includes(policy) &&
       [windowMs, cap, task.takeByMs, task.giveUpMs].every(Number.isFinite);
     if (!isKnown) return null;
-    const gate = gateOf(policiesOf(task, {}));
+    const gate = gateOf(policiesOf(task));
     return { task, trigger, gate, template: NO_MESSAGE, list: task.queue, revision };
   } catch {
     return null;

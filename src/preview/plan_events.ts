@@ -3,7 +3,7 @@
 import { PREPARE_MS, tick } from "../core/tick.ts";
 import type { Tick } from "../core/tick.ts";
 import { cursorText } from "../core/world.ts";
-import { openKey } from "../cursor.ts";
+import { openKey } from "../open_fire.ts";
 import type { Row } from "../event.ts";
 import { levelWriter } from "../lead/level_writer.ts";
 import { queueWatch } from "../lead/queue_watch.ts";

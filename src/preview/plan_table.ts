@@ -2,6 +2,7 @@
 
 import type { JournalRow } from "../event.ts";
 import { TASK_NAME } from "../fire.ts";
+import { isDecision } from "./decisions.ts";
 
 /** A decision of a plan. Times are Unix milliseconds. */
 export interface PlanRow {
@@ -26,10 +27,6 @@ export interface PlanLine {
   readonly counts: ReadonlyMap<string, number> | null;
 }
 
-const DECIDES: ReadonlySet<string> = new Set([
-  ...["fire.published", "fire.delayed", "fire.skipped", "task.dropped"],
-]);
-
 /** More decisions of a task in an hour than that are counted. */
 const LINES_MAX = 4;
 const HOUR_MS = 3_600_000;
@@ -37,7 +34,7 @@ const HOUR_MS = 3_600_000;
 /** `null` where the row is no decision of the schedule. */
 export function planRowOf(row: JournalRow, queue: string): PlanRow | null {
   const { type, task, dueMs, decidedMs, detail } = row;
-  if (!DECIDES.has(type) || !TASK_NAME.test(task) || dueMs === null) return null;
+  if (!isDecision(row) || !TASK_NAME.test(task) || dueMs === null) return null;
   const isRange = type === "task.dropped";
   return {
     ...{ decidedMs, type, task, queue, dueMs, detail },

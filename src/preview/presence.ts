@@ -1,9 +1,11 @@
 /** When somebody led in the past, when they looked at tasks, and how long fires ran: for other schedules to share. */
 
-import type { OpenFire } from "../cursor.ts";
-import { openKey } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { openKey } from "../open_fire.ts";
 import type { JournalRow } from "../event.ts";
+import { attemptOf } from "../event.ts";
 import { openIdOf } from "../fire.ts";
+import { isDecision } from "./decisions.ts";
 
 export interface Presence {
   take(row: JournalRow): void;
@@ -37,10 +39,6 @@ const JUST_AFTER_MS = 0.5;
 /** Of a task of which no fire was seen to end. Milliseconds. */
 const RUN_MS = 1_000;
 
-const DECIDES: ReadonlySet<string> = new Set([
-  ...["fire.published", "fire.delayed", "fire.skipped", "task.dropped"],
-]);
-
 /** A due time that was looked at late: nobody looked at anything in between. Unix milliseconds. */
 interface Late {
   readonly fromMs: number;
@@ -60,10 +58,11 @@ export function presence(): Presence {
   let decidedMs = -Infinity;
   let trueMs = -Infinity;
 
-  function noteFire({ type, task, dueMs, decidedMs: atMs, detail }: JournalRow): void {
+  function noteFire(row: JournalRow): void {
+    const { type, task, dueMs, decidedMs: atMs } = row;
     if (dueMs === null) return;
     const openId = openIdOf(task, dueMs, 0);
-    if (type === "fire.published" && !detail.attempt) begun.set(openId, atMs);
+    if (type === "fire.published" && attemptOf(row) === 0) begun.set(openId, atMs);
     const fromMs = begun.get(openId);
     if (!ENDS.has(type) || fromMs === undefined) return;
     begun.delete(openId);
@@ -102,7 +101,7 @@ export function presence(): Presence {
         terms.push({ fence: row.fence, fromMs: row.decidedMs, toMs: row.decidedMs });
       } else if (row.fence === last.fence) last.toMs = Math.max(last.toMs, row.decidedMs);
       trueMs = row.decidedMs <= decidedMs ? decidedMs + JUST_AFTER_MS : row.decidedMs;
-      if (DECIDES.has(row.type)) {
+      if (isDecision(row)) {
         decidedMs = Math.max(decidedMs, row.decidedMs);
         noteLook(row);
       }

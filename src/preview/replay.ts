@@ -11,12 +11,11 @@ import { SHARE_MAX } from "../core/tick.ts";
 import type { Cursor } from "../cursor.ts";
 import type { JournalRow, Row } from "../event.ts";
 import { recordedMs } from "../event.ts";
-import { TASK_NAME } from "../fire.ts";
 import type { Past } from "./past.ts";
 import { pastOf } from "./past.ts";
 import { SLACK_MS } from "./past_facts.ts";
 import { checkRun, PAST_TERM, runIn } from "./past_run.ts";
-import { isSameDecision, kindOf } from "./same_decision.ts";
+import { isOfSchedule, isSameDecision, kindOf } from "./decisions.ts";
 import type { Undecided } from "./undecided.ts";
 import { undecidedBook } from "./undecided.ts";
 
@@ -68,10 +67,6 @@ export interface Replay {
   readonly past: Past;
 }
 
-const DECIDES: ReadonlySet<string> = new Set([
-  ...["fire.published", "fire.delayed", "fire.skipped", "task.dropped"],
-]);
-
 /** @param seed what the rows before the first came to */
 export function replayOf(options: ReplayOptions, seed: SnapshotState | null = null): Replay {
   const past = pastOf(seed);
@@ -117,12 +112,6 @@ export function replayOf(options: ReplayOptions, seed: SnapshotState | null = nu
       return { rows, byTask, undecided: undecided.list };
     },
   };
-}
-
-/** Whether the schedule has decided it, and no person and no change of the schedule. */
-function isOfSchedule({ type, task, detail }: JournalRow): boolean {
-  return DECIDES.has(type) && TASK_NAME.test(task) && detail.by !== "schedule" &&
-    (detail.attempt === undefined || detail.attempt === 0);
 }
 
 interface Case {

@@ -5,7 +5,7 @@
  */
 
 import TinyQueue from "tinyqueue";
-import type { OpenFire } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
 import { EXPIRY_MARGIN_MS } from "../follow/verdict.ts";
 import type { MemoryStore } from "../memory/store.ts";
 

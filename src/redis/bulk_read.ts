@@ -2,8 +2,8 @@
 
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
-import { decodeRow, ROW_FIELDS } from "../event.ts";
-import type { ReadRange } from "../ports.ts";
+import { decodeRow, ROW_FIELDS } from "../row_text.ts";
+import type { OnForeign, ReadRange } from "../ports.ts";
 import { ask, untilReady } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import { entryParser } from "./entry_parser.ts";
@@ -33,7 +33,7 @@ export async function* readPages(
   client: Redis,
   keys: Keys,
   range: ReadRange,
-  onForeign?: (id: string, why: string) => void,
+  onForeign?: OnForeign,
   onMoved?: () => void,
 ): AsyncGenerator<JournalRow[]> {
   const names = flatNames();
@@ -87,7 +87,7 @@ async function* answers<Page>(
 function rowsIn(
   page: readonly Entry[],
   flat: (name: string) => string,
-  onForeign?: (id: string, why: string) => void,
+  onForeign?: OnForeign,
 ): JournalRow[] {
   const rows: JournalRow[] = [];
   for (const [id, fields] of page) {

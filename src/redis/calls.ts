@@ -3,17 +3,18 @@
  * their answers read.
  */
 
-import { encodeOpen, openKey } from "../cursor.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import { encodeRow, ROW_VERSION } from "../event.ts";
+import { ROW_VERSION } from "../event.ts";
+import { encodeOpen, openKey } from "../open_fire.ts";
+import { encodeRow } from "../row_text.ts";
 import type {
   Committed,
-  LastId,
   Outcome,
   Settled,
   Settlement,
   SettleOutcome,
   Step,
+  Written,
 } from "../ports.ts";
 import { checkSettlements, checkSteps } from "../steps.ts";
 import commitText from "./commit.lua" with { type: "text" };
@@ -129,7 +130,7 @@ export function settledOf(reply: unknown): Settled {
   return answerOf(reply, SETTLE_OUTCOME);
 }
 
-function answerOf<T>(reply: unknown, letters: Readonly<Record<string, T>>): Answer<T> {
+function answerOf<T>(reply: unknown, letters: Readonly<Record<string, T>>): Written<T> {
   const [code, ...rest] = reply as [code: number, ...rest: unknown[]];
   switch (code) {
     case REPLY.done: {
@@ -147,12 +148,3 @@ function answerOf<T>(reply: unknown, letters: Readonly<Record<string, T>>): Answ
       throw new JournalUnavailableError(`expected an answer of a script, got ${reply}`, "fatal");
   }
 }
-
-type Answer<T> =
-  | { readonly kind: "fenced" }
-  | {
-    readonly kind: "done";
-    readonly serverMs: number;
-    readonly outcomes: readonly T[];
-    readonly lastId: LastId;
-  };

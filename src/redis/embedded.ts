@@ -21,7 +21,7 @@ export function withEmbedded(
 }
 
 /** The port of a first start, where nobody else has it; remembered, so that a worker finds it again. */
-export const PORT_DEFAULT = 6390;
+const PORT_DEFAULT = 6390;
 
 /** How often a port that is lost between the look and the start is replaced by another. */
 const START_MAX = 3;

@@ -13,13 +13,13 @@
 import type { Redis } from "ioredis";
 import { JournalUnavailableError, tooOldToLead } from "../errors.ts";
 import { ROW_VERSION } from "../event.ts";
-import type { Lease, Standing, Taken } from "../ports.ts";
+import type { Leadership, Lease, Taken } from "../ports.ts";
 import { ask } from "./client.ts";
-import { codeOf, refuseForeign } from "./errors.ts";
+import { orNull, refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import leaseText from "./lease.lua" with { type: "text" };
 import { runScript, scriptOf } from "./script.ts";
-import { millisecondsOf, transaction } from "./transaction.ts";
+import { timeReplyMs, transaction } from "./transaction.ts";
 
 const LEASE = scriptOf(leaseText);
 
@@ -60,12 +60,12 @@ export function redisLease(client: Redis, keys: Keys): Lease {
         ["TIME"],
       ]);
       const leader = leaderOf(held as string | null, leftMs as number);
-      return { serverMs: millisecondsOf(time as [string, string]), leader, replicas };
+      return { serverMs: timeReplyMs(time as [string, string]), leader, replicas };
     },
   };
 }
 
-function leaderOf(held: string | null, leftMs: number): Standing["leader"] {
+function leaderOf(held: string | null, leftMs: number): Leadership["leader"] {
   if (held === null) return null;
   const [, owner = held, fence = 0] = /^(.*) (\d+)$/s.exec(held) ?? [];
   return { owner, fence: Number(fence), leftMs: Math.max(0, leftMs) };
@@ -73,16 +73,11 @@ function leaderOf(held: string | null, leftMs: number): Standing["leader"] {
 
 /** Each replica has one connection that is called after the key of the lease. */
 async function replicasOf(client: Redis, keys: Keys): Promise<number | null> {
-  try {
-    const list = await ask(client, () => client.call("CLIENT", "LIST")) as string;
-    const isReplica = (line: string) =>
-      line.includes(` name=${keys.lease} `) && line.includes(` db=${client.options.db ?? 0} `);
-    return list.split("\n").filter(isReplica).length;
-  } catch (error) {
-    // A user who may look at Beat's keys need not be allowed to look at everybody's connections.
-    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
-    throw error;
-  }
+  // A user who may look at Beat's keys need not be allowed to look at everybody's connections.
+  const list = await orNull(() => ask(client, () => client.call("CLIENT", "LIST")));
+  const isReplica = (line: string) =>
+    line.includes(` name=${keys.lease} `) && line.includes(` db=${client.options.db ?? 0} `);
+  return list === null ? null : (list as string).split("\n").filter(isReplica).length;
 }
 
 function takenOf(reply: readonly unknown[]): Taken {

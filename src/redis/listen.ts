@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { decodeEvents } from "../celery/worker_event.ts";
 import { systemClock } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Hint } from "../ports.ts";
+import type { Hint } from "../sensors.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
 

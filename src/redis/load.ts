@@ -1,17 +1,21 @@
 /** What a new leader starts from: cursors and open fires, read in one piece and checked. */
 
 import type { Redis } from "ioredis";
-import type { Cursor, OpenFire } from "../cursor.ts";
-import { decodeCursor, decodeOpen } from "../cursor.ts";
+import type { Cursor } from "../cursor.ts";
+import type { OpenFire } from "../open_fire.ts";
+import { decodeCursor } from "../cursor.ts";
+import { decodeOpen } from "../open_fire.ts";
 import { BeatError, JournalUnavailableError } from "../errors.ts";
-import { decodeRow, NO_ID } from "../event.ts";
+import { NO_ID } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import type { Loaded } from "../ports.ts";
 import { ask } from "./client.ts";
+import type { Entry } from "./entry_parser.ts";
 import { refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import probeText from "./probe.lua" with { type: "text" };
 import { runScript, scriptOf } from "./script.ts";
-import { millisecondsOf, transaction } from "./transaction.ts";
+import { timeReplyMs, transaction } from "./transaction.ts";
 
 const PROBE = scriptOf(probeText);
 
@@ -24,10 +28,10 @@ export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
     ["HGETALL", keys.open],
     ["XREVRANGE", keys.journal, "+", "-", "COUNT", "1"],
   ]);
-  const newest = last as [id: string, fields: string[]][];
+  const newest = last as Entry[];
   checkLastEntry(keys.journal, newest);
   return {
-    serverMs: millisecondsOf(time as [string, string]),
+    serverMs: timeReplyMs(time as [string, string]),
     lastId: newest[0]?.[0] ?? NO_ID,
     cursors: cursorsOf(keys, pairsOf(cursors as string[])),
     open: openOf(keys, pairsOf(open as string[])),
@@ -47,7 +51,7 @@ export async function loadSome(
     ["HMGET", keys.open, ...openIds, ""],
   ]);
   return {
-    serverMs: millisecondsOf(time as [string, string]),
+    serverMs: timeReplyMs(time as [string, string]),
     lastId: NO_ID,
     cursors: cursorsOf(keys, zip(tasks, cursors as (string | null)[])),
     open: openOf(keys, zip(openIds, open as (string | null)[])),
@@ -63,7 +67,7 @@ async function checkPermissions(client: Redis, keys: Keys): Promise<void> {
   );
 }
 
-function checkLastEntry(key: string, entries: readonly [id: string, fields: string[]][]): void {
+function checkLastEntry(key: string, entries: readonly Entry[]): void {
   for (const [id, fields] of entries) {
     const row = decodeRow(id, fields);
     if (typeof row === "string") throw refuseForeign(`entry ${id} of \`${key}\` is no row: ${row}`);

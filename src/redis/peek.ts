@@ -2,7 +2,7 @@
 
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
-import { decodeRow } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
 import type { Journal, ReadRange } from "../ports.ts";
 import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";

@@ -17,10 +17,9 @@ import {
   workersIn,
 } from "../celery/pidbox.ts";
 import { systemClock } from "../clock.ts";
-import { JournalUnavailableError } from "../errors.ts";
 import type { Transport } from "../settings.ts";
 import { ask } from "./client.ts";
-import { codeOf } from "./errors.ts";
+import { orNull } from "./errors.ts";
 import { transaction } from "./transaction.ts";
 
 /** How long the list of answers lives while they are awaited, and after that. Seconds. */
@@ -64,22 +63,21 @@ export async function askWorkers(
   const member = replyMember(ids, sep);
   const list = prefix + replyList(ids);
   try {
-    // Answers go before the element that is there already, and so into a list that ends: all or nothing
-    // of it, for whoever may not call one of them leaves nothing behind.
-    await transaction(client, [
-      ["RPUSH", list, ""],
-      ["EXPIRE", list, String(LIST_S)],
-      ["SADD", binding, member],
-    ]);
-    const expiresMs = systemClock.wallMs() + waitMs + CLOCK_MARGIN_MS;
-    for (const method of methods) {
-      const message = questionText(method, { ...ids, deliveryTag: randomUUID() }, expiresMs);
-      await ask(client, () => client.publish(prefix + pidboxChannel(database), message));
-    }
-    return await collect(client, { list, ids, waitMs, isEnough });
-  } catch (error) {
-    if (error instanceof JournalUnavailableError && codeOf(error.cause) === "NOPERM") return null;
-    throw error;
+    return await orNull(async () => {
+      // Answers go before the element that is there already, and so into a list that ends: all or nothing
+      // of it, for whoever may not call one of them leaves nothing behind.
+      await transaction(client, [
+        ["RPUSH", list, ""],
+        ["EXPIRE", list, String(LIST_S)],
+        ["SADD", binding, member],
+      ]);
+      const expiresMs = systemClock.wallMs() + waitMs + CLOCK_MARGIN_MS;
+      for (const method of methods) {
+        const message = questionText(method, { ...ids, deliveryTag: randomUUID() }, expiresMs);
+        await ask(client, () => client.publish(prefix + pidboxChannel(database), message));
+      }
+      return await collect(client, { list, ids, waitMs, isEnough });
+    });
   } finally {
     // Where these are lost with the connection, or not allowed, a name stays in a set.
     await client.srem(binding, member).catch(() => {});

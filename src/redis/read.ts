@@ -2,8 +2,9 @@
 
 import type { Redis } from "ioredis";
 import type { JournalRow } from "../event.ts";
-import { decodeRow, NO_ID } from "../event.ts";
-import type { JournalExtent, ReadRange, Trace } from "../ports.ts";
+import { NO_ID } from "../event.ts";
+import { decodeRow } from "../row_text.ts";
+import type { JournalExtent, OnForeign, ReadRange, Trace } from "../ports.ts";
 import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import { orNull } from "./errors.ts";
@@ -16,7 +17,7 @@ const PAGE_ROWS = 1_000;
 export interface ReadOptions {
   readonly isBackwards: boolean;
   /** Told of entries that are not rows; they are passed over. */
-  readonly onForeign: ((id: string, why: string) => void) | undefined;
+  readonly onForeign: OnForeign | undefined;
   /** @see `Journal.read`; backwards, nothing that is still to come can be missed */
   readonly onMoved?: (() => void) | undefined;
 }
@@ -101,7 +102,7 @@ export async function traceRow(client: Redis, { journal }: Keys, id: string): Pr
   const [stayed, newest] = await transaction(client, [
     ["XREVRANGE", journal, id, "-", "COUNT", "1"],
     ["XREVRANGE", journal, "+", "-", "COUNT", "1"],
-  ]) as [id: string, fields: string[]][][];
+  ]) as Entry[][];
   return { stayedId: stayed![0]?.[0] ?? null, newestId: newest![0]?.[0] ?? NO_ID };
 }
 

@@ -2,9 +2,9 @@
 
 import type { Redis } from "ioredis";
 import { JournalUnavailableError } from "../errors.ts";
-import type { Requests } from "../ports.ts";
-import type { RequestEntry } from "../request.ts";
+import type { RequestEntry, Requests } from "../request.ts";
 import { ask } from "./client.ts";
+import type { Entry } from "./entry_parser.ts";
 import { codeOf, refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 
@@ -29,8 +29,6 @@ export function redisRequests(client: Redis, { requests }: Keys): Requests {
       call("XADD", requests, "MINID", "~", keepFromId, "*", FIELD, text),
   };
 }
-
-type Entry = [id: string, fields: string[]];
 
 function entryOf([id, fields]: Entry): RequestEntry {
   for (let at = 0; at + 1 < fields.length; at += 2) {

@@ -4,8 +4,7 @@
  */
 
 import { Buffer, isUtf8 } from "node:buffer";
-import { ROW_FIELDS } from "../event.ts";
-import { LINE_FIELDS, VALUE_END } from "../row_text.ts";
+import { LINE_FIELDS, ROW_FIELDS, VALUE_END } from "../row_text.ts";
 import { entryBytes } from "./entry_bytes.ts";
 import type { Entry } from "./entry_parser.ts";
 import { entryParser } from "./entry_parser.ts";

@@ -5,7 +5,7 @@
  */
 
 /** What is read at once of a list or of results, where it is more than one text. Characters. */
-export const SAMPLE_TEXT_MAX = 1_000_000;
+const SAMPLE_TEXT_MAX = 1_000_000;
 
 /** Of texts that nobody has seen, and so many times as many the next time. */
 const FIRST = 10;

@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { decodeMessage } from "../celery/message.ts";
 import { decodeResult } from "../celery/result.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import type { QueueSample, Reservation, Sensors } from "../ports.ts";
+import type { QueueSample, Reservation, Sensors } from "../sensors.ts";
 import type { Transport } from "../settings.ts";
 import { ask, connect } from "./client.ts";
 import { codeOf } from "./errors.ts";

@@ -3,13 +3,13 @@
 import type { Redis } from "ioredis";
 import { PIDBOX_BINDING } from "../celery/pidbox.ts";
 import { systemClock } from "../clock.ts";
-import { millisecondsOf as idMs } from "../event.ts";
+import { millisecondsOf } from "../event.ts";
 import { ask } from "./client.ts";
 import { orNull } from "./errors.ts";
 import type { Keys } from "./keys.ts";
 import { journalExtent } from "./read.ts";
 import { factsOf, savePoints } from "./server_check.ts";
-import { millisecondsOf } from "./transaction.ts";
+import { timeReplyMs } from "./transaction.ts";
 
 export interface ServerFacts {
   /** The lines of INFO by name; `null` where the user may not ask. */
@@ -46,13 +46,13 @@ async function clockOf(client: Redis): Promise<ServerFacts["clock"]> {
   const sentMs = systemClock.monotonicMs();
   const time = await ask(client, () => client.time()) as unknown as [string, string];
   const errorMs = (systemClock.monotonicMs() - sentMs) / 2;
-  const serverMs = millisecondsOf([String(time[0]), String(time[1])]);
+  const serverMs = timeReplyMs([String(time[0]), String(time[1])]);
   return { differenceMs: Math.round(systemClock.wallMs() - errorMs - serverMs), errorMs };
 }
 
 async function sizeOf(client: Redis, keys: Keys): Promise<JournalSize> {
   const { rows, bytes, firstId, lastId } = await journalExtent(client, keys);
-  const timeOf = (id: string | null) => id === null ? null : idMs(id);
+  const timeOf = (id: string | null) => id === null ? null : millisecondsOf(id);
   return { rows, bytes, firstMs: timeOf(firstId), lastMs: timeOf(lastId) };
 }
 

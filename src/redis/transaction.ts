@@ -29,6 +29,6 @@ export async function transaction(
 }
 
 /** The reply of TIME in whole Unix milliseconds. */
-export function millisecondsOf([seconds, microseconds]: readonly [string, string]): number {
+export function timeReplyMs([seconds, microseconds]: readonly [string, string]): number {
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }

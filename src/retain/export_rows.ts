@@ -12,7 +12,7 @@ import { fireIdOf } from "../fire.ts";
 import type { Archive, Clock, Journal, Segment } from "../ports.ts";
 
 /** A segment is read whole by whoever wants a row of it. */
-export const SEGMENT_ROWS = 25_000;
+const SEGMENT_ROWS = 25_000;
 /** And it is packed in one go: rows that declare tasks are long. Characters. */
 const SEGMENT_LENGTH = 4_000_000;
 /** Rows that go in one call. */

@@ -144,7 +144,7 @@ export function readerOf(spec: CalendarSpec): (day: number) => Readings | null {
     toDay: hours.to === undefined ? Infinity : dayNumber(hours.to),
   }));
   const regular = (day: number): WeeklyHours | null => {
-    const weekday = weekdayOf(day);
+    const weekday = isoWeekday(day);
     return weekly.find(({ hours, fromDay, toDay }) =>
       fromDay <= day && day <= toDay && hours.days.includes(weekday)
     )?.hours ?? null;
@@ -189,8 +189,8 @@ export function dateText(day: number): string {
   return Temporal.Instant.fromEpochMilliseconds(day * DAY_MS).toString().slice(0, 10);
 }
 
-/** 1 for Monday to 7 for Sunday. */
-function weekdayOf(day: number): number {
+/** Of a day since 1970-01-01, a Thursday. 1 for Monday to 7 for Sunday. */
+export function isoWeekday(day: number): number {
   return ((day + 3) % 7 + 7) % 7 + 1;
 }
 

@@ -4,7 +4,7 @@ import { TriggerError } from "../errors.ts";
 import type { Trigger } from "./mod.ts";
 
 /** Shorter intervals would be more due times than a tick can carry. */
-export const INTERVAL_MIN_MS = 10;
+const INTERVAL_MIN_MS = 10;
 
 /** Due times beyond this are not instants any more. Unix milliseconds. */
 const INSTANT_MAX_MS = 8.64e15;

@@ -1,9 +1,8 @@
 /** The verbs by which people ask the leader for something, as the command line has them. */
 
 import type { Command } from "commander";
-import type { Shell } from "../commands/shell.ts";
-
-type Choose = (work: (shell: Shell) => Promise<number>) => void;
+import type { Choose } from "./work.ts";
+import { given } from "./work.ts";
 
 export function addAsking(program: Command, choose: Choose): void {
   addTrigger(program, choose);
@@ -57,8 +56,7 @@ function addOrders(program: Command, choose: Choose): void {
       .action((task, options) =>
         choose(async (shell) => {
           const { pauseOrResume } = await import("../commands/pause.ts");
-          const own = task === undefined ? {} : { task };
-          return pauseOrResume({ ...options, ...own, kind }, shell);
+          return pauseOrResume({ ...options, ...given("task", task), kind }, shell);
         })
       );
   }

@@ -1,12 +1,10 @@
 /** The verb `calendar`, as the command line has it. */
 
 import type { Command } from "commander";
-import type { Shell } from "../commands/shell.ts";
+import type { Choose } from "./work.ts";
+import { given } from "./work.ts";
 
-export function addCalendar(
-  program: Command,
-  choose: (work: (shell: Shell) => Promise<number>) => void,
-): void {
+export function addCalendar(program: Command, choose: Choose): void {
   program.command("calendar [name]")
     .description("print whether a market is open, and its sessions; without NAME, all calendars")
     .option("--at <time>", "at another time than now; RFC 3339 or a duration back")
@@ -16,7 +14,7 @@ export function addCalendar(
     .action((name, options) =>
       choose(async (shell) => {
         const { calendar } = await import("../commands/calendar.ts");
-        return calendar({ ...options, ...(name === undefined ? {} : { name }) }, shell);
+        return calendar({ ...options, ...given("name", name) }, shell);
       })
     );
 }

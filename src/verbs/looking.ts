@@ -1,10 +1,8 @@
-/** The verbs that look at what Beat does and did, as the command line has them. */
+/** The verbs that show how things stand and what was recorded. */
 
 import type { Command } from "commander";
-import type { Shell } from "../commands/shell.ts";
-import { collect } from "./collect.ts";
-
-type Choose = (work: (shell: Shell) => Promise<number>) => void;
+import type { Choose } from "./work.ts";
+import { collect, given } from "./work.ts";
 
 export function addLooking(program: Command, choose: Choose): void {
   program.command("tasks")
@@ -39,7 +37,7 @@ export function addLooking(program: Command, choose: Choose): void {
     .action((subject, time, options) =>
       choose(async (shell) => {
         const { why } = await import("../commands/why.ts");
-        return why({ ...options, subject, ...(time === undefined ? {} : { time }) }, shell);
+        return why({ ...options, subject, ...given("time", time) }, shell);
       })
     );
   program.command("doctor")

@@ -1,10 +1,8 @@
 /** The verbs that show decisions without making any: `replay` of the past, `plan` of what is to come. */
 
 import type { Command } from "commander";
-import type { Shell } from "../commands/shell.ts";
-import { collect } from "./collect.ts";
-
-type Choose = (work: (shell: Shell) => Promise<number>) => void;
+import type { Choose } from "./work.ts";
+import { collect } from "./work.ts";
 
 export function addPreviewing(program: Command, choose: Choose): void {
   program.command("plan")

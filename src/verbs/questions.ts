@@ -1,9 +1,7 @@
 /** What is below `audit` and `journal`: questions in SQL, and rows in other formats. */
 
 import type { Command } from "commander";
-import type { Shell } from "../commands/shell.ts";
-
-type Choose = (work: (shell: Shell) => Promise<number>) => void;
+import type { Choose } from "./work.ts";
 
 /** @param program has `audit` and `journal` */
 export function addQuestions(program: Command, choose: Choose): void {

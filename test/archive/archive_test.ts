@@ -75,7 +75,10 @@ describe("directoryArchive()", () => {
       const list = new Deno.Command("ls", { args: ["-l", `/proc/${Deno.pid}/fd`] });
       return new TextDecoder().decode((await list.output()).stdout).includes(dir);
     };
-    for await (const _ of archive.read(segmentOf(rows))) break;
+    for await (const _ of archive.read(segmentOf(rows))) {
+      assert.equal(await isOpen(), true);
+      break;
+    }
     await until(async () => !await isOpen());
   });
 

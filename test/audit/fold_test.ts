@@ -4,7 +4,7 @@ import type { Fold } from "../../src/audit/fold.ts";
 import { foldOf } from "../../src/audit/fold.ts";
 import { standingOf } from "../../src/audit/standing.ts";
 import { lifeOf } from "../../src/core/life.ts";
-import { openKey } from "../../src/cursor.ts";
+import { openKey } from "../../src/open_fire.ts";
 import type { JournalRow } from "../../src/event.ts";
 import { aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
 import { aDesk } from "../support/desk.ts";

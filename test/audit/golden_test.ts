@@ -6,9 +6,11 @@ import project from "../../deno.json" with { type: "json" };
 import { foldOf } from "../../src/audit/fold.ts";
 import { standingOf } from "../../src/audit/standing.ts";
 import { lifeOf } from "../../src/core/life.ts";
-import { decodeCursor, decodeOpen, encodeOpen } from "../../src/cursor.ts";
+import { decodeCursor } from "../../src/cursor.ts";
+import { decodeOpen, encodeOpen } from "../../src/open_fire.ts";
 import type { JournalRow } from "../../src/event.ts";
-import { decodeRow, DETAIL, rowOf } from "../../src/event.ts";
+import { DETAIL, rowOf } from "../../src/event.ts";
+import { decodeRow } from "../../src/row_text.ts";
 import type { Golden, GoldenState } from "../golden/record.ts";
 import { recordGolden } from "../golden/record.ts";
 

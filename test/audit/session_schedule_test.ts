@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { declare, place } from "../../src/audit/schedule.ts";
 import { definitionOf } from "../../src/core/reconcile.ts";
-import { decodeRow, encodeRow } from "../../src/event.ts";
+import { decodeRow, encodeRow } from "../../src/row_text.ts";
 import { revisionOf } from "../../src/task.ts";
 import { triggerOf } from "../../src/triggers/mod.ts";
 import { aTask } from "../support/build.ts";

@@ -4,7 +4,8 @@ import type { Redis } from "ioredis";
 import { definitionOf } from "../../src/core/reconcile.ts";
 import { encodeCursor } from "../../src/cursor.ts";
 import type { Row } from "../../src/event.ts";
-import { encodeRow, ROW_FIELDS, ROW_VERSION } from "../../src/event.ts";
+import { ROW_VERSION } from "../../src/event.ts";
+import { encodeRow, ROW_FIELDS } from "../../src/row_text.ts";
 import { revisionOf } from "../../src/task.ts";
 import { aTask } from "../support/build.ts";
 

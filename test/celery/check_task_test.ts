@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { BODY_MAX, checkArguments, checkTask } from "../../src/celery/check_task.ts";
 import type { Task } from "../../src/task.ts";
-import { aTask } from "./a_task.ts";
+import { aTask } from "../support/build.ts";
 
 const circular: Record<string, unknown> = {};
 circular["itself"] = circular;

@@ -14,7 +14,7 @@ import {
 import { parseTimeText } from "../../src/celery/time_text.ts";
 import { MessageError } from "../../src/errors.ts";
 import type { Task } from "../../src/task.ts";
-import { aTask } from "./a_task.ts";
+import { aTask } from "../support/build.ts";
 
 const TRANSPORT = { sep: "\x06\x16", prioritySteps: [0, 3, 6, 9] };
 const PUBLISHED_MS = Date.UTC(2026, 10, 24, 18, 51, 15, 971);

@@ -8,12 +8,12 @@ import { decodeUnacked, listOf, messageOf } from "../../src/celery/message.ts";
 import { decodeResult } from "../../src/celery/result.ts";
 import { timeText } from "../../src/celery/time_text.ts";
 import { decodeEvents } from "../../src/celery/worker_event.ts";
-import type { Hint, TaskResult } from "../../src/ports.ts";
+import type { Hint, TaskResult } from "../../src/sensors.ts";
 import type { Task } from "../../src/task.ts";
 import { type CeleryWorker, type Run, startCelery } from "../support/celery_worker.ts";
 import { needs } from "../support/needs.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
-import { aTask } from "./a_task.ts";
+import { aTask } from "../support/build.ts";
 
 const TRANSPORT = { sep: "\x06\x16", prioritySteps: [0, 3, 6, 9] };
 const QUEUE = "maintenance";

@@ -11,7 +11,7 @@ import {
   unackedCheck,
 } from "../../src/commands/doctor_server.ts";
 import type { TaskFacts } from "../../src/commands/doctor_tasks.ts";
-import type { OpenFire } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import { taskCheck } from "../../src/commands/doctor_tasks.ts";
 import type { ServerFacts } from "../../src/redis/server_facts.ts";
 import { anOpenFire, aTask, T0 } from "../support/build.ts";

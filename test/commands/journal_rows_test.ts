@@ -4,7 +4,7 @@ import { parseQuery, unknownTypes } from "../../src/commands/journal_query.ts";
 import { follow, foreignCounter, printRows } from "../../src/commands/journal_rows.ts";
 import { JournalUnavailableError, UsageError } from "../../src/errors.ts";
 import type { JournalRow } from "../../src/event.ts";
-import { simClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { appendRow } from "../../src/memory/store.ts";
 import { keptShell } from "../support/shell.ts";

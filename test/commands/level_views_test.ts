@@ -2,7 +2,12 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { levelChecks, levelsText, throttlesOf } from "../../src/commands/level_views.ts";
+import {
+  levelChecks,
+  levelLines,
+  levelsText,
+  throttlesOf,
+} from "../../src/commands/level_views.ts";
 import type { Cursor } from "../../src/cursor.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import { aTask, T0 } from "../support/build.ts";
@@ -23,6 +28,13 @@ describe("levels, for those who look", () => {
         "`beat journal --type level.changed` tells why",
     );
     assert.equal(levelsText(new Map()), null);
+  });
+
+  it("are told of the past as of now, without what would steer a terminal", () => {
+    const odd = new Map([["@level:queue:a\x1b[2J", { dueMs: T0, revision: "slowed" }]]);
+    assert.deepEqual(levelLines(odd), [
+      "queue:a\ufffd[2J is slowed since 2026-01-01T00:00:00.000Z",
+    ]);
   });
 
   it("are warnings of the doctor", () => {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "@std/testing/bdd";
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import { supervise, type Supervisor } from "../../src/commands/supervise.ts";
 import type { OfficeParts } from "../../src/lead/office.ts";
 import type { Roster } from "../../src/core/roster.ts";

@@ -10,7 +10,7 @@ const rows = [
 
 describe("tableLines()", () => {
   it("makes columns as wide as their longest cell, without blanks at the end", () => {
-    assert.deepEqual(tableLines(["name", "state"], rows, { paint: plain }), [
+    assert.deepEqual(tableLines(["name", "state"], rows, { paint: plain, width: Infinity }), [
       "name                state",
       "report              on",
       "a.much.longer.name  off",
@@ -22,7 +22,7 @@ describe("tableLines()", () => {
     [{ text: "maintenance.user_email_csv_export" }, { text: day }, { text: "cron 0 3 * * * UTC" }],
   ];
   const told = (width: number, spare: string[] = []) =>
-    tableLines(["name", "due", "trigger"], wide, { paint: plain, width, spare });
+    tableLines(["name", "due", "trigger"], wide, { paint: plain, width }, spare);
 
   it("cuts the widest cells where the line is longer than the terminal", () => {
     assert.equal(told(75)[1], `maintenance.user_email_csv_e…  ${day}  cron 0 3 * * * UTC`);

@@ -2,7 +2,7 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { NO_HEADERS } from "../../src/level.ts";
+import { NO_HEADERS } from "../support/build.ts";
 import { loadFiles, loadFine } from "../support/load_files.ts";
 
 const VARIABLE = "PAPER_TRADING_QUEUE_BACKLOG_SOFT_LIMIT";

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { ParsedUrl } from "../../src/config/redis_url.ts";
 import { parseRedisUrl, percentDecoded } from "../../src/config/redis_url.ts";
 import type { RedisEndpoint } from "../../src/settings.ts";
+import { endpointAt } from "../support/endpoint.ts";
 
 const NOWHERE = { masterName: null, sentinelPassword: null };
 
@@ -14,16 +15,7 @@ function endpointOf(url: string, context = {}): RedisEndpoint {
   return (parsed as Extract<ParsedUrl, { kind: "endpoint" }>).endpoint;
 }
 
-const PLAIN: RedisEndpoint = {
-  hosts: [{ host: "localhost", port: 6379 }],
-  socketPath: null,
-  database: 0,
-  username: null,
-  password: null,
-  tls: null,
-  sentinelMaster: null,
-  sentinelPassword: null,
-};
+const PLAIN = endpointAt(6379, { hosts: [{ host: "localhost", port: 6379 }] });
 const VERIFIED = { caFile: null, certFile: null, keyFile: null, isVerified: true };
 
 describe("parseRedisUrl()", () => {

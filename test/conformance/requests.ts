@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { compareIds, NO_ID } from "../../src/event.ts";
-import type { Requests } from "../../src/ports.ts";
+import type { Requests } from "../../src/request.ts";
 
 export function describeRequests(name: string, open: () => Promise<Requests>): void {
   describe(name, () => {

@@ -6,13 +6,7 @@ import fc from "fast-check";
 import type { Term } from "../../src/core/chain.ts";
 import { BATCH_TEXT_MAX } from "../../src/core/chain.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
-import {
-  PREPARE_MS,
-  SHARE_MAX,
-  STAGED_MAX,
-  tick,
-  WRONG_TYPE_PAUSE_MS,
-} from "../../src/core/tick.ts";
+import { PREPARE_MS, SHARE_MAX, STAGED_MAX, TASK_RETRY_MS, tick } from "../../src/core/tick.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Committed } from "../../src/ports.ts";
@@ -179,7 +173,7 @@ describe("tick()", () => {
     await desk.clock.advance(1000);
     assert.equal((await desk.tick(now)).broken.size, 0);
     isBroken = false;
-    await desk.clock.advance(WRONG_TYPE_PAUSE_MS);
+    await desk.clock.advance(TASK_RETRY_MS);
     await desk.tick(now);
     assert.deepEqual(publishedOf(desk, "bad"), [T0 + 7000]);
     assert.deepEqual(publishedOf(desk, "good"), [1000, 2000, 7000].map((after) => T0 + after));
@@ -247,7 +241,7 @@ describe("tick()", () => {
     await desk.clock.advance(1000);
     assert.deepEqual([...(await desk.tick(now)).wrongType], []);
     desk.store.foreignLists.delete("bad");
-    await desk.clock.advance(WRONG_TYPE_PAUSE_MS);
+    await desk.clock.advance(TASK_RETRY_MS);
     await desk.tick(now);
     assert.deepEqual(publishedOf(desk, "a"), [T0 + 7000]);
     assertAgreed(desk, now);

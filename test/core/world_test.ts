@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { applyReload, applyStep, cursorText } from "../../src/core/world.ts";
-import { openKey } from "../../src/cursor.ts";
+import { openKey } from "../../src/open_fire.ts";
 import { anOpenFire, aStep, aWorld, T0 } from "../support/build.ts";
 
 const FIRE = anOpenFire();

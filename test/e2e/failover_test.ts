@@ -14,17 +14,12 @@ import {
 } from "../support/oracle.ts";
 import type { LogLine, RunningBeat } from "../support/running_beat.ts";
 import type { Stage } from "../support/stage.ts";
-import { ALL, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
+import { ALL, entriesEvery, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
 import { disorder, pidOf, spreadOf, termsOf } from "../support/terms.ts";
-import { until } from "../support/until.ts";
+import { passes, until } from "../support/until.ts";
 
 const { it } = needs("redis");
-const ENTRIES: readonly Entry[] = ["0.05", "0.2", "1"].map((everyS, index) => ({
-  name: `task${index}`,
-  celeryTask: "check.echo",
-  queue: "queue",
-  everyS,
-}));
+const ENTRIES = entriesEvery("0.05", "0.2", "1");
 /** The goal is 300, and what it took is printed; a busy machine may not break the test by it. */
 const HANDOVER_MAX_MS = 1_500;
 /** Beside the lease, after a leader that did not hand over. */
@@ -231,9 +226,4 @@ async function says(beat: RunningBeat, msg: RegExp): Promise<LogLine> {
     throw new Error(`expected ${msg}, got:\n${beat.text()}`, { cause });
   });
   return found!;
-}
-
-async function passes(durationMs: number): Promise<void> {
-  const endMs = performance.now() + durationMs;
-  await until(() => performance.now() >= endMs);
 }

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
 import { startForwarder } from "../support/forwarder.ts";
 import { needs } from "../support/needs.ts";
-import type { Entry, OracleRow } from "../support/oracle.ts";
+import type { OracleRow } from "../support/oracle.ts";
 import {
   dueTimes,
   findings,
@@ -17,17 +17,12 @@ import {
 import { startRedis } from "../support/redis_server.ts";
 import type { RunningBeat } from "../support/running_beat.ts";
 import type { Stage } from "../support/stage.ts";
-import { ALL, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
+import { ALL, entriesEvery, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
 import { disorder } from "../support/terms.ts";
 import { until } from "../support/until.ts";
 
 const { it } = needs("redis");
-const ENTRIES: readonly Entry[] = ["0.02", "0.2", "1"].map((everyS, index) => ({
-  name: `task${index}`,
-  celeryTask: "check.echo",
-  queue: "queue",
-  everyS,
-}));
+const ENTRIES = entriesEvery("0.02", "0.2", "1");
 /** Bytes that are cut off the end of the append-only file: some hundred fires. */
 const CUT_BYTES = 100_000;
 

@@ -9,7 +9,7 @@ import { freePort } from "../support/redis_server.ts";
 import type { RunningBeat } from "../support/running_beat.ts";
 import type { Stage } from "../support/stage.ts";
 import { ALL, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { passes, until } from "../support/until.ts";
 
 const { it, missing } = needs("redis");
 
@@ -167,10 +167,4 @@ function supersededIn(rows: readonly OracleRow[]): (id: string) => boolean {
       task === name && Number(due) >= Number(detail.fromMs) && Number(due) <= Number(detail.toMs)
     );
   };
-}
-
-/** Lets the fault last. */
-async function passes(durationMs: number): Promise<void> {
-  const endMs = performance.now() + durationMs;
-  await until(() => performance.now() >= endMs);
 }

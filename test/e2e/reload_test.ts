@@ -8,7 +8,7 @@ import { dueTimes, findings, knownSince, owed, storiesOf } from "../support/orac
 import type { RunningBeat } from "../support/running_beat.ts";
 import type { Stage } from "../support/stage.ts";
 import { ALL, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { passes, until } from "../support/until.ts";
 
 const { it, missing } = needs("redis");
 
@@ -83,8 +83,7 @@ describe("a running Beat whose configuration changes", () => {
     beat.signal("SIGHUP");
     const { task, atMs: offMs } = await row("task.retired");
     assert.equal(task, "new");
-    const darkMs = Date.now() + 1_500;
-    await until(() => Date.now() >= darkMs);
+    await passes(1_500);
     await stage.writeYaml(schedule(CALM, FASTER, NEW));
     beat.signal("SIGHUP");
     await until(async () =>

@@ -4,7 +4,7 @@ import { after, before, describe } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
 import { needs } from "../support/needs.ts";
-import type { Entry, OracleRow } from "../support/oracle.ts";
+import type { OracleRow } from "../support/oracle.ts";
 import {
   dueTimes,
   findings,
@@ -18,17 +18,12 @@ import type { RunningBeat } from "../support/running_beat.ts";
 import { runBeat } from "../support/running_beat.ts";
 import type { Watched } from "../support/sentinels.ts";
 import { MASTER_NAME, startWatched } from "../support/sentinels.ts";
-import { ALL, SEVEN_OFF, yamlOf } from "../support/stage.ts";
+import { ALL, entriesEvery, SEVEN_OFF, yamlOf } from "../support/stage.ts";
 import { disorder } from "../support/terms.ts";
 import { until } from "../support/until.ts";
 
 const { it, missing } = needs("redis");
-const ENTRIES: readonly Entry[] = ["0.05", "0.5"].map((everyS, index) => ({
-  name: `task${index}`,
-  celeryTask: "check.echo",
-  queue: "queue",
-  everyS,
-}));
+const ENTRIES = entriesEvery("0.05", "0.5");
 /** Between the new master's first moment and the first publish there: reconnect, lease, recovery. */
 const PUBLISH_MAX_MS = 5_000;
 

@@ -9,7 +9,7 @@ import type { Entry, Story } from "../support/oracle.ts";
 import { dueTimes, findings, knownSince, owed, storiesOf } from "../support/oracle.ts";
 import type { Stage } from "../support/stage.ts";
 import { ALL, openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { passes, until } from "../support/until.ts";
 
 const { it, missing } = needs("redis", "celery");
 const WITH_WORKER_MS = 5_000;
@@ -182,10 +182,4 @@ function nameOf(id: string): string {
 
 function dueOf(id: string): number {
   return Number(id.slice(id.lastIndexOf("@") + 1));
-}
-
-/** Lets a part of the story pass. */
-async function passes(durationMs: number): Promise<void> {
-  const endMs = Date.now() + durationMs;
-  await until(() => Date.now() >= endMs, durationMs + 5_000);
 }

@@ -2,10 +2,9 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { openKey } from "../../src/cursor.ts";
+import { openKey } from "../../src/open_fire.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { wantedName } from "../../src/fire.ts";
-import { T0 } from "../support/build.ts";
 import type { RigOptions } from "../support/follow_rig.ts";
 import { followRig, idsOf } from "../support/follow_rig.ts";
 
@@ -481,12 +480,5 @@ describe("follower() when something fails", () => {
     await rig.watch(3 * SECOND);
     assert.deepEqual([...rig.world.open.values()].map(openKey), [queued!, opens[4]!].map(openKey));
     assert.deepEqual(await rig.story(acked!), ["acked broker", "finished success"]);
-  });
-
-  it("publishes the depth and age of the queues", async () => {
-    const { rig } = await oneFire();
-    await rig.publish();
-    const { queues } = await rig.sample();
-    assert.deepEqual([...queues], [["maintenance", { depth: 2, oldestMs: T0 }]]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { openFires } from "../../src/follow/open_fires.ts";
-import { openKey } from "../../src/cursor.ts";
+import { openKey } from "../../src/open_fire.ts";
 import { anOpenFire, T0 } from "../support/build.ts";
 
 describe("openFires()", () => {

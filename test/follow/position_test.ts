@@ -1,8 +1,8 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { plainListOf, positionOf, viewOf } from "../../src/follow/position.ts";
-import type { OpenFire } from "../../src/cursor.ts";
-import type { QueuedMessage } from "../../src/ports.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
+import type { QueuedMessage } from "../../src/sensors.ts";
 import { anOpenFire, T0 } from "../support/build.ts";
 
 const SEP = "\x06\x16";

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Evidence, Notes } from "../../src/follow/evidence.ts";
 import { newNotes } from "../../src/follow/evidence.ts";
 import { judge } from "../../src/follow/verdict.ts";
-import type { OpenFire } from "../../src/cursor.ts";
-import type { TaskResult } from "../../src/ports.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
+import type { TaskResult } from "../../src/sensors.ts";
 import { anOpenFire, T0 } from "../support/build.ts";
 
 const SECOND = 1_000;

@@ -6,8 +6,9 @@
 
 import project from "../../deno.json" with { type: "json" };
 import { definitionOf } from "../../src/core/reconcile.ts";
-import type { OpenFire } from "../../src/cursor.ts";
-import { encodeCursor, encodeOpen, openKey } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
+import { encodeCursor } from "../../src/cursor.ts";
+import { encodeOpen, openKey } from "../../src/open_fire.ts";
 import type { Detail, EventType, FireEventType, Row } from "../../src/event.ts";
 import { appendRow, memoryStore } from "../../src/memory/store.ts";
 import { revisionOf } from "../../src/task.ts";

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { isTold, lookBack, newHistory, watchHistory, watchStage } from "../../src/lead/history.ts";
+import { simClock } from "../support/sim_clock.ts";
+import { JournalUnavailableError } from "../../src/errors.ts";
+import {
+  isTold,
+  lookBack,
+  newHistory,
+  watchHistory,
+  watchJournal,
+  watchStage,
+} from "../../src/lead/history.ts";
+import { LOOKS } from "../../src/lead/looks.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { appendRow } from "../../src/memory/store.ts";
 import { aRow } from "../support/build.ts";
@@ -124,6 +134,48 @@ describe("lookBack()", () => {
     cut(1);
     await lookBack(memory, history, AbortSignal.abort());
     assert.deepEqual([history.cut, history.lastId], [null, lastId]);
+  });
+});
+
+describe("watchJournal()", () => {
+  it("knows how far the journal is, while others write and while Redis is away", async () => {
+    const clock = simClock(T0);
+    const memory = memoryJournal({ serverMs: () => clock.wallMs(), fence: 1 });
+    const history = newHistory();
+    const stop = new AbortController();
+    const state = { isAway: false };
+    const journal = {
+      trace: (id: string) =>
+        state.isAway
+          ? Promise.reject(new JournalUnavailableError("away", "backoff"))
+          : memory.trace(id),
+    };
+    const watching = watchJournal({ journal, clock, history }, stop.signal);
+    for (let count = 1; count <= 6; count++) {
+      appendRow(memory.store, clock.wallMs(), aRow(), 1);
+      state.isAway = count === 3;
+      await clock.advance(600);
+      if (!state.isAway) assert.equal(history.lastId, memory.store.entries.at(-1)?.id);
+    }
+    stop.abort();
+    await clock.advance(0);
+    await watching;
+  });
+
+  it("ends where rows are gone, for whoever wants to hear of it", async () => {
+    const { memory, history, cut } = rig();
+    const clock = simClock(T0);
+    const stop = new AbortController();
+    let heard = 0;
+    const watching = watchJournal({ journal: memory, clock, history }, stop.signal, () => heard++);
+    appendRow(memory.store, T0, aRow(), FENCE);
+    appendRow(memory.store, T0 + 1, aRow(), FENCE);
+    await clock.advance(LOOKS.journalMs);
+    assert.equal(heard, 0);
+    cut(1);
+    await clock.advance(LOOKS.journalMs);
+    await watching;
+    assert.deepEqual([heard, history.cut !== null], [1, true]);
   });
 });
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import { acquire, backOffMs, holdLease, type LeaseParts, type Seen } from "../../src/lead/lease.ts";
 import { JournalUnavailableError, type RetryKind } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";

@@ -2,15 +2,13 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "@std/testing/bdd";
-import { simClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import type { Roster } from "../../src/core/roster.ts";
-import { newHistory } from "../../src/lead/history.ts";
-import { differenceOf, watchJournal, watchSchedule } from "../../src/lead/standby.ts";
+import { differenceOf, watchSchedule } from "../../src/lead/standby.ts";
 import { LOG_CURSOR } from "../../src/cursor.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
-import { appendRow } from "../../src/memory/store.ts";
-import { aLog, aReady, aRoster, aRow, T0 } from "../support/build.ts";
+import { aLog, aReady, aRoster, T0 } from "../support/build.ts";
 
 const TTL = 5_000;
 const ONE = aReady({ name: "one" });
@@ -98,32 +96,6 @@ describe("watchSchedule()", () => {
     await clock.advance(60_000);
     assert.equal(log.lines.length, 1);
     await end();
-  });
-});
-
-describe("watchJournal()", () => {
-  it("knows how far the journal is, while others write and while Redis is away", async () => {
-    const clock = simClock(T0);
-    const memory = memoryJournal({ serverMs: () => clock.wallMs(), fence: 1 });
-    const history = newHistory();
-    const stop = new AbortController();
-    const state = { isAway: false };
-    const journal = {
-      trace: (id: string) =>
-        state.isAway
-          ? Promise.reject(new JournalUnavailableError("away", "backoff"))
-          : memory.trace(id),
-    };
-    const watching = watchJournal({ journal, clock, history }, stop.signal);
-    for (let count = 1; count <= 6; count++) {
-      appendRow(memory.store, clock.wallMs(), aRow(), 1);
-      state.isAway = count === 3;
-      await clock.advance(600);
-      if (!state.isAway) assert.equal(history.lastId, memory.store.entries.at(-1)?.id);
-    }
-    stop.abort();
-    await clock.advance(0);
-    await watching;
   });
 });
 

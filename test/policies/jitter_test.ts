@@ -143,7 +143,7 @@ describe("jitter() beside a session", () => {
 
 /** When the whole gate lets a fire go. */
 function lastRelease(fire: ReturnType<typeof aFire>): number {
-  const gate = gateOf(policiesOf(fire.task, {}))!;
+  const gate = gateOf(policiesOf(fire.task))!;
   return releaseMs({ name: "gate", judge: gate }, fire);
 }
 

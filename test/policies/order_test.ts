@@ -73,7 +73,7 @@ async function storyOf(desk: Desk): Promise<string[]> {
 
 describe("policiesOf()", () => {
   const names = (specs: PolicySpecs) =>
-    policiesOf(aTask({ ...HOURLY, policies: specs }), {}).map(({ name }) => name);
+    policiesOf(aTask({ ...HOURLY, policies: specs })).map(({ name }) => name);
 
   it("asks in the order that the README gives reasons for", () => {
     const known = ["pause", "session", "window", "jitter", "overlap", "slo", "pressure"];

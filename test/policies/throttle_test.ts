@@ -139,7 +139,7 @@ describe("pressure()", () => {
       ...own,
       policies: { ...own.policies!, window, pressure: { mode: "enforce", slowTo: 4 } },
     });
-    const gate = gateOf(policiesOf(task, {}))!;
+    const gate = gateOf(policiesOf(task))!;
     const openMs = T0 + 10 * HOUR_MS;
     const fire = { ...aFire(own), task };
     const decide = (nowMs: number) => {
@@ -218,7 +218,7 @@ describe("policiesOf()", () => {
         slo: { objective: "api", mode: "enforce", slowTo: 2 },
       },
     }));
-    assert.deepEqual(policiesOf(task, {}).slice(-3).map(({ name }) => name), [
+    assert.deepEqual(policiesOf(task).slice(-3).map(({ name }) => name), [
       "overlap",
       "slo",
       "pressure",

@@ -2,13 +2,13 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { simClock } from "../../src/clock.ts";
 import { serverClock } from "../../src/clock.ts";
+import { simClock } from "../support/sim_clock.ts";
 import { supervise } from "../../src/commands/supervise.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import type { JournalRow } from "../../src/event.ts";
-import { decodeRow } from "../../src/event.ts";
+import { decodeRow } from "../../src/row_text.ts";
 import type { LevelSettings } from "../../src/level.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";

@@ -1,6 +1,6 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import type { OpenFire } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import { memoryStore, pushMessage } from "../../src/memory/store.ts";
 import type { Pool } from "../../src/preview/workers_model.ts";
 import { crewOf } from "../../src/preview/workers_model.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
 import fc from "fast-check";
 import { after, before, it } from "@std/testing/bdd";
-import type { OpenFire } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import { compareIds } from "../../src/event.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { lineOf } from "../../src/archive/line.ts";
 import type { JournalRow } from "../../src/event.ts";
-import { decodeRow } from "../../src/event.ts";
+import { decodeRow } from "../../src/row_text.ts";
 import { ArchiveError } from "../../src/errors.ts";
 import type { Archive } from "../../src/ports.ts";
 import { retain } from "../../src/retain/retain.ts";

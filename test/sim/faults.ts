@@ -19,7 +19,7 @@ export function applyFault(world: World, fault: Fault): void {
   applyToPeople(world, fault);
 }
 
-export function describeFault(fault: Fault): string {
+function describeFault(fault: Fault): string {
   const { atMs: _atMs, kind, target, ...rest } = fault;
   const text = JSON.stringify(
     rest,

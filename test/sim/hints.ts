@@ -1,6 +1,6 @@
 /** What workers say over pub/sub: heard by whoever listens at that moment, if at all. */
 
-import type { Hint } from "../../src/ports.ts";
+import type { Hint } from "../../src/sensors.ts";
 import type { Draw } from "./draws.ts";
 import type { Scheduler } from "./redis_words.ts";
 import type { Saying } from "./workers.ts";

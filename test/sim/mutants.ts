@@ -9,8 +9,8 @@ import { MUTANTS } from "./mutant_list.ts";
 const ROOT = new URL("../../", import.meta.url).pathname;
 const KILLERS = new URL("./mutant_seeds.json", import.meta.url);
 
-/** What is copied: the program, the simulation, and what they are run with. */
-const COPIED = ["src", "machines", "test/sim", "deno.json", "deno.lock"];
+/** What is copied: the program, the simulation, and what they are run with. It may import nothing else. */
+export const COPIED = ["src", "machines", "test/sim", "deno.json", "deno.lock"];
 
 /** Plans of a hunt: short, as a planted bug mostly shows soon. */
 const PLAN_ARGS = ["--minutes", "10", "--tasks", "40", "--jobs", "1", "--no-shrink", "--first"];
@@ -52,7 +52,7 @@ export async function plant({ name, patches }: Mutant): Promise<string> {
 }
 
 /** The first seed of a range that shows the bug; `null` for none. */
-export async function hunt(
+async function hunt(
   mutant: Mutant,
   { from, seeds }: { readonly from: number; readonly seeds: number },
 ): Promise<Killer | null> {

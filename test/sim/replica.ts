@@ -6,7 +6,7 @@ import { supervise } from "../../src/commands/supervise.ts";
 import type { OfficeParts } from "../../src/lead/office.ts";
 import type { Log } from "../../src/log.ts";
 import type { Looks } from "../../src/lead/looks.ts";
-import type { Hint } from "../../src/ports.ts";
+import type { Hint } from "../../src/sensors.ts";
 import { connect } from "../../src/redis/client.ts";
 import { redisJournal } from "../../src/redis/journal.ts";
 import { keysOf } from "../../src/redis/keys.ts";

@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { SourceError } from "../../src/errors.ts";
 import type { SourceHeaders } from "../../src/level.ts";
-import { NO_HEADERS } from "../../src/level.ts";
+import { NO_HEADERS } from "../support/build.ts";
 import { readHttp, shareOf } from "../../src/sources/http.ts";
 
 const NEVER = new AbortController().signal;

@@ -5,8 +5,9 @@ import type { Report } from "../../src/audit/close.ts";
 import type { AuditOptions } from "../../src/audit/ledger.ts";
 import { noteOutside, QUEUE_MAX, sightingOf } from "../../src/audit/outside.ts";
 import { verify } from "../../src/audit/verify.ts";
-import { decodeCursor, decodeOpen } from "../../src/cursor.ts";
-import { decodeRow } from "../../src/event.ts";
+import { decodeCursor } from "../../src/cursor.ts";
+import { decodeOpen } from "../../src/open_fire.ts";
+import { decodeRow } from "../../src/row_text.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
 import type { MemoryStore } from "../../src/memory/store.ts";
 

@@ -7,10 +7,12 @@ import { chainOf, publish } from "../../src/core/chain.ts";
 import type { ReadyTask, Roster } from "../../src/core/roster.ts";
 import type { World } from "../../src/core/world.ts";
 import { worldOf } from "../../src/core/world.ts";
-import type { Cursor, OpenFire } from "../../src/cursor.ts";
+import type { Cursor } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import { encodeCursor } from "../../src/cursor.ts";
 import type { JournalRow, Row } from "../../src/event.ts";
 import { NO_ID } from "../../src/event.ts";
+import type { SourceHeaders } from "../../src/level.ts";
 import type { Log, LogFields } from "../../src/log.ts";
 import type { Journal, Step } from "../../src/ports.ts";
 import type { Transport } from "../../src/settings.ts";
@@ -31,6 +33,8 @@ export const TRANSPORT: Transport = {
   unackedIndexKey: "unacked_index",
   resultKeyPrefix: "",
 };
+
+export const NO_HEADERS: SourceHeaders = { values: {}, secrets: [] };
 
 export function aTask(own: Partial<Task> = {}): Task {
   return {

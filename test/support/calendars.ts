@@ -32,7 +32,7 @@ export interface RuledSession {
 }
 
 /** Steps 1 to 3 for a date; `null` where it has no session, or is out of range. */
-export function ruledSession(spec: CalendarSpec, date: Temporal.PlainDate): RuledSession | null {
+function ruledSession(spec: CalendarSpec, date: Temporal.PlainDate): RuledSession | null {
   const key = date.toString();
   if (key < spec.validFrom || key > spec.validTo) return null;
   const regular = spec.sessions.find(({ days, from = "", to = "9999" }) =>

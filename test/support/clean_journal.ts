@@ -3,8 +3,9 @@
  * run, fail, retry and die, tasks that come, change and go, and hours in which nobody leads.
  */
 
-import type { SimClock } from "../../src/clock.ts";
-import { serverClock, simClock } from "../../src/clock.ts";
+import type { SimClock } from "./sim_clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "./sim_clock.ts";
 import { celeryTaskId } from "../../src/celery/ids.ts";
 import type { Follower } from "../../src/follow/follow.ts";
 import { follower } from "../../src/follow/follow.ts";
@@ -167,7 +168,7 @@ export async function ticked(now: Tick, term: Term, clock: SimClock): Promise<vo
 function rosterOf(tasks: readonly Task[]): Roster {
   return new Map(tasks.map((task) => [task.name, {
     ...aReady(task, triggerOf(task.trigger)),
-    gate: gateOf(policiesOf(task, {})),
+    gate: gateOf(policiesOf(task)),
     revision: revisionOf(task),
   }]));
 }

@@ -1,7 +1,8 @@
 /** Everything that a term works with, in memory, on a clock that a test moves. */
 
 import { openFires } from "../../src/follow/open_fires.ts";
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "./sim_clock.ts";
 import { newHistory } from "../../src/lead/history.ts";
 import { committer } from "../../src/core/commit.ts";
 import type { Term } from "../../src/core/chain.ts";
@@ -11,7 +12,7 @@ import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import type { World } from "../../src/core/world.ts";
 import { worldOf } from "../../src/core/world.ts";
-import { encodeOpen, openKey } from "../../src/cursor.ts";
+import { encodeOpen, openKey } from "../../src/open_fire.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import type { Stage, Step } from "../../src/ports.ts";
 import { aWorld, T0 } from "./build.ts";

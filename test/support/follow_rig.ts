@@ -7,14 +7,15 @@ import { follower } from "../../src/follow/follow.ts";
 import type { ReadyTask } from "../../src/core/roster.ts";
 import type { World } from "../../src/core/world.ts";
 import { applyStep, cursorText } from "../../src/core/world.ts";
-import type { OpenFire } from "../../src/cursor.ts";
-import { openKey } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
+import { openKey } from "../../src/open_fire.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import type { MemorySensors } from "../../src/memory/sensors.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
 import type { MemoryStore } from "../../src/memory/store.ts";
-import type { Hint, Journal, Sensors, TaskResult } from "../../src/ports.ts";
+import type { Journal } from "../../src/ports.ts";
+import type { Hint, Sensors, TaskResult } from "../../src/sensors.ts";
 import type { Task } from "../../src/task.ts";
 import { aLog, aReady, aTask, aWorld, publishSteps, rowsOf, T0 } from "./build.ts";
 

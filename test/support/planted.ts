@@ -7,7 +7,8 @@
  */
 
 import type { JournalRow } from "../../src/event.ts";
-import { decodeRow, millisecondsOf } from "../../src/event.ts";
+import { millisecondsOf } from "../../src/event.ts";
+import { decodeRow } from "../../src/row_text.ts";
 import { hasSameTrigger } from "../../src/task.ts";
 import type { CleanJournal, Draw } from "./clean_journal.ts";
 import { idOf } from "./clean_journal.ts";

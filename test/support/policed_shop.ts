@@ -2,8 +2,14 @@
 
 import type { Tick } from "../../src/core/tick.ts";
 import { cursorText } from "../../src/core/world.ts";
-import { ALL_TASKS, encodeCursor, levelCursor, pauseCursor } from "../../src/cursor.ts";
-import { decodeNote, encodeNote } from "../../src/cursor.ts";
+import {
+  ALL_TASKS,
+  decodeNote,
+  encodeCursor,
+  encodeNote,
+  levelCursor,
+  pauseCursor,
+} from "../../src/cursor.ts";
 import type { Level, Row } from "../../src/event.ts";
 import type { CalendarSpec, PolicySpecs, Task, WindowSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";

@@ -1,7 +1,8 @@
 /** A journal in memory that is cut off, and what can be read of it afterwards. */
 
 import { acrossJournal } from "../../src/archive/across.ts";
-import { decodeCursor, decodeOpen } from "../../src/cursor.ts";
+import { decodeCursor } from "../../src/cursor.ts";
+import { decodeOpen } from "../../src/open_fire.ts";
 import type { JournalRow } from "../../src/event.ts";
 import { compareIds } from "../../src/event.ts";
 import { fireIdOf } from "../../src/fire.ts";

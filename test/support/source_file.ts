@@ -10,8 +10,8 @@ export interface SourceFile {
   readonly lineCount: number;
   readonly imports: readonly Import[];
   readonly functions: readonly FunctionSize[];
-  /** Lines of exports that no JSDoc stands before. */
-  readonly bareExports: readonly number[];
+  /** Names of the functions, classes and constants that it exports itself. */
+  readonly exportedValues: readonly string[];
   readonly defaultExports: readonly number[];
   /** Uses of the clock, timers and chance, as `Date.now`, with their lines. */
   readonly impure: readonly { readonly what: string; readonly line: number }[];
@@ -54,7 +54,7 @@ export function parseSource(path: string, text: string = readProjectFile(path)):
   const lineOf = (offset: number) => text.slice(0, offset).split("\n").length;
   const imports: Import[] = [];
   const functions: FunctionSize[] = [];
-  const bareExports: number[] = [];
+  const exportedValues: string[] = [];
   const defaultExports: number[] = [];
   const impure: { what: string; line: number }[] = [];
 
@@ -79,8 +79,7 @@ export function parseSource(path: string, text: string = readProjectFile(path)):
     },
     ExportNamedDeclaration: (node) => {
       if (node.source !== null) addImport(node.source.value, node.exportKind);
-      const before = text.slice(0, node.range[0]).trimEnd();
-      if (!before.endsWith("*/")) bareExports.push(lineOf(node.range[0]));
+      exportedValues.push(...namesOf(node.declaration));
     },
     ExportDefaultDeclaration: (node) => void defaultExports.push(lineOf(node.range[0])),
     FunctionDeclaration: addFunction,
@@ -102,8 +101,22 @@ export function parseSource(path: string, text: string = readProjectFile(path)):
   runVisitor(path, text, visitor);
   return {
     ...{ path, text, lineCount: text.trimEnd().split("\n").length },
-    ...{ imports, functions, bareExports, defaultExports, impure },
+    ...{ imports, functions, exportedValues, defaultExports, impure },
   };
+}
+
+function namesOf(declaration: Deno.lint.ExportNamedDeclaration["declaration"]): string[] {
+  switch (declaration?.type) {
+    case "VariableDeclaration":
+      return declaration.declarations.flatMap(({ id }) =>
+        id.type === "Identifier" ? [id.name] : []
+      );
+    case "FunctionDeclaration":
+    case "ClassDeclaration":
+      return declaration.id === null ? [] : [declaration.id.name];
+    default:
+      return [];
+  }
 }
 
 const IMPURE_MEMBERS =

@@ -84,6 +84,16 @@ export async function openStage({ redis: options, yaml, env = {} }: StageOptions
   };
 }
 
+/** Tasks of one queue, each due so often. Seconds, as YAML has them. */
+export function entriesEvery(...periodsS: readonly string[]): readonly Entry[] {
+  return periodsS.map((everyS, index) => ({
+    name: `task${index}`,
+    celeryTask: "check.echo",
+    queue: "queue",
+    everyS,
+  }));
+}
+
 /** Entries as `beat.yaml` declares them. */
 export function yamlOf(entries: readonly (Entry & { readonly extra?: string })[]): string {
   return entries.map(({ name, celeryTask, queue, everyS, extra = "" }) =>

@@ -1,11 +1,11 @@
 /** Steps and settlements with defaults, so that a test states only what matters. */
 
-import type { OpenFire } from "../../src/cursor.ts";
+import type { OpenFire } from "../../src/open_fire.ts";
 import { encodeCursor } from "../../src/cursor.ts";
 import type { Row } from "../../src/event.ts";
 import type { Settlement, Step } from "../../src/ports.ts";
 
-export const REVISION = "0123456789ab";
+const REVISION = "0123456789ab";
 /** Long past, so that nothing due then is early. */
 export const T0 = 1_700_000_000_000;
 

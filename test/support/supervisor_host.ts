@@ -18,7 +18,7 @@ export type Move =
     | { readonly kind: "sent"; readonly sent: SupervisorEvent }
   );
 
-export const PASSING = new JournalUnavailableError("away", "backoff");
+const PASSING = new JournalUnavailableError("away", "backoff");
 export const MOVED = new JournalUnavailableError("a replica", "reconnect");
 export const REFUSED = new JournalUnavailableError("out of memory", "alarm");
 export const FATAL = new JournalUnavailableError("wrong password", "fatal");

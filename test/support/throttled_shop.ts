@@ -3,9 +3,10 @@
  * rate and sources that tell what a test wants: what levels are measured on.
  */
 
-import { serverClock, simClock } from "../../src/clock.ts";
+import { serverClock } from "../../src/clock.ts";
+import { simClock } from "./sim_clock.ts";
 import { supervise } from "../../src/commands/supervise.ts";
-import { listsOf } from "../../src/celery/message.ts";
+import { decodeMessage, listsOf } from "../../src/celery/message.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { JournalRow } from "../../src/event.ts";
@@ -15,9 +16,8 @@ import type { LevelSettings, OutsideSource } from "../../src/level.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
-import type { QueuedMessage } from "../../src/ports.ts";
+import type { QueuedMessage } from "../../src/sensors.ts";
 import type { Task } from "../../src/task.ts";
-import { decodeMessage } from "../../src/celery/message.ts";
 import { aLog, aTask, rowsOf, T0 } from "./build.ts";
 
 const KOMBU = { sep: "\x06\x16", prioritySteps: [0, 3, 6, 9] };

@@ -1,4 +1,4 @@
-/** Waits for what a test cannot be told of. */
+/** Waits for what a test cannot be told of, and lets time pass where that is what is tested. */
 
 const PAUSE_MS = 20;
 
@@ -21,4 +21,10 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   throw new Error(`expected ${isSo} within ${timeoutMs} ms`, { cause });
+}
+
+/** Lets real time pass, and never less: an outage lasts, a due time goes by. */
+export async function passes(durationMs: number): Promise<void> {
+  const endMs = performance.now() + durationMs;
+  await until(() => performance.now() >= endMs, Math.max(0, durationMs) + 5_000);
 }

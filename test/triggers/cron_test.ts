@@ -143,6 +143,7 @@ describe("cron() refuses", () => {
     const hostile = "1-".repeat(400) + " " + "w".repeat(100) + " * * *";
     const startMs = performance.now();
     assert.throws(() => cron({ expression: hostile, tz: "UTC" }), TriggerError);
-    assert.ok(performance.now() - startMs < 500);
+    // A pattern that tries all ways would take longer than anybody waits.
+    assert.ok(performance.now() - startMs < 5_000);
   });
 });

@@ -1,7 +1,21 @@
-/** Whether two rows say the same decision. */
+/** Rows that say what was decided about a due time, and whether two of them say the same. */
 
-import type { Row } from "../event.ts";
+import { DECIDES } from "../audit/standing.ts";
+import { attemptOf } from "../event.ts";
+import type { JournalRow } from "../event.ts";
+import { TASK_NAME } from "../fire.ts";
 import { canonicalJson } from "../task.ts";
+
+/** Whether it decides a due time, or holds its fire. */
+export function isDecision({ type }: { readonly type: string }): boolean {
+  return DECIDES.has(type) || type === "fire.delayed";
+}
+
+/** Whether the schedule has decided it, and no person and no change of the schedule. */
+export function isOfSchedule(row: Pick<JournalRow, "type" | "task" | "detail">): boolean {
+  return isDecision(row) && TASK_NAME.test(row.task) && row.detail.by !== "schedule" &&
+    attemptOf(row) === 0;
+}
 
 /** As much of a row as a decision is. */
 export interface Decided {
@@ -24,11 +38,13 @@ export function isSameDecision(one: Decided, other: Decided): boolean {
 }
 
 /** `+`: published now and not then; `-`: then and not now; `~`: both or neither. */
-export function kindOf(recorded: Decided | null, now: Decided | Row | null): "+" | "-" | "~" {
-  const wasOut = recorded?.type === "fire.published";
+export function kindOf(then: Typed | null, now: Typed | null): "+" | "-" | "~" {
+  const wasOut = then?.type === "fire.published";
   const isOut = now?.type === "fire.published";
   return wasOut === isOut ? "~" : isOut ? "+" : "-";
 }
+
+type Typed = Pick<Decided, "type">;
 
 function isEqual(one: unknown, other: unknown): boolean {
   if (one === other) return true;
