@@ -35,7 +35,7 @@ type Plant = (clean: CleanJournal, rows: readonly JournalRow[], draw: Draw) => P
 /** Plants a fault of a kind; `null` where the journal has no place for it. */
 export const PLANTS: Readonly<Record<string, Plant>> = {
   deleted(clean, rows, draw) {
-    const index = indexOf(rows, draw, (row, at) => at > 0 && isMissed(rows, row, at));
+    const index = indexOf(rows, draw, (row, at) => at > 0 && isMissed(clean, rows, at));
     return index === null ? null : change("deleted", clean, rows[index]!, ({ entries }) => {
       entries.splice(index, 1);
     });
@@ -167,7 +167,8 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
 const TIMED = /^(fire\.(published|taken|overdue|acked|finished|expired)|task\.)/;
 
 /** Whether something is missed when a row is not there. */
-function isMissed(rows: readonly JournalRow[], row: JournalRow, at: number): boolean {
+function isMissed(clean: CleanJournal, rows: readonly JournalRow[], at: number): boolean {
+  const row = rows[at]!;
   const { type, task, fence } = row;
   if (type === "term.started") return rows[at + 1]?.fence === fence;
   if (type === "term.ended") {
@@ -182,9 +183,22 @@ function isMissed(rows: readonly JournalRow[], row: JournalRow, at: number): boo
       each.task === task && /^task\.(changed|known)$/.test(each.type)
     );
     const isSame = hasSameTrigger(String(before?.detail.revision), String(row.detail.revision));
-    return next < 0 || (decided.length > 0 && !isSame);
+    return next < 0 || (decided.length > 0 && !isSame && movesDueTimes(clean, row, own[next]!));
   }
   return !/^fire\.(taken|overdue|redelivered)$/.test(type);
+}
+
+/** Whether other due times follow from a change than from what it changed, until the declaration after it. */
+function movesDueTimes({ regimes }: CleanJournal, change: JournalRow, next: JournalRow): boolean {
+  const [before, after] = (["untilMs", "afterMs"] as const).map((end) =>
+    regimes.find((regime) => regime.task === change.task && regime[end] === change.decidedMs)!
+  );
+  for (let lastMs = next.decidedMs;;) {
+    const [one, other] = [before, after].map((regime) => regime!.trigger.last(lastMs) ?? -Infinity);
+    if (Math.max(one!, other!) <= change.decidedMs) return false;
+    if (one !== other) return true;
+    lastMs = one! - 1;
+  }
 }
 
 function indexOf(
