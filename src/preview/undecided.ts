@@ -1,5 +1,7 @@
 /** Due times that passed and have no decision: the schedule changed before, or the journal ends before. */
 
+import type { Pending } from "../cursor.ts";
+import { policyOf } from "../cursor.ts";
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import type { Past } from "./past.ts";
@@ -24,6 +26,12 @@ export interface UndecidedBook {
   readonly list: readonly Undecided[];
 }
 
+/** Held until a time that has passed. What waits for something else may do so still. */
+function isOverdue(pending: Pending | undefined, nowMs: number): boolean {
+  return pending !== undefined && pending.by === policyOf(pending) &&
+    pending.notBeforeMs < nowMs;
+}
+
 export function undecidedBook(
   { sinceMs, untilMs, tasks }: {
     readonly sinceMs: number;
@@ -38,13 +46,15 @@ export function undecidedBook(
     const cursor = past.cursors.get(task);
     if (ready === null || cursor === undefined || (tasks !== null && !tasks.has(task))) return;
     const { trigger } = ready;
+    const isStuck = why === "end" && cursor.dueMs >= sinceMs && isOverdue(cursor.pending, nowMs);
     const afterMs = Math.max(cursor.dueMs, sinceMs - 1);
-    const count = trigger.count(afterMs, Math.min(nowMs, untilMs - 1));
-    if (count === 0) return;
+    const lastMs = Math.min(nowMs, untilMs - 1);
+    const later = trigger.count(afterMs, lastMs);
+    if (!isStuck && later === 0) return;
     list.push({
-      ...{ task, count, why },
-      fromMs: trigger.next(afterMs)!,
-      toMs: trigger.last(Math.min(nowMs, untilMs - 1))!,
+      ...{ task, count: later + (isStuck ? 1 : 0), why },
+      fromMs: isStuck ? cursor.dueMs : trigger.next(afterMs)!,
+      toMs: later === 0 ? cursor.dueMs : trigger.last(lastMs)!,
       isSkipping: past.runs.has(task),
     });
   }

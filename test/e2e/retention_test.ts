@@ -60,7 +60,7 @@ describe("a journal whose old rows are in files", () => {
     redis = await startRedis();
     client = redis.client();
     cwd = await Deno.makeTempDir({ prefix: "retention-test-" });
-    whole = await cleanJournal(drawsOf(5));
+    whole = await cleanJournal(drawsOf(6));
     for (const { id, fields } of whole.entries) await client.xadd(KEYS.journal, id, ...fields);
     await client.hset(KEYS.cursors, Object.fromEntries(whole.cursors));
     if (whole.open.size > 0) await client.hset(KEYS.open, Object.fromEntries(whole.open));
