@@ -35,7 +35,7 @@ type Plant = (clean: CleanJournal, rows: readonly JournalRow[], draw: Draw) => P
 /** Plants a fault of a kind; `null` where the journal has no place for it. */
 export const PLANTS: Readonly<Record<string, Plant>> = {
   deleted(clean, rows, draw) {
-    const index = indexOf(rows, draw, (row, at) => at > 0 && isMissed(clean, rows, at));
+    const index = indexOf(rows, draw, (_row, at) => at > 0 && isMissed(clean, rows, at));
     return index === null ? null : change("deleted", clean, rows[index]!, ({ entries }) => {
       entries.splice(index, 1);
     });
