@@ -13,6 +13,7 @@ import type { Clock, Lease, Taken } from "../ports.ts";
 import type { Looks } from "./looks.ts";
 import { LOOKS } from "./looks.ts";
 
+const BACKOFF_MIN_MS = 200;
 const BACKOFF_MAX_MS = 2_000;
 /** Of the lease's time: standing still for more is worth a word, and the naps that notice it. */
 const STALL_SHARE = 1 / 3;
@@ -92,7 +93,7 @@ export async function acquire(parts: LeaseParts, seen: Seen, signal: AbortSignal
 
 /** Doubles from 200 ms to 2 s. */
 export function backOffMs(failures: number): number {
-  return Math.min(BACKOFF_MAX_MS, LOOKS.standbyMs * 2 ** Math.min(failures, 10));
+  return Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(failures, 10));
 }
 
 /**

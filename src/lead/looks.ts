@@ -16,7 +16,7 @@ export interface Looks {
 
 /** What every replica keeps to. Only a simulation of hours sets others: most of its events are looks. */
 export const LOOKS: Looks = {
-  standbyMs: 200,
+  standbyMs: 50,
   journalMs: 500,
   sampleMs: 1_000,
   glanceMs: 100,

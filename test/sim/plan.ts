@@ -4,6 +4,7 @@
  */
 
 import type { Looks } from "../../src/lead/looks.ts";
+import { LOOKS } from "../../src/lead/looks.ts";
 import type { Draw, Draws } from "./draws.ts";
 import { drawsOf } from "./draws.ts";
 import { drawPolicies } from "./policy_draw.ts";
@@ -113,6 +114,9 @@ const HEAL_MS = 200_000;
 const MANY = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5];
 const FEW = [1, 2, 2, 2, 3, 3];
 
+/** As in production, but for a standby's: it would be half of all events. */
+const OFTEN: Looks = { ...LOOKS, standbyMs: 200 };
+
 /** Most events of a long run would be looks that see nothing new; so most long runs have fewer. */
 const RARE_LOOKS: Looks = {
   standbyMs: 1_700,
@@ -147,7 +151,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     workers: draw.between(1, 3),
     tasks,
     faults: [],
-    ...(isLong && draws("looks").chance(0.8) ? { looks: RARE_LOOKS } : {}),
+    looks: isLong && draws("looks").chance(0.8) ? RARE_LOOKS : OFTEN,
     ...(draws("stage").chance(0.5) ? { stepsMin: draws("stage").pick([1, 1, 3, 10]) } : {}),
   };
   return { ...plan, faults: drawFaults(draws, plan, season.zones) };
