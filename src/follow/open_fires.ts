@@ -59,7 +59,8 @@ export function openFires(): OpenFires {
   const lines = waitingLines();
   const unfinished = groups<Tracked>();
   const book = lookBook<Tracked>();
-  const nameless = namelessFires();
+  /** In the order in which they were added; without those that ended before anybody named them. */
+  const nameless = new Set<Tracked>();
   /** By task, for the few that ask. */
   const asked = new Map<string, Set<Tracked>>();
 
@@ -81,6 +82,7 @@ export function openFires(): OpenFires {
     tracked.isClosed = true;
     leave(tracked);
     byKey.delete(tracked.key);
+    nameless.delete(tracked);
     asked.get(tracked.open.task)?.delete(tracked);
   }
 
@@ -137,30 +139,15 @@ export function openFires(): OpenFires {
       unfinishedOf: unfinished.of,
       lookAt: (tracked, atMs) => book.put(tracked, atMs),
       takeDue: book.takeDue,
-      takeNew: nameless.take,
-    },
-  };
-}
-
-/** In the order in which they were added. Those that got a name or an end meanwhile cost nothing. */
-function namelessFires() {
-  let fires: Tracked[] = [];
-  let start = 0;
-
-  return {
-    add: (tracked: Tracked) => void fires.push(tracked),
-    take(limit: number): Tracked[] {
-      const some: Tracked[] = [];
-      for (; start < fires.length && some.length < limit; start++) {
-        const tracked = fires[start]!;
-        if (!tracked.isClosed && tracked.taskId === "") some.push(tracked);
-      }
-      // What was taken must not be kept alive; cutting at half keeps it cheap.
-      if (start * 2 >= fires.length) {
-        fires = fires.slice(start);
-        start = 0;
-      }
-      return some;
+      takeNew(limit) {
+        const fresh: Tracked[] = [];
+        for (const tracked of nameless) {
+          if (fresh.length >= limit) break;
+          nameless.delete(tracked);
+          if (tracked.taskId === "") fresh.push(tracked);
+        }
+        return fresh;
+      },
     },
   };
 }
