@@ -1,7 +1,8 @@
 /**
  * Commits steps and keeps the world in step with what became of them. Two batches are in flight at
- * most. A call whose reply is lost may have been carried out, or may be yet: nothing is guessed of it
- * and nothing sent again. The term ends, the next fence shuts the door on it, and the world is loaded.
+ * most, but for those that were staged: these go together. A call whose reply is lost may have been
+ * carried out, or may be yet: nothing is guessed of it and nothing sent again. The term ends, the next
+ * fence shuts the door on it, and the world is loaded.
  */
 
 import type { OpenFire } from "../open_fire.ts";

@@ -2,7 +2,7 @@
 
 import type { Redis } from "ioredis";
 import { decodeEvents } from "../celery/worker_event.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock, waitFor } from "../clock.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Hint } from "../sensors.ts";
 import type { RedisEndpoint, Transport } from "../settings.ts";
@@ -88,7 +88,7 @@ function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortS
         if (!isFinal) return client.disconnect(true);
         if (!isRefused) onRefused(what, error);
         isRefused = true;
-        await pause(REFUSED_MS, line);
+        await waitFor(systemClock, REFUSED_MS, line);
       }
     }
   };
@@ -108,13 +108,6 @@ function subscribe(endpoint: RedisEndpoint, wanted: Subscription, signal: AbortS
   if (signal.aborted) end();
   else signal.addEventListener("abort", end, { once: true });
   return client;
-}
-
-async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  const untilMs = systemClock.monotonicMs() + durationMs;
-  while (!signal.aborted && systemClock.monotonicMs() < untilMs) {
-    await systemClock.sleep(untilMs - systemClock.monotonicMs(), signal);
-  }
 }
 
 /** A dead connection looks just like workers that say nothing, and those count as gone after a while. */
