@@ -18,7 +18,7 @@ export interface NextOptions {
   readonly expression?: string | undefined;
   /** Words behind the expression: those of one that was written without quotes. */
   readonly further?: readonly string[] | undefined;
-  /** @default "UTC" */
+  /** Refused where `dialect` is `session`: its exchange has one. @default "UTC" */
   readonly tz?: string | undefined;
   /** RFC 3339, or a duration back from now. @default now */
   readonly from?: string | undefined;
@@ -35,6 +35,7 @@ export interface NextOptions {
 const QUESTION = "{expression, tz, start, count, dialect}";
 
 const COUNT_DEFAULT = 5;
+const ZONE_DEFAULT = "UTC";
 /** An answer is a list in memory; nobody reads more. */
 const COUNT_MAX = 100_000;
 
@@ -61,7 +62,7 @@ export async function next(options: NextOptions, shell: Shell): Promise<number> 
     return EXIT.ok;
   }
   const spec = specOf(options, await sessionsFor([options], shell));
-  const tz = spec.kind === "session" ? spec.calendar.tz : options.tz ?? "UTC";
+  const tz = spec.kind === "session" ? spec.calendar.tz : options.tz ?? ZONE_DEFAULT;
   const trigger = triggerOf(spec);
   const nowMs = systemClock.wallMs();
   const fromMs = options.from === undefined
@@ -117,7 +118,7 @@ function answer(question: unknown, sessions: SessionReader | null): string[] | {
 }
 
 function specOf(
-  { expression, dialect, tz = "UTC" }: {
+  { expression, dialect, tz }: {
     readonly expression?: unknown;
     readonly dialect?: unknown;
     readonly tz?: string | undefined;
@@ -131,11 +132,14 @@ function specOf(
   }
   switch (dialect ?? "cron") {
     case "cron":
-      return { kind: "cron", expression, tz };
+      return { kind: "cron", expression, tz: tz ?? ZONE_DEFAULT };
     case "celery":
-      return celerySpec(expression, tz);
+      return celerySpec(expression, tz ?? ZONE_DEFAULT);
     case "session":
-      return sessions!(expression);
+      if (tz === undefined) return sessions!(expression);
+      throw new UsageError(
+        `expected no \`tz\` beside the dialect session, got "${tz}"; a session has its exchange's zone`,
+      );
     default:
       throw new UsageError(
         `expected \`dialect\` to be cron, celery or session, got ${JSON.stringify(dialect)}`,

@@ -16,7 +16,7 @@ export function addChecking(program: Command, choose: Choose): void {
     );
   program.command("next [expression]")
     .description("print when a cron expression is due")
-    .option("--tz <zone>", "IANA zone in which it is read (UTC)")
+    .option("--tz <zone>", "IANA zone in which it is read (UTC); not for a session")
     .option("--from <time>", "first instant to look after; RFC 3339 or a duration back (now)")
     .option("-n, --count <number>", "how many (5)")
     .option("--dialect <name>", 'cron, celery or session, as in "XNYS close-15m" (cron)')

@@ -87,6 +87,7 @@ describe("next()", () => {
       /`dialect` to be cron, celery or session, got "quartz"/,
     ],
     [{ ...EASTERN, tz: "Mars/Olympus" }, TriggerError, /an IANA zone/],
+    [{ ...EASTERN, dialect: "session" }, UsageError, /no `tz` beside .* its exchange's zone/],
     [{ ...EASTERN, expression: "* * * *" }, TriggerError, /5 fields/],
     [{ ...EASTERN, expression: "0 0 30 2 *" }, TriggerError, /a date that comes/],
     [{ ...EASTERN, expression: "* * *", dialect: "celery" }, TriggerError, /five fields/],
