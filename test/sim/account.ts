@@ -38,6 +38,8 @@ export interface Account {
   /** Rows of which `isThere` says so are in the history, and no others. */
   cut(isThere: (row: LedgerRow) => boolean, store: Store): void;
   noteStepBack(step: StepBack): void;
+  /** A server that is the master no more took rows of whoever leads. */
+  noteLost(): void;
   /** A person's request stands in the stream as `entryId`. */
   asked(requestId: string, entryId: string): void;
   /** A cursor was deleted by hand. */
@@ -234,6 +236,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       }
     },
     noteStepBack: (step) => void stepsBack.push(step),
+    noteLost: () => void (isBehind = true),
     asked: wanted.asked,
     forgotten,
     forget(task, serverMs) {

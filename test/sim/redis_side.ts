@@ -69,10 +69,10 @@ export function redisSide(
       release: (session) => server.release(session),
       execute(session, command) {
         const run = () => server.execute(session, command);
-        // What an old master still takes is lost: nobody will see it.
+        const store = () => storeOf(server);
         const reply = server === master
-          ? watcher().around(sender, command, () => storeOf(server), run)
-          : run();
+          ? watcher().around(sender, command, store, run)
+          : watcher().aside(sender, store, run);
         onCommand(sender, command, reply);
         return reply;
       },

@@ -39,6 +39,8 @@ export interface WatcherParts {
 export interface Watcher {
   /** Around each command that a replica sends. `execute` runs it. */
   around(sender: string, command: Command, store: () => Store, execute: () => Reply): Reply;
+  /** Around each command that a server takes which was the master: nobody will see what it writes. */
+  aside(sender: string, store: () => Store, execute: () => Reply): Reply;
   /** Something other than a command of a replica changed the server: a restart, a failover, FLUSHALL. */
   cut(store: Store): void;
   /** The holder by the last acquisition. */
@@ -196,6 +198,16 @@ export function watcherOf(parts: WatcherParts): Watcher {
       if (reply === "QUEUED") return reply;
       afterWrite(sender, store(), before, isScript ? 1 : STAGED_MAX);
       if (isScript && draw.chance(0.03)) again(store, execute);
+      return reply;
+    },
+    aside(sender, store, execute) {
+      const before = stream(store())?.added ?? 0;
+      const reply = execute();
+      const count = (stream(store())?.added ?? 0) - before;
+      if (count > 0 && sender === holder) {
+        tell(() => `${count} rows of ${sender} are lost: a server took them that leads no more`);
+        account.noteLost();
+      }
       return reply;
     },
     cut(store) {
