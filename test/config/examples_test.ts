@@ -87,3 +87,17 @@ describe("the examples in env/", () => {
     });
   });
 });
+
+it("the README moves an entry of celery beat to what it was", async () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const block = /becomes\n\n +```yaml\n([^`]*)/.exec(readme)?.[1];
+  const { tasks } = await loadFine({ "env/beat.yaml": `   version: 1\n${block}` });
+  const { trigger, ...moved } = tasks.at(-1)!;
+  assert.deepEqual(trigger, {
+    ...{ kind: "crontab", minute: "30", hour: "4", dayOfWeek: "mon-fri" },
+    ...{ dayOfMonth: "*", monthOfYear: "*", tz: "UTC" },
+  });
+  const { name, celeryTask, queue, args, expiresMs, priority } = moved;
+  assert.deepEqual([name, celeryTask, queue], ["shop.nightly-report", "reports.daily", "reports"]);
+  assert.deepEqual([args, expiresMs, priority], [["eu"], 1_800_000, 3]);
+});
