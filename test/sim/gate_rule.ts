@@ -27,6 +27,12 @@ export interface GateCase {
  */
 const BEHIND_MS = 75_000;
 
+/**
+ * How far a leader may think that Redis' clock is ahead of where it is, over a slow link: what it skipped
+ * by then was due after an order that is dated by a better reading. Milliseconds.
+ */
+const CLOCK_ERROR_MS = 1_500;
+
 /** Why a row must not say what it says; `null` where it may. Its fire is due, and is the next one. */
 export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
   const { planned, instants, books } = parts;
@@ -76,7 +82,8 @@ export function wrongRun(
   }
   if (isBehind) return null;
   if (by === "pause") {
-    const keeps = ({ skippedToMs }: Pause) => skippedToMs === null || toMs <= skippedToMs;
+    const keeps = ({ skippedToMs }: Pause) =>
+      skippedToMs === null || toMs <= skippedToMs + CLOCK_ERROR_MS;
     return pausesOf(books, row.task).some(keeps) ? null : `no pause lasted until ${toMs}`;
   }
   const { policies, catchUp } = planned;
