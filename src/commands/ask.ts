@@ -228,7 +228,8 @@ function sayAsked(asked: Asked, told: Told, shell: Shell): void {
       shell.err(
         told.isLed
           ? "the leader takes it up; `beat journal --type control` tells what became of it\n"
-          : "nobody leads: it is carried out when a replica takes over\n",
+          : `nobody leads (namespace ${told.namespace}): it is carried out when a replica takes ` +
+            "over\n",
       );
       return;
     case "accepted":

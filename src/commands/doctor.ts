@@ -33,6 +33,7 @@ import { taskCheck } from "./doctor_tasks.ts";
 import { levelChecks } from "./level_views.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
+import { placeOf } from "./place.ts";
 import { lookAtQueues } from "./queue_look.ts";
 import { during } from "./progress.ts";
 import { harmless } from "./row_words.ts";
@@ -106,11 +107,13 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   await longRuns(config, { client, keys, loaded, recent });
   const { queues, heartbeats, deaf } = await readQueues(opened, recent);
   const { serverMs: nowMs } = loaded;
+  const place = placeOf(config);
   return [
+    fine("namespace", `${place.namespace} on ${place.broker}`),
     ...serverChecks(facts),
     journalCheck(facts.journal, config.settings.journal, nowMs),
     await checkArchive(opened, await goneRows(client, keys), damage),
-    leaderCheck(standing),
+    leaderCheck(standing, facts.journal.lastMs),
     resultsCheck(backend !== null, results),
     ...deaf === null ? [] : [warning("events", deaf, DEAF_ADVICE)],
     unackedCheck(unacked, nowMs, transport.visibilityTimeoutMs),

@@ -7,6 +7,7 @@ import type { Awaited, Story, Verdict } from "../audit/why.ts";
 import type { Detail, EventType, JournalRow } from "../event.ts";
 import { isEventType, recordedMs, rowOf } from "../event.ts";
 import type { Reading } from "../triggers/mod.ts";
+import { NEVER_LED } from "./place.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
 
@@ -280,7 +281,7 @@ function nobodyText(
   { fromMs, untilMs, sameOwner }: Extract<Cause, { kind: "nobody led" }>,
 ): string {
   if (fromMs === null && untilMs === null) {
-    return "Beat has never run here: start it with `beat run`";
+    return NEVER_LED;
   }
   if (untilMs === null) {
     return `Beat is not running: nobody has led since ${instantText(fromMs!)}; start it with ` +

@@ -108,10 +108,19 @@ describe("serverChecks()", () => {
 describe("checks of what stands around the tasks", () => {
   const leader = { owner: "host:1:a", fence: 3, leftMs: 4_000 };
   const cases: [string, Check, RegExp][] = [
-    ["nobody leads", leaderCheck({ serverMs: T0, leader: null, replicas: 0 }), /^failure: nobody/],
+    [
+      "nobody leads",
+      leaderCheck({ serverMs: T0, leader: null, replicas: 0 }, T0 - MINUTE),
+      /^failure: nobody leads.*; the last sign of one was 1 min ago → start it with `beat run`/,
+    ],
+    [
+      "nobody ever led",
+      leaderCheck({ serverMs: T0, leader: null, replicas: 0 }, null),
+      /^failure: nobody leads.* → no Beat has ever led in this namespace/,
+    ],
     [
       "one leads, one stands by",
-      leaderCheck({ serverMs: T0, leader, replicas: 2 }),
+      leaderCheck({ serverMs: T0, leader, replicas: 2 }, T0),
       /^fine: host:1:a \(fence 3\), 4 s .*; 1 stands by$/,
     ],
     ["no result backend", resultsCheck(false, null), /^warning: no result backend/],

@@ -116,7 +116,7 @@ describe("what a story ends with", () => {
     ],
     [
       { kind: "nobody led", fromMs: null, untilMs: null, sameOwner: false },
-      /^Beat has never run here/,
+      /^no Beat has ever led in this namespace of this broker: see/,
     ],
     [
       { kind: "clock behind", byMs: 3_600_000 },
