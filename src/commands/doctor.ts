@@ -15,7 +15,7 @@ import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { calendarChecks } from "./calendar_ends.ts";
 import { archiveCheck, journalCheck } from "./doctor_journal.ts";
-import { queueCheck } from "./doctor_queues.ts";
+import { queueCheck, queueFault } from "./doctor_queues.ts";
 import type { QueueFacts } from "./doctor_queues.ts";
 import { longRuns } from "./doctor_runs.ts";
 import type { Check } from "./doctor_server.ts";
@@ -234,12 +234,10 @@ function taskChecks(
     isLed: standing.leader !== null,
     visibilityMs: config.settings.transport.visibilityTimeoutMs,
   };
-  const unserved = new Set(
-    queues.filter((each) =>
-      queueCheck(each, { nowMs: context.nowMs, heartbeats: null })
-        .level === "failure"
-    ).flatMap(({ tasks }) => tasks.map(({ name }) => name)),
-  );
+  const faults = new Map(queues.flatMap((each) => {
+    const fault = queueFault(each, context.nowMs);
+    return fault === null ? [] : each.tasks.map(({ name }) => [name, fault] as const);
+  }));
   const open = Map.groupBy(loaded.open, ({ task }) => task);
   const checks = viewsOf(config, loaded, new Map()).map((view) =>
     taskCheck({
@@ -247,7 +245,7 @@ function taskChecks(
       recent: recent.tasks.get(view.name) ?? null,
       open: open.get(view.name) ?? [],
       cursorMs: loaded.cursors.get(view.name)?.dueMs ?? null,
-      isUnserved: unserved.has(view.name),
+      queueFault: faults.get(view.name) ?? null,
     }, context)
   );
   if (checks.length <= TASKS_LISTED_MAX) return checks;

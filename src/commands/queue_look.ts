@@ -2,6 +2,8 @@
 
 import type { QueueLook } from "../audit/cause.ts";
 import type { WorkerQueues } from "../celery/pidbox.ts";
+import { ask } from "../redis/client.ts";
+import { orNull } from "../redis/errors.ts";
 import { askWorkers } from "../redis/pidbox.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import type { OpenedJournal } from "./open_journal.ts";
@@ -28,8 +30,10 @@ export async function lookAtQueues(
 ): Promise<QueueLook[]> {
   const { transport } = config.settings;
   const sensors = sensorsOver({ queues: client, results: null }, transport);
-  const [samples, answers] = await Promise.all([
+  const keys = lists.map(({ list }) => transport.globalKeyPrefix + list);
+  const [samples, types, answers] = await Promise.all([
     sensors.sampleQueues(lists.map(({ list }) => list), OLDEST_MAX),
+    Promise.all(keys.map((key) => orNull(() => ask(client, () => client.type(key))))),
     workersOf({ client, config }, new Set(lists.map(({ queue }) => queue)), waitMs),
   ]);
   return lists.map(({ list, queue }, index) => {
@@ -37,12 +41,16 @@ export async function lookAtQueues(
     const times = oldest.flatMap(({ publishedMs }) => publishedMs ?? []);
     return {
       list,
+      wrongType: FIT.has(types[index] ?? "none") ? null : types[index]!,
       depth,
       oldestMs: times.length === 0 ? null : Math.min(...times),
       workers: answers === null ? null : consumersOf(answers, queue),
     };
   });
 }
+
+/** What a queue may be, as Redis names it; an empty one is not there. */
+const FIT: ReadonlySet<string> = new Set(["list", "none"]);
 
 /** The queues of every worker that answers in time; `null` where the user may not ask. */
 async function workersOf(
