@@ -19,6 +19,7 @@ import { otherFirst } from "./asked_first.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
+import { unknownTask } from "./unknown_task.ts";
 
 export interface AskOptions {
   readonly id?: string;
@@ -97,6 +98,9 @@ export async function ask(
   }
   if (options.json) shell.out(`${JSON.stringify(askedObject(asked, told), null, 2)}\n`);
   else sayAsked(asked, told, shell);
+  const isOpen = asked.state === "queued" || asked.state === "refused";
+  const note = isOpen && request.task !== null ? unknownTask(request.task, opened.config) : null;
+  if (note !== null) shell.err(`${note}\n`);
   return exitOf(asked, told.isLed, options.wait ?? true);
 }
 

@@ -53,6 +53,10 @@ const WORKERS_WAIT_MS = 2_200;
 
 const ANSWER_MAX_MS = 5_000;
 
+const CONFIG_ADVICE =
+  "correct it; `beat validate` checks it. Until then `beat doctor -c /dev/null` looks at " +
+  "what does not follow from the file";
+
 const DEAF_ADVICE =
   "allow it PSUBSCRIBE and the channels of events: until then the ends of fires are seen later";
 
@@ -79,7 +83,7 @@ async function examine(shell: Shell): Promise<{ checks: Check[]; code: number }>
   } catch (error) {
     if (error instanceof ConfigError) {
       const checks = error.problems.map(({ where, message }) =>
-        failure("configuration", `${where}: ${message}`, "correct it; `beat validate` checks it")
+        failure("configuration", `${where}: ${message}`, CONFIG_ADVICE)
       );
       return { checks, code: EXIT.usage };
     }
