@@ -23,6 +23,7 @@ import {
   failure,
   fine,
   leaderCheck,
+  MASTER,
   prefixCheck,
   resultsCheck,
   serverChecks,
@@ -100,6 +101,13 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   const { namespace, transport, backend } = config.settings;
   const keys = keysOf(namespace, transport.globalKeyPrefix);
   const facts = await serverFacts(client, keys);
+  const place = placeOf(config);
+  const server = [
+    fine("namespace", `${place.namespace} on ${place.broker}`),
+    ...serverChecks(facts),
+  ];
+  // It takes no question to workers, and all else there may be of some time ago.
+  if ((facts.info?.get("role") ?? MASTER) !== MASTER) return server;
   const [loaded, standing, { recent, damage }, unacked, prefixes, results] = await Promise.all([
     journal.load(),
     lease.look(),
@@ -111,10 +119,8 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   await longRuns(config, { client, keys, loaded, recent });
   const { queues, heartbeats, deaf } = await readQueues(opened, recent);
   const { serverMs: nowMs } = loaded;
-  const place = placeOf(config);
   return [
-    fine("namespace", `${place.namespace} on ${place.broker}`),
-    ...serverChecks(facts),
+    ...server,
     journalCheck(facts.journal, config.settings.journal, nowMs),
     await checkArchive(opened, await goneRows(client, keys), damage),
     leaderCheck(standing, facts.journal.lastMs),

@@ -55,10 +55,13 @@ function versionCheck(info: Info): Check {
     : fine("redis", `${name} ${version}`);
 }
 
+/** As Redis names the role of who takes writes. */
+export const MASTER = "master";
+
 function roleCheck(info: Info): Check {
   const role = info.get("role") ?? "?";
   const replicas = Number(info.get("connected_slaves") ?? 0);
-  if (role !== "master") {
+  if (role !== MASTER) {
     const advice = "point Beat and the workers at the master, or at the sentinels";
     return failure("role", `this server is a ${role === "slave" ? "replica" : role}`, advice);
   }

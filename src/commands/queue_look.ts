@@ -2,6 +2,7 @@
 
 import type { QueueLook } from "../audit/cause.ts";
 import type { WorkerQueues } from "../celery/pidbox.ts";
+import { JournalUnavailableError } from "../errors.ts";
 import { ask } from "../redis/client.ts";
 import { orNull } from "../redis/errors.ts";
 import { askWorkers } from "../redis/pidbox.ts";
@@ -52,7 +53,7 @@ export async function lookAtQueues(
 /** What a queue may be, as Redis names it; an empty one is not there. */
 const FIT: ReadonlySet<string> = new Set(["list", "none"]);
 
-/** The queues of every worker that answers in time; `null` where the user may not ask. */
+/** The queues of every worker that answers in time; `null` where nobody may ask. */
 async function workersOf(
   opened: Opened,
   queues: ReadonlySet<string>,
@@ -61,7 +62,13 @@ async function workersOf(
   if (queues.size === 0) return [];
   const isEnough = (answers: readonly WorkerQueues[]) =>
     [...queues].every((queue) => consumersOf(answers, queue).length > 0);
-  return await askWorkers(opened.client, { ...whereToAsk(opened), waitMs, isEnough });
+  try {
+    return await askWorkers(opened.client, { ...whereToAsk(opened), waitMs, isEnough });
+  } catch (error) {
+    // A replica takes no question. All else can be read there, and its role is told.
+    if (error instanceof JournalUnavailableError && error.retry === "reconnect") return null;
+    throw error;
+  }
 }
 
 /**

@@ -79,7 +79,7 @@ function isConsumed({ queue, evidence: { nowMs }, causes }: Known): Answered {
     : `, the oldest for ${spanText(Math.max(0, nowMs - oldestMs))}`;
   const waiting = depth === 0 ? "none waits there" : `${waitText(depth)} there${age}`;
   if (workers === null) {
-    const evidence = `the Redis user may not ask the workers of ${list}; ${waiting}`;
+    const evidence = `the workers of ${list} may not be asked; ${waiting}`;
     return { question, answer: "unknown", evidence };
   }
   const then = causes.some((each) => each.kind === "no worker" && each.isThen)
