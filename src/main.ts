@@ -89,7 +89,7 @@ function below(command: Command, name: string): Command {
 }
 
 const EXIT_WORDS = "0 fine, 1 failure, 2 usage or configuration,\n" +
-  "3 a finding, 4 nobody leads, 69 Redis unavailable, 75 try again, 130 or 143 stopped by a signal";
+  "3 a finding, 4 nobody leads, 69 Redis unavailable, 75 try again,\n129, 130 or 143 stopped by a signal";
 
 function commandLine(choose: Choose): Command {
   const program = new Command("beat")

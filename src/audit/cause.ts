@@ -42,6 +42,8 @@ export type Cause =
   | { readonly kind: "switched off"; readonly sinceMs: number | null; readonly by: string | null }
   | { readonly kind: "declared later"; readonly knownMs: number }
   | { readonly kind: "policy"; readonly by: string; readonly reason: string }
+  /** What is in the place of its queue is no list, and nothing can be published to it. */
+  | { readonly kind: "no list"; readonly type: string }
   /** No worker serves its queue; `isThen`: the journal shows that none did while it waited. */
   | { readonly kind: "no worker"; readonly isThen: boolean }
   | { readonly kind: "workers busy" }
@@ -51,6 +53,8 @@ export type Cause =
 /** What is known of the queue of a fire now. */
 export interface QueueLook {
   readonly list: string;
+  /** What its key holds, where that is no list (`string`); else `null`. */
+  readonly wrongType: string | null;
   readonly depth: number;
   /** Publish time of the oldest message of Beat in it; `null` where there is none. */
   readonly oldestMs: number | null;
@@ -99,7 +103,10 @@ function causesThen(parts: CauseParts): Cause[] {
     case "dropped":
     case "skipped":
     case "held":
-      return [...policies(parts.story), ...(isDecidedLate(parts) ? whyLate(parts) : [])];
+      return [
+        ...policies(parts.story),
+        ...(isDecidedLate(parts) ? [...noList(parts), ...whyLate(parts)] : []),
+      ];
     case "undecided":
       return whyUndecided(parts);
     case "off":
@@ -174,7 +181,14 @@ function whyUndecided(parts: CauseParts): Cause[] {
   }
   const skips = skipsGoOn(parts.evidence);
   if (skips !== null) return [skips];
+  const wrong = noList(parts);
+  if (wrong.length > 0) return wrong;
   return nowMs - dueMs > GRACE_MS ? [{ kind: "leader behind" }] : [];
+}
+
+function noList({ queue }: CauseParts): Cause[] {
+  const type = queue?.wrongType ?? null;
+  return type === null ? [] : [{ kind: "no list", type }];
 }
 
 /** The term that skipped the due time before keeps those that follow, for a while, without a row. */

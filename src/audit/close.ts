@@ -85,7 +85,9 @@ function noteGone({ findings }: Ledger, firstId: string): void {
   findings.add({
     ...{ kind: "history", task: "", fromMs: null, toMs: null, count: 1, times: [] },
     rowId: firstId,
-    text: "the rows before this one are gone: what they decided or declared cannot be audited",
+    text:
+      "the rows before this one are gone: what they decided or declared cannot be audited; see " +
+      "BEAT_ARCHIVE where they were archived",
   });
 }
 

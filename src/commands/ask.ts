@@ -19,6 +19,7 @@ import { otherFirst } from "./asked_first.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
+import { unknownTask } from "./unknown_task.ts";
 
 export interface AskOptions {
   readonly id?: string;
@@ -97,6 +98,9 @@ export async function ask(
   }
   if (options.json) shell.out(`${JSON.stringify(askedObject(asked, told), null, 2)}\n`);
   else sayAsked(asked, told, shell);
+  const isOpen = asked.state === "queued" || asked.state === "refused";
+  const note = isOpen && request.task !== null ? unknownTask(request.task, opened.config) : null;
+  if (note !== null) shell.err(`${note}\n`);
   return exitOf(asked, told.isLed, options.wait ?? true);
 }
 
@@ -228,7 +232,8 @@ function sayAsked(asked: Asked, told: Told, shell: Shell): void {
       shell.err(
         told.isLed
           ? "the leader takes it up; `beat journal --type control` tells what became of it\n"
-          : "nobody leads: it is carried out when a replica takes over\n",
+          : `nobody leads (namespace ${told.namespace}): it is carried out when a replica takes ` +
+            "over\n",
       );
       return;
     case "accepted":

@@ -104,7 +104,9 @@ function sumLines(
       (isVerified ? ", cursors and open fires" : ""),
     ],
   ];
-  if (sum.waiting > 0) lines.splice(1, 0, ["waiting", `${numberText(sum.waiting)} due just now`]);
+  if (sum.waiting > 0) {
+    lines.splice(1, 0, ["waiting", `${numberText(sum.waiting)} due just now, or held`]);
+  }
   return lines.map(([name, text]) => `${paint("bold", name.padEnd(11))}${text}`);
 }
 

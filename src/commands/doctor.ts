@@ -15,7 +15,7 @@ import type { Config } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { calendarChecks } from "./calendar_ends.ts";
 import { archiveCheck, journalCheck } from "./doctor_journal.ts";
-import { queueCheck } from "./doctor_queues.ts";
+import { queueCheck, queueFault } from "./doctor_queues.ts";
 import type { QueueFacts } from "./doctor_queues.ts";
 import { longRuns } from "./doctor_runs.ts";
 import type { Check } from "./doctor_server.ts";
@@ -23,6 +23,7 @@ import {
   failure,
   fine,
   leaderCheck,
+  MASTER,
   prefixCheck,
   resultsCheck,
   serverChecks,
@@ -33,6 +34,7 @@ import { taskCheck } from "./doctor_tasks.ts";
 import { levelChecks } from "./level_views.ts";
 import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
+import { placeOf } from "./place.ts";
 import { lookAtQueues } from "./queue_look.ts";
 import { during } from "./progress.ts";
 import { harmless } from "./row_words.ts";
@@ -51,6 +53,10 @@ const ROWS_MAX = 50_000;
 const WORKERS_WAIT_MS = 2_200;
 
 const ANSWER_MAX_MS = 5_000;
+
+const CONFIG_ADVICE =
+  "correct it; `beat validate` checks it. Until then `beat doctor -c /dev/null` looks at " +
+  "what does not follow from the file";
 
 const DEAF_ADVICE =
   "allow it PSUBSCRIBE and the channels of events: until then the ends of fires are seen later";
@@ -78,7 +84,7 @@ async function examine(shell: Shell): Promise<{ checks: Check[]; code: number }>
   } catch (error) {
     if (error instanceof ConfigError) {
       const checks = error.problems.map(({ where, message }) =>
-        failure("configuration", `${where}: ${message}`, "correct it; `beat validate` checks it")
+        failure("configuration", `${where}: ${message}`, CONFIG_ADVICE)
       );
       return { checks, code: EXIT.usage };
     }
@@ -95,6 +101,13 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   const { namespace, transport, backend } = config.settings;
   const keys = keysOf(namespace, transport.globalKeyPrefix);
   const facts = await serverFacts(client, keys);
+  const place = placeOf(config);
+  const server = [
+    fine("namespace", `${place.namespace} on ${place.broker}`),
+    ...serverChecks(facts),
+  ];
+  // It takes no question to workers, and all else there may be of some time ago.
+  if ((facts.info?.get("role") ?? MASTER) !== MASTER) return server;
   const [loaded, standing, { recent, damage }, unacked, prefixes, results] = await Promise.all([
     journal.load(),
     lease.look(),
@@ -107,10 +120,10 @@ async function checksOf(opened: OpenedJournal): Promise<Check[]> {
   const { queues, heartbeats, deaf } = await readQueues(opened, recent);
   const { serverMs: nowMs } = loaded;
   return [
-    ...serverChecks(facts),
+    ...server,
     journalCheck(facts.journal, config.settings.journal, nowMs),
     await checkArchive(opened, await goneRows(client, keys), damage),
-    leaderCheck(standing),
+    leaderCheck(standing, facts.journal.lastMs),
     resultsCheck(backend !== null, results),
     ...deaf === null ? [] : [warning("events", deaf, DEAF_ADVICE)],
     unackedCheck(unacked, nowMs, transport.visibilityTimeoutMs),
@@ -231,12 +244,10 @@ function taskChecks(
     isLed: standing.leader !== null,
     visibilityMs: config.settings.transport.visibilityTimeoutMs,
   };
-  const unserved = new Set(
-    queues.filter((each) =>
-      queueCheck(each, { nowMs: context.nowMs, heartbeats: null })
-        .level === "failure"
-    ).flatMap(({ tasks }) => tasks.map(({ name }) => name)),
-  );
+  const faults = new Map(queues.flatMap((each) => {
+    const fault = queueFault(each, context.nowMs);
+    return fault === null ? [] : each.tasks.map(({ name }) => [name, fault] as const);
+  }));
   const open = Map.groupBy(loaded.open, ({ task }) => task);
   const checks = viewsOf(config, loaded, new Map()).map((view) =>
     taskCheck({
@@ -244,7 +255,7 @@ function taskChecks(
       recent: recent.tasks.get(view.name) ?? null,
       open: open.get(view.name) ?? [],
       cursorMs: loaded.cursors.get(view.name)?.dueMs ?? null,
-      isUnserved: unserved.has(view.name),
+      queueFault: faults.get(view.name) ?? null,
     }, context)
   );
   if (checks.length <= TASKS_LISTED_MAX) return checks;

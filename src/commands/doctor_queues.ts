@@ -4,6 +4,7 @@ import type { QueueLook } from "../audit/cause.ts";
 import type { Task } from "../task.ts";
 import type { Check } from "./doctor_server.ts";
 import { failure, fine, warning } from "./doctor_server.ts";
+import { noListText, waitText } from "./queue_text.ts";
 import { spanText } from "./time_text.ts";
 
 export interface QueueFacts {
@@ -18,6 +19,8 @@ export interface QueueFacts {
 /** A backlog from which on a queue counts as congested. */
 const CONGESTED = 2_000;
 
+const MOVE_IT = "move that key";
+
 /** A worker that took something so short a time ago is there, whatever it answers. Milliseconds. */
 const TAKEN_MAX_MS = 10_000;
 
@@ -26,12 +29,13 @@ export function queueCheck(
   { look, queue, tasks, takenMs }: QueueFacts,
   { nowMs, heartbeats }: { readonly nowMs: number; readonly heartbeats: readonly string[] | null },
 ): Check {
-  const { list, depth, oldestMs, workers } = look;
+  const { list, wrongType, depth, oldestMs, workers } = look;
   const ageMs = oldestMs === null ? null : Math.max(0, nowMs - oldestMs);
   const waiting = depth === 0
     ? "empty"
-    : `${depth} wait${ageMs === null ? "" : `, the oldest for ${spanText(ageMs)}`}`;
+    : `${waitText(depth)}${ageMs === null ? "" : `, the oldest for ${spanText(ageMs)}`}`;
   const subject = `queue ${list.replaceAll(/\p{Cc}+/gu, "/")}`;
+  if (wrongType !== null) return failure(subject, noListText(queue, wrongType), MOVE_IT);
   if (workers !== null && workers.length === 0) {
     const sinceMs = takenMs === null ? null : nowMs - takenMs;
     if (sinceMs !== null && sinceMs < TAKEN_MAX_MS) {
@@ -57,4 +61,17 @@ export function queueCheck(
   }
   if (depth >= CONGESTED) return warning(subject, text, "start more workers for it");
   return fine(subject, text);
+}
+
+/** What its tasks say of it; `null` where it keeps them from nothing. */
+export function queueFault(
+  facts: QueueFacts,
+  nowMs: number,
+): { readonly text: string; readonly advice: string } | null {
+  const { queue, look: { wrongType } } = facts;
+  if (wrongType !== null) {
+    return { text: noListText(queue, wrongType), advice: MOVE_IT };
+  }
+  if (queueCheck(facts, { nowMs, heartbeats: null }).level !== "failure") return null;
+  return { text: `no worker consumes its queue ${queue}`, advice: `start one with -Q ${queue}` };
 }

@@ -3,6 +3,7 @@
 import type { Leadership } from "../ports.ts";
 import { isTooOld, OLDEST_TEXT } from "../redis/server_check.ts";
 import type { JournalSize, ServerFacts, Unacked } from "../redis/server_facts.ts";
+import { NEVER_LED } from "./place.ts";
 import { spanText } from "./time_text.ts";
 
 export interface Check {
@@ -54,10 +55,13 @@ function versionCheck(info: Info): Check {
     : fine("redis", `${name} ${version}`);
 }
 
+/** As Redis names the role of who takes writes. */
+export const MASTER = "master";
+
 function roleCheck(info: Info): Check {
   const role = info.get("role") ?? "?";
   const replicas = Number(info.get("connected_slaves") ?? 0);
-  if (role !== "master") {
+  if (role !== MASTER) {
     const advice = "point Beat and the workers at the master, or at the sentinels";
     return failure("role", `this server is a ${role === "slave" ? "replica" : role}`, advice);
   }
@@ -144,13 +148,20 @@ function clockCheck({ differenceMs, errorMs }: ServerFacts["clock"]): Check {
     : fine("clock", text);
 }
 
-export function leaderCheck({ leader, replicas }: Leadership): Check {
+/** @param lastMs of the newest row, which was a leader's; `null` where there is none */
+export function leaderCheck(
+  { leader, replicas, serverMs }: Leadership,
+  lastMs: number | null,
+): Check {
   if (leader === null) {
     const standbys = replicas === null || replicas === 0
       ? "and none stands by"
       : `${replicas} connected`;
+    const text = `nobody leads: nothing is published, ${standbys}`;
+    if (lastMs === null) return failure("leader", text, NEVER_LED);
+    const ago = spanText(Math.max(0, serverMs - lastMs));
     const advice = "start it with `beat run`; where it runs, see its log";
-    return failure("leader", `nobody leads: nothing is published, ${standbys}`, advice);
+    return failure("leader", `${text}; the last sign of one was ${ago} ago`, advice);
   }
   const standbys = replicas === null ? null : Math.max(0, replicas - 1);
   const others = standbys === null

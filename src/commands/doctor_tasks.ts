@@ -19,8 +19,8 @@ export interface TaskFacts {
   readonly open: readonly OpenFire[];
   /** Of its cursor; `null` for none. Unix milliseconds. */
   readonly cursorMs: number | null;
-  /** No worker consumes its queue, as far as can be told. */
-  readonly isUnserved: boolean;
+  /** What is wrong with its queue, and what to do, as far as can be told; `null` where nothing is. */
+  readonly queueFault: { readonly text: string; readonly advice: string } | null;
 }
 
 export interface TaskContext {
@@ -44,7 +44,7 @@ export function taskCheck(facts: TaskFacts, context: TaskContext): Check {
   const found = [
     ...paused(facts),
     ...undecided(facts, context),
-    ...unserved(facts),
+    ...faulty(facts),
     ...waits(facts, view.task),
     ...stuck(facts, context),
     ...unseen(facts, view.task, context),
@@ -96,10 +96,8 @@ function undecided({ view, cursorMs, recent }: TaskFacts, { nowMs, isLed }: Task
   ];
 }
 
-function unserved({ isUnserved, view: { task } }: TaskFacts): Found[] {
-  return isUnserved
-    ? [fail(`no worker consumes its queue ${task!.queue}`, `start one with -Q ${task!.queue}`)]
-    : [];
+function faulty({ queueFault }: TaskFacts): Found[] {
+  return queueFault === null ? [] : [fail(queueFault.text, queueFault.advice)];
 }
 
 /** Fewer waits than this say nothing of a share. */

@@ -11,6 +11,7 @@ import { progressOf } from "./progress.ts";
 import { rowLine, rowObject } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor } from "./table.ts";
+import { unknownTask } from "./unknown_task.ts";
 
 export interface JournalOptions extends QueryOptions {
   readonly follow?: boolean;
@@ -42,7 +43,11 @@ export async function journal(options: JournalOptions, shell: Shell): Promise<nu
     });
     foreign.tell(shell);
     // Else an empty answer looks like one from another namespace, or none.
-    if (count === 0) shell.err(`no such row in the journal (namespace ${namespace})\n`);
+    if (count === 0) {
+      shell.err(`no such row in the journal (namespace ${namespace})\n`);
+      const notes = query.tasks.flatMap((task) => unknownTask(task, config) ?? []);
+      for (const note of notes) shell.err(`${note}\n`);
+    }
     if (options.follow) await follow(journal, query, lastId, { print, foreign, shell });
   } finally {
     close();

@@ -2,6 +2,9 @@
 
 import type { QueueLook } from "../audit/cause.ts";
 import type { WorkerQueues } from "../celery/pidbox.ts";
+import { JournalUnavailableError } from "../errors.ts";
+import { ask } from "../redis/client.ts";
+import { orNull } from "../redis/errors.ts";
 import { askWorkers } from "../redis/pidbox.ts";
 import { sensorsOver } from "../redis/sensors.ts";
 import type { OpenedJournal } from "./open_journal.ts";
@@ -28,8 +31,10 @@ export async function lookAtQueues(
 ): Promise<QueueLook[]> {
   const { transport } = config.settings;
   const sensors = sensorsOver({ queues: client, results: null }, transport);
-  const [samples, answers] = await Promise.all([
+  const keys = lists.map(({ list }) => transport.globalKeyPrefix + list);
+  const [samples, types, answers] = await Promise.all([
     sensors.sampleQueues(lists.map(({ list }) => list), OLDEST_MAX),
+    Promise.all(keys.map((key) => orNull(() => ask(client, () => client.type(key))))),
     workersOf({ client, config }, new Set(lists.map(({ queue }) => queue)), waitMs),
   ]);
   return lists.map(({ list, queue }, index) => {
@@ -37,6 +42,7 @@ export async function lookAtQueues(
     const times = oldest.flatMap(({ publishedMs }) => publishedMs ?? []);
     return {
       list,
+      wrongType: FIT.has(types[index] ?? "none") ? null : types[index]!,
       depth,
       oldestMs: times.length === 0 ? null : Math.min(...times),
       workers: answers === null ? null : consumersOf(answers, queue),
@@ -44,7 +50,10 @@ export async function lookAtQueues(
   });
 }
 
-/** The queues of every worker that answers in time; `null` where the user may not ask. */
+/** What a queue may be, as Redis names it; an empty one is not there. */
+const FIT: ReadonlySet<string> = new Set(["list", "none"]);
+
+/** The queues of every worker that answers in time; `null` where nobody may ask. */
 async function workersOf(
   opened: Opened,
   queues: ReadonlySet<string>,
@@ -53,7 +62,13 @@ async function workersOf(
   if (queues.size === 0) return [];
   const isEnough = (answers: readonly WorkerQueues[]) =>
     [...queues].every((queue) => consumersOf(answers, queue).length > 0);
-  return await askWorkers(opened.client, { ...whereToAsk(opened), waitMs, isEnough });
+  try {
+    return await askWorkers(opened.client, { ...whereToAsk(opened), waitMs, isEnough });
+  } catch (error) {
+    // A replica takes no question. All else can be read there, and its role is told.
+    if (error instanceof JournalUnavailableError && error.retry === "reconnect") return null;
+    throw error;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { EXIT } from "../errors.ts";
 import { lastFires } from "./last_fires.ts";
 import { levelsText, throttlesOf } from "./level_views.ts";
 import { damageText, openJournal } from "./open_journal.ts";
+import { NEVER_LED } from "./place.ts";
 import type { Shell } from "./shell.ts";
 import type { Cell, Colour } from "./table.ts";
 import { printTable } from "./table.ts";
@@ -38,6 +39,7 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
       pausesText(loaded.cursors),
       levelsText(loaded.cursors),
       worriesOf(views),
+      loaded.cursors.size === 0 ? NEVER_LED : null,
       damageText(opened),
     ];
     for (const remark of remarks) if (remark !== null) shell.err(`${remark}\n`);

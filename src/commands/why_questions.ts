@@ -3,6 +3,7 @@
 import type { Cause, QueueLook } from "../audit/cause.ts";
 import type { Evidence, Story } from "../audit/why.ts";
 import { GRACE_MS } from "../audit/why.ts";
+import { noListText, waitText } from "./queue_text.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
 import { causeText, leadingText } from "./why_words.ts";
 
@@ -49,7 +50,10 @@ function isOn({ evidence, story: { schedule } }: Known): Answered {
     ? "the configuration has it; no leader has taken it up: start Beat or reload it (SIGHUP)"
     : "the configuration has it";
   const then = {
-    on: () => "it was in the schedule then",
+    on: () =>
+      cursor === null
+        ? "by the configuration it was in the schedule then"
+        : "it was in the schedule then",
     retired: () => `it was out of the schedule since ${sinceOf(schedule)}`,
     "not yet": () => `it came into the schedule at ${sinceOf(schedule)}`,
     unknown: () => "the schedule of then is not known",
@@ -66,13 +70,16 @@ function sinceOf(schedule: Story["schedule"]): string {
 function isConsumed({ queue, evidence: { nowMs }, causes }: Known): Answered {
   const question = "does a worker consume the queue";
   if (queue === null) return { question, answer: "unknown", evidence: "its queue is not known" };
-  const { list, depth, oldestMs, workers } = queue;
+  const { list, wrongType, depth, oldestMs, workers } = queue;
+  if (wrongType !== null) {
+    return { question, answer: "no", evidence: noListText(list, wrongType) };
+  }
   const age = oldestMs === null
     ? ""
     : `, the oldest for ${spanText(Math.max(0, nowMs - oldestMs))}`;
-  const waiting = depth === 0 ? "none waits there" : `${depth} wait there${age}`;
+  const waiting = depth === 0 ? "none waits there" : `${waitText(depth)} there${age}`;
   if (workers === null) {
-    const evidence = `the Redis user may not ask the workers of ${list}; ${waiting}`;
+    const evidence = `the workers of ${list} may not be asked; ${waiting}`;
     return { question, answer: "unknown", evidence };
   }
   const then = causes.some((each) => each.kind === "no worker" && each.isThen)
@@ -93,26 +100,30 @@ function isConsumed({ queue, evidence: { nowMs }, causes }: Known): Answered {
     };
 }
 
-function isHeldBack({ story, evidence: { task, nowMs, dueMs }, causes, queue }: Known): Answered {
+function isHeldBack({ story, evidence, causes, queue }: Known): Answered {
+  const { task, nowMs, dueMs, cursor } = evidence;
   const question = "was it dropped by expires, or held back";
   const row = story.rows.findLast(({ type }) => HELD_BACK.has(type));
   const told = causes.filter(({ kind }) => HOLDS.has(kind));
   if (row !== undefined || told.length > 0) {
     const text = told.map((cause) => causeText(cause, queue)).join("; ");
+    const { by, reason } = row?.detail ?? {};
     const type = row?.type ?? "no row yet";
-    return { question, answer: "yes", evidence: `${text === "" ? type : text} (${type})` };
+    return { question, answer: "yes", evidence: `${text || `${by}: ${reason}`} (${type})` };
   }
   if (story.clockBehindMs > GRACE_MS) {
     const cause = causeText({ kind: "clock behind", byMs: story.clockBehindMs }, null);
     return { question, answer: "yes", evidence: cause };
   }
-  const waits = story.verdict === "undecided" && nowMs - dueMs > GRACE_MS
-    ? `; when a leader comes to it, the catch-up policy of ${task} decides`
-    : "";
+  const isWaiting = story.verdict === "undecided" && nowMs - dueMs > GRACE_MS;
+  const then = cursor === null
+    ? `; a leader that takes ${task} up counts from then on, and does not fire the past`
+    : `; when a leader comes to it, the catch-up policy of ${task} decides`;
   return {
     question,
     answer: "no",
-    evidence: `no row drops, skips or delays what was due at ${dueText(dueMs)}${waits}`,
+    evidence: `no row drops, skips or delays what was due at ${dueText(dueMs)}` +
+      (isWaiting ? then : ""),
   };
 }
 

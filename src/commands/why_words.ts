@@ -7,6 +7,8 @@ import type { Awaited, Story, Verdict } from "../audit/why.ts";
 import type { Detail, EventType, JournalRow } from "../event.ts";
 import { isEventType, recordedMs, rowOf } from "../event.ts";
 import type { Reading } from "../triggers/mod.ts";
+import { NEVER_LED } from "./place.ts";
+import { noListText } from "./queue_text.ts";
 import { dueText, instantText, spanText } from "./time_text.ts";
 import { triggerText } from "./trigger_text.ts";
 
@@ -180,7 +182,7 @@ const EVIDENCE: Readonly<Record<string, string>> = {
 };
 
 const REASON: Readonly<Record<string, string>> = {
-  superseded: "a newer one was published instead (superseded)",
+  superseded: "a newer due time took its place (superseded)",
   late: "too late to be on time (late)",
 };
 
@@ -265,6 +267,8 @@ export function causeText(cause: Cause, queue: QueueLook | null): string {
       }; the past is not fired`;
     case "policy":
       return `${cause.by}: ${REASON[cause.reason] ?? cause.reason}`;
+    case "no list":
+      return `${noListText(name, cause.type)}; move that key`;
     case "no worker":
       return cause.isThen
         ? `no worker took anything from ${name} while it waited`
@@ -280,7 +284,7 @@ function nobodyText(
   { fromMs, untilMs, sameOwner }: Extract<Cause, { kind: "nobody led" }>,
 ): string {
   if (fromMs === null && untilMs === null) {
-    return "Beat has never run here: start it with `beat run`";
+    return NEVER_LED;
   }
   if (untilMs === null) {
     return `Beat is not running: nobody has led since ${instantText(fromMs!)}; start it with ` +

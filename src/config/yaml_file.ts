@@ -240,23 +240,21 @@ const CANVAS = "a task that starts others is written in Python: wrap them in a t
 const WHEN_DUE = "Beat publishes a task when it is due; use `at`, `every`, `cron` or `crontab`";
 const QUEUE_ONLY =
   "Beat publishes to the list of a queue, which workers on Redis read; use `queue`";
+const SENDS_AGAIN = "Beat itself sends again until Redis has it";
 
 /** Keys that Celery's users may look for. */
 const ADVICE: ReadonlyMap<string, string> = new Map(Object.entries({
   ...{ chain: CANVAS, chord: CANVAS, link: CANVAS, link_error: CANVAS },
   ...{ callbacks: CANVAS, errbacks: CANVAS, chunks: CANVAS, map: CANVAS, starmap: CANVAS },
-  ...{ eta: WHEN_DUE, countdown: WHEN_DUE },
+  ...{ eta: WHEN_DUE, countdown: WHEN_DUE, solar: WHEN_DUE },
   schedule: "write `every: 15m`, `cron:`, `crontab:` or `at:`",
-  options: "write queue, priority, expires and headers beside `task`",
+  options: "write queue, priority, expires, headers and what else stands in it beside `task`",
   ...{ exchange: QUEUE_ONLY, routing_key: QUEUE_ONLY },
   ...{
     serializer: "Beat writes JSON, which every worker reads",
     compression: "Beat does not compress",
   },
-  ...{
-    retry: "Beat itself sends again until Redis has it",
-    retry_policy: "see the README on retries",
-  },
+  ...{ retry: SENDS_AGAIN, retry_policy: SENDS_AGAIN },
 }));
 
 /** Where the last part of `path` is written: a key of a map, an item of a list. */

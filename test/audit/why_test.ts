@@ -81,8 +81,7 @@ function evidence(rows: readonly JournalRow[], own: Partial<Evidence> = {}): Evi
 }
 
 const queue = (workers: string[] | null): QueueLook => ({
-  list: "maintenance",
-  depth: 3,
+  ...{ list: "maintenance", wrongType: null, depth: 3 },
   oldestMs: DUE,
   workers,
 });
@@ -239,6 +238,26 @@ const CASES: readonly Case[] = [
     own: { cursor: { dueMs: DUE - MINUTE, revision: "r.r" } },
     verdict: "undecided",
     causes: [{ kind: "leader behind" }],
+  },
+  {
+    name: "undecided, and its queue is no list",
+    rows: OLD,
+    own: { cursor: { dueMs: DUE - MINUTE, revision: "r.r" } },
+    queue: { ...queue([]), wrongType: "string" },
+    verdict: "undecided",
+    causes: [{ kind: "no list", type: "string" }],
+  },
+  {
+    name: "dropped, while its queue is no list",
+    rows: [...OLD, dropped(60_010, 0, 0)],
+    own: { cursor: { dueMs: DUE, revision: "r.r" }, nowMs: DUE + 61_000 },
+    queue: { ...queue([]), wrongType: "string" },
+    verdict: "dropped",
+    causes: [
+      { kind: "policy", by: "catchup", reason: "superseded" },
+      { kind: "no list", type: "string" },
+      { kind: "leader silent" },
+    ],
   },
   {
     name: "undecided, behind one that a policy holds",

@@ -37,7 +37,10 @@ it("beat doctor and beat why say what the user of the README may not ask", async
     const first = await look(narrow);
     assert.match(first.texts, /who consumes it may not be asked/);
     assert.match(first.texts, /workers' keys may not be looked at/);
-    assert.match(first.why, /consume the queue\? unknown: the Redis user may not ask/);
+    assert.match(
+      first.why,
+      /consume the queue\? unknown: the workers of paper_trading may not be asked/,
+    );
     assert.ok(first.denied.length > 0);
 
     const second = await look(narrow, wider);

@@ -1,7 +1,8 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import type { QueueLook } from "../../src/audit/cause.ts";
 import type { TaskRecent } from "../../src/audit/recent.ts";
-import { queueCheck } from "../../src/commands/doctor_queues.ts";
+import { queueCheck, queueFault } from "../../src/commands/doctor_queues.ts";
 import type { Check } from "../../src/commands/doctor_server.ts";
 import {
   leaderCheck,
@@ -108,10 +109,19 @@ describe("serverChecks()", () => {
 describe("checks of what stands around the tasks", () => {
   const leader = { owner: "host:1:a", fence: 3, leftMs: 4_000 };
   const cases: [string, Check, RegExp][] = [
-    ["nobody leads", leaderCheck({ serverMs: T0, leader: null, replicas: 0 }), /^failure: nobody/],
+    [
+      "nobody leads",
+      leaderCheck({ serverMs: T0, leader: null, replicas: 0 }, T0 - MINUTE),
+      /^failure: nobody leads.*; the last sign of one was 1 min ago → start it with `beat run`/,
+    ],
+    [
+      "nobody ever led",
+      leaderCheck({ serverMs: T0, leader: null, replicas: 0 }, null),
+      /^failure: nobody leads.* → no Beat has ever led in this namespace/,
+    ],
     [
       "one leads, one stands by",
-      leaderCheck({ serverMs: T0, leader, replicas: 2 }),
+      leaderCheck({ serverMs: T0, leader, replicas: 2 }, T0),
       /^fine: host:1:a \(fence 3\), 4 s .*; 1 stands by$/,
     ],
     ["no result backend", resultsCheck(false, null), /^warning: no result backend/],
@@ -141,15 +151,18 @@ describe("checks of what stands around the tasks", () => {
 });
 
 describe("queueCheck()", () => {
-  const look = { list: "maintenance", depth: 3, oldestMs: T0 - 20_000, workers: ["io@host"] };
-  const tell = (own: Partial<typeof look>, takenMs: number | null = null, heard = ["cpu@host"]) =>
+  const look: QueueLook = {
+    ...{ list: "maintenance", wrongType: null, depth: 3 },
+    ...{ oldestMs: T0 - 20_000, workers: ["io@host"] },
+  };
+  const tell = (own: Partial<QueueLook>, takenMs: number | null = null, heard = ["cpu@host"]) =>
     line(queueCheck(
       { look: { ...look, ...own }, queue: "maintenance", tasks: [aTask()], takenMs },
       { nowMs: T0, heartbeats: heard },
     ));
   const cases: [string, string, RegExp][] = [
     ["is served", tell({}), /^fine: 3 wait, the oldest for 20 s; consumed by io@host$/],
-    ["is empty", tell({ depth: 0, oldestMs: null as never }), /^fine: empty/],
+    ["is empty", tell({ depth: 0, oldestMs: null }), /^fine: empty/],
     [
       "nobody serves",
       tell({ workers: [] }),
@@ -167,9 +180,15 @@ describe("queueCheck()", () => {
       /^warning: .*too long for its tasks → start more workers/,
     ],
     ["is congested", tell({ depth: 2_000 }), /^warning: 2000 wait/],
+    ["has one message", tell({ depth: 1 }), /^fine: 1 waits, the oldest for 20 s; consumed/],
+    [
+      "is none",
+      tell({ depth: 0, oldestMs: null, wrongType: "string" }),
+      /^failure: nothing can be .* to maintenance: its key holds a string, not a list → move that key$/,
+    ],
     [
       "may not be asked about",
-      tell({ workers: null as never }),
+      tell({ workers: null }),
       /^fine: 3 wait, the oldest for 20 s; who consumes it may not be asked$/,
     ],
   ];
@@ -188,10 +207,16 @@ describe("taskCheck()", () => {
     ...{ published: 100, expired: 0, dropped: 0, overdue: 0, redelivered: 0, lost: 0, ended: 99 },
     ...{ waits: [5, 6, 7, 8, 9], runtimes: [40], holds: [], lastDueMs: T0, lastState: "success" },
   };
-  const healthy: TaskFacts = { view, recent, open: [], cursorMs: T0, isUnserved: false };
+  const healthy: TaskFacts = { view, recent, open: [], cursorMs: T0, queueFault: null };
   const context = { nowMs: T0, isLed: true, visibilityMs: HOUR };
   const tell = (own: Partial<TaskFacts>, isLed = true) =>
     line(taskCheck({ ...healthy, ...own }, { ...context, isLed }));
+  const facing = (own: Partial<QueueLook>) => {
+    const look = { list: "maintenance", wrongType: null, depth: 0, oldestMs: null, workers: [] };
+    const queue = { look: { ...look, ...own }, queue: "maintenance", tasks: [task], takenMs: null };
+    return queueFault(queue, T0);
+  };
+  const unserved = facing({});
   const queued = anOpenFire({ task: "report", publishedMs: T0 - 5 * MINUTE });
   const ran: OpenFire = { ...queued, state: "acked" };
   const cases: [string, string, RegExp][] = [
@@ -222,7 +247,17 @@ describe("taskCheck()", () => {
       tell({ cursorMs: T0 + HOUR }),
       /^failure: decided up to .*, 1 h from now: Redis' clock was set back/,
     ],
-    ["nobody serves", tell({ isUnserved: true }), /^failure: no worker consumes its queue main/],
+    [
+      "nobody serves",
+      tell({ queueFault: unserved }),
+      /^failure: no worker consumes its queue maintenance → start one with -Q maintenance$/,
+    ],
+    [
+      "has no queue",
+      tell({ queueFault: facing({ wrongType: "hash" }) }),
+      /^failure: nothing can be .* to maintenance: its key holds a hash, not a list → move that key$/,
+    ],
+    ["has its queue", tell({ queueFault: facing({ workers: ["io@host"] }) }), /^fine/],
     [
       "expires before it is taken",
       tell({ recent: { ...recent, expired: 30, waits: [9, 3_000, 3_000, 3_000, 3_000] } }),
@@ -269,7 +304,7 @@ describe("taskCheck()", () => {
     ["was dropped at a change of leaders", tell({ recent: { ...recent, dropped: 4 } }), /^fine/],
     [
       "has two troubles: the worse first",
-      tell({ isUnserved: true, recent: { ...recent, lost: 1 } }),
+      tell({ queueFault: unserved, recent: { ...recent, lost: 1 } }),
       /^failure: no worker .*; 1 run lost with the worker → start one .*; see workers' logs$/,
     ],
   ];

@@ -54,13 +54,13 @@ redisThere.describe("beat leader", () => {
   redisThere.it("ends with 4 where nobody leads", async () => {
     const { code, out, err } = await look();
     assert.equal(code, 4);
-    assert.equal(out, "standbys  0\n");
-    assert.match(err, /^nobody leads/);
+    assert.equal(out, `standbys  0\nnamespace beat\nbroker    ${redis.url}\n`);
+    assert.match(err, /^nobody leads.*\nno Beat has ever led in this namespace/);
     const { code: same, out: json } = await look("--json");
     assert.equal(same, 4);
     assert.deepEqual(JSON.parse(json), {
       ...{ owner: null, fence: null, since: null, build: null },
-      ...{ lease_left_ms: null, standbys: 0 },
+      ...{ lease_left_ms: null, standbys: 0, last: null, namespace: "beat", broker: redis.url },
     });
   });
 
@@ -84,7 +84,7 @@ redisThere.describe("beat leader", () => {
     const { code, out, err } = await look();
     assert.equal(code, 0, err);
     assert.match(out, /^leader {4}host:1:a\nfence {5}\d+\nsince {5}20\S+Z \(\S+ \S+\)\nbuild/);
-    assert.match(out, /\nlease {5}\S+ s left\nstandbys {2}2\n$/);
+    assert.match(out, /\nlease {5}\S+ s left\nstandbys {2}2\nnamespace beat\nbroker/);
     const told = JSON.parse((await look("--json")).out);
     assert.ok(Math.abs(Date.parse(told.since) - taken.serverMs) < 5_000);
     assert.deepEqual([told.fence, told.build, told.standbys], [taken.fence, "1.2.3", 2]);
@@ -98,6 +98,17 @@ redisThere.describe("beat leader", () => {
     const { code, out, err } = await look("--json", "--broker", url);
     assert.equal(code, 0, err);
     assert.equal(JSON.parse(out).standbys, null);
+  });
+
+  redisThere.it("says who led last, where that one is gone", async () => {
+    const client = redis.client();
+    const { owner, fence } = JSON.parse((await look("--json")).out);
+    await redisLease(client, KEYS).release({ owner, fence });
+    const { code, out } = await look();
+    assert.equal(code, 4);
+    assert.match(out, /^led last {2}host:1:a\nfence {5}\d+\nlast sign 20\S+Z \(.* ago\)\nst/);
+    const told = JSON.parse((await look("--json")).out);
+    assert.deepEqual([told.owner, told.last.owner, told.last.fence], [null, owner, fence]);
   });
 });
 

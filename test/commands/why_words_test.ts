@@ -99,7 +99,7 @@ describe("rowSentence()", () => {
 });
 
 describe("what a story ends with", () => {
-  const look = { list: "maintenance", depth: 1, oldestMs: T0, workers: [] };
+  const look = { list: "maintenance", wrongType: null, depth: 1, oldestMs: T0, workers: [] };
   const span = { fromMs: T0, untilMs: T0 + 60_000 };
   const causes: [Cause, RegExp][] = [
     [
@@ -116,7 +116,7 @@ describe("what a story ends with", () => {
     ],
     [
       { kind: "nobody led", fromMs: null, untilMs: null, sameOwner: false },
-      /^Beat has never run here/,
+      /^no Beat has ever led in this namespace of this broker: see/,
     ],
     [
       { kind: "clock behind", byMs: 3_600_000 },
@@ -125,6 +125,10 @@ describe("what a story ends with", () => {
     [
       { kind: "no worker", isThen: false },
       /^no worker consumes maintenance: start one with -Q main/,
+    ],
+    [
+      { kind: "no list", type: "string" },
+      /^nothing can be published to maintenance: its key holds a string, not a list; move/,
     ],
     [{ kind: "switched off", sinceMs: T0, by: "X=false" }, /switched off at .*: now by X=false$/],
     [

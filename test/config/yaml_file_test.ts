@@ -185,6 +185,10 @@ const BAD: [string, Record<string, string>, string[]][] = [
     "env/beat.yaml:3: expected `tasks.report` not to have `eta`: Beat publishes a task when it is due",
     "env/beat.yaml:3: expected `tasks.report` not to have `countdown`: Beat publishes a task when",
   ]],
+  ["a sunset and a policy of retries", entry("solar: {}, retry_policy: {}"), [
+    "env/beat.yaml:3: expected `tasks.report` not to have `solar`: Beat publishes a task when",
+    "env/beat.yaml:3: expected `tasks.report` not to have `retry_policy`: Beat itself sends again",
+  ]],
   ["Celery's own words", entry("options: {}, schedule: 5, routing_key: r"), [
     "env/beat.yaml:3: expected `tasks.report` not to have `options`: write queue, priority",
     "env/beat.yaml:3: expected `tasks.report` not to have `schedule`: write `every: 15m`",
