@@ -80,4 +80,16 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "    await parts.lease.release({ owner: parts.owner, fence: seen.fence });\n",
     "",
   ),
+  mutant(
+    "an end is dated when its fire was published",
+    VERDICT,
+    "dueMs: open.dueMs, decidedMs, detail } as Row;",
+    "dueMs: open.dueMs, decidedMs: open.publishedMs, detail } as Row;",
+  ),
+  mutant(
+    "who is refused the lease tries on at once",
+    "src/lead/lease.ts",
+    "waitMs = backOffMs(failures++);",
+    "waitMs = 0 * failures++;",
+  ),
 ];
