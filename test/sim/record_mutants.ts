@@ -81,6 +81,12 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "",
   ),
   mutant(
+    "what expired in its list is left there",
+    VERDICT,
+    "return { ...close(open, ttl), remove };",
+    "return close(open, ttl);",
+  ),
+  mutant(
     "an end is dated when its fire was published",
     VERDICT,
     "dueMs: open.dueMs, decidedMs, detail } as Row;",
