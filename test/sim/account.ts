@@ -4,6 +4,7 @@ import type { Books, CursorBook, FireBook, StepBack } from "./books.ts";
 import { emptyBooks, moveCursor, moveFire, movePause, rebuilt } from "./books.ts";
 import { decisionsOf } from "./decisions.ts";
 import { editionsOf } from "./editions.ts";
+import type { Loss } from "./history_rule.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import { lettersOf } from "./message_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
@@ -26,8 +27,9 @@ export interface Account {
   /** Of every message ever pushed. */
   readonly taskIds: ReadonlySet<string>;
   take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
-  /** Rows of which `isThere` says so are in the history, and no others. */
-  cut(isThere: (row: LedgerRow) => boolean, store: Store): void;
+  /** Rows of which `isThere` says so are in the history, and no others. @param atMs of the world */
+  cut(isThere: (row: LedgerRow) => boolean, store: Store, atMs: number): void;
+  readonly losses: readonly Loss[];
   noteStepBack(step: StepBack): void;
   /** A server that is the master no more took rows of whoever leads. */
   noteLost(): void;
@@ -57,6 +59,7 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
   const forgotten = new Map<string, number>();
   let writes = 0;
   const stepsBack: StepBack[] = [];
+  const losses: Loss[] = [];
   let books = emptyBooks(stepsBack);
   /** Fires that were closed, in any history. */
   const closedOnce = new Set<string>();
@@ -216,7 +219,8 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       for (const row of newRows) takeOne(row, byFire.get(row), store);
       compare(newRows, store);
     },
-    cut(isThere, { keys }) {
+    losses,
+    cut(isThere, { keys }, atMs) {
       const lost = rows.filter((row) => !row.isLost && !isThere(row));
       // A replica that is promoted may know what its master has lost in a crash.
       const back = rows.filter((row) => row.isLost && isThere(row));
@@ -226,6 +230,7 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       if (back.length > 0) tell(() => `${back.length} rows are back, from ${back[0]!.id} on`);
       if (lost.length + back.length + forgotten.size === 0) return;
       isBehind ||= lost.length > 0;
+      if (lost.length > 0) losses.push({ atMs, sinceMs: lost[0]!.atMs });
       books = rebuilt(rows.filter((row) => !row.isLost), pushed, stepsBack);
       // Whether a deletion by hand was lost, too, stands in no row.
       const hash = keys.get(`${namespace}:cursors`);

@@ -7,7 +7,7 @@ import type { Store } from "./watcher.ts";
 import type { Crew } from "./workers.ts";
 
 /** What the workers know. */
-export type Known = Pick<Crew, "revoked" | "ran" | "inHand">;
+export type Known = Pick<Crew, "revoked" | "ran" | "inHand" | "redelivered">;
 
 /** Of so many whose finish is awaited, those of one task that are awaited the longest are let go. */
 const AWAITED_MAX = 100;
@@ -32,6 +32,8 @@ export function whyNotClosed(row: LedgerRow, parts: ClosingCase): string | null 
   switch (row.type) {
     case "fire.overdue":
       return whyNotOverdue(row, parts.fire);
+    case "fire.redelivered":
+      return parts.crew.redelivered.has(parts.fire.push.tag) ? null : "it was delivered once";
     case "fire.expired":
       return whyNotExpired(row, parts);
     case "fire.acked":

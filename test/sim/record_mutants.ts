@@ -98,4 +98,22 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "waitMs = backOffMs(failures++);",
     "waitMs = 0 * failures++;",
   ),
+  mutant(
+    "rows that were lost are not told of",
+    "src/lead/term.ts",
+    "} else if (history.cut !== null) {",
+    "} else if (history.cut !== null && isEmpty) {",
+  ),
+  mutant(
+    "a loss is part of one that was told of",
+    "src/lead/history.ts",
+    "compareIds(fromId, history.cut.toId) < 0 ? history.cut : null",
+    "compareIds(history.cut.toId, fromId) !== 0 ? history.cut : null",
+  ),
+  mutant(
+    "a receipt that is told late is another delivery",
+    "src/follow/evidence.ts",
+    "if (notes.isReceiptImplied) notes.isReceiptImplied = false;",
+    "if (notes.receipts < 0) notes.isReceiptImplied = false;",
+  ),
 ];

@@ -240,7 +240,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
       // What stood before the first entry was trimmed; it counts as long as its history does.
       const isTrimmed = ({ id, isLost }: LedgerRow) =>
         first !== null && !isLost && compareStreamIds(id, first) < 0;
-      account.cut((row) => isThere(row) || isTrimmed(row), store);
+      account.cut((row) => isThere(row) || isTrimmed(row), store, parts.now());
       const lease = textOf(store, leaseKey);
       if (lease !== "") holder = lease.slice(0, lease.lastIndexOf(" "));
     },
