@@ -82,6 +82,8 @@ export interface Notes {
   /** How often workers said that they received it, and that they will retry it. */
   receipts: number;
   retries: number;
+  /** One of the receipts was not told: it started. Told later, it is the same. */
+  isReceiptImplied: boolean;
   /** Since when there are receipts that neither a delivery nor a retry explains. */
   extraReceiptMs: number | null;
   isStarted: boolean;
@@ -101,6 +103,7 @@ export function newNotes(): Notes {
     worker: null,
     receipts: 0,
     retries: 0,
+    isReceiptImplied: false,
     extraReceiptMs: null,
     isStarted: false,
     isRejected: false,
@@ -123,11 +126,14 @@ export function noteEvent(
   notes.worker = hint.worker;
   switch (hint.type) {
     case "received":
-      notes.receipts++;
+      if (notes.isReceiptImplied) notes.isReceiptImplied = false;
+      else notes.receipts++;
       break;
     case "started":
       notes.isStarted = true;
-      if (notes.receipts === 0) notes.receipts = 1;
+      if (notes.receipts > 0) break;
+      notes.receipts = 1;
+      notes.isReceiptImplied = true;
       break;
     case "retried":
       notes.retries++;

@@ -146,9 +146,12 @@ function note(history: History, known: string, { before, after }: LastId): void 
   } else if (compareIds(after, history.lastId) > 0) history.lastId = after;
 }
 
-/** Noticed on two ways at once, it is one cut still. */
+/**
+ * Noticed on two ways at once, it is one cut still. Where rows from after a cut stayed, it is another:
+ * somebody has led since, who has told of the one before.
+ */
 function cutAt(history: History, fromId: string, known: string): void {
-  const { cut } = history;
+  const cut = history.cut !== null && compareIds(fromId, history.cut.toId) < 0 ? history.cut : null;
   const toId = cut !== null && compareIds(cut.toId, known) > 0 ? cut.toId : known;
   const isNew = cut === null || compareIds(fromId, cut.fromId) < 0;
   if (!isNew && toId === cut.toId) return;

@@ -396,6 +396,20 @@ describe("follower() on what is delivered again", () => {
   });
 });
 
+describe("follower() with events out of their order", () => {
+  it("takes a receipt that is told after the start for the first", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.event(open, "started");
+    rig.event(open, "received");
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken event"]);
+    rig.event(open, "received");
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken event", "redelivered 2", "taken event"]);
+  });
+});
+
 describe("follower() when something fails", () => {
   it("repeats nothing and loses nothing when a request or a reply is lost", async () => {
     for (const fault of ["settle", "loseReply"] as const) {

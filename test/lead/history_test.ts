@@ -86,6 +86,20 @@ describe("watchHistory()", () => {
     assert.equal(history.cut, null);
   });
 
+  it("tells a later cut from one that another leader has told of", async () => {
+    const { memory, history, journal, cut, cuts } = rig();
+    await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    cut(1);
+    await journal.load();
+    for (const row of [aRow(), aRow()]) appendRow(memory.store, T0 + 9_000, row, FENCE + 1);
+    await journal.load();
+    const [, stayed, lost] = memory.store.entries.map(({ id }) => id);
+    cut(1);
+    await journal.load();
+    assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
+    assert.equal(cuts.length, 2);
+  });
+
   it("notices it, too, when the journal has grown past what was seen", async () => {
     const { memory, history, journal, cut, cuts } = rig();
     await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);

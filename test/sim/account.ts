@@ -1,25 +1,17 @@
 /** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
 
 import type { Books, CursorBook, FireBook, StepBack } from "./books.ts";
-import {
-  definitionText,
-  emptyBooks,
-  listOf,
-  moveCursor,
-  moveFire,
-  movePause,
-  rebuilt,
-  sorted,
-} from "./books.ts";
-import type { Edition } from "./decisions.ts";
+import { emptyBooks, moveCursor, moveFire, movePause, rebuilt } from "./books.ts";
 import { decisionsOf } from "./decisions.ts";
-import { instantsOf } from "./instants.ts";
+import { editionsOf } from "./editions.ts";
+import type { Loss } from "./history_rule.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
+import { lettersOf } from "./message_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
+import type { Known } from "./closing_rule.ts";
 import { whyNotClosed } from "./closing_rule.ts";
 import { isWanted, wantedFires } from "./wanted_rule.ts";
-import type { Crew } from "./workers.ts";
 
 /** A row of a term or an order is about no task. */
 const TASK = /./;
@@ -35,8 +27,9 @@ export interface Account {
   /** Of every message ever pushed. */
   readonly taskIds: ReadonlySet<string>;
   take(rows: readonly LedgerRow[], pushes: readonly Push[], store: Store): void;
-  /** Rows of which `isThere` says so are in the history, and no others. */
-  cut(isThere: (row: LedgerRow) => boolean, store: Store): void;
+  /** Rows of which `isThere` says so are in the history, and no others. @param atMs of the world */
+  cut(isThere: (row: LedgerRow) => boolean, store: Store, atMs: number): void;
+  readonly losses: readonly Loss[];
   noteStepBack(step: StepBack): void;
   /** A server that is the master no more took rows of whoever leads. */
   noteLost(): void;
@@ -53,33 +46,37 @@ export interface AccountParts {
   readonly sep: string;
   report(invariant: string, what: string): void;
   tell(what: () => string): void;
+  /** How long a leader may not know what its rows say. Milliseconds. */
+  behindMs(): number;
   /** What the workers know. */
-  crew(): Pick<Crew, "revoked" | "ran" | "inHand">;
+  crew(): Known;
 }
 
-export function accountOf({ namespace, sep, report, tell, crew }: AccountParts): Account {
+export function accountOf({ namespace, sep, report, tell, behindMs, crew }: AccountParts): Account {
   const rows: LedgerRow[] = [];
-  const declared = new Map<string, PlannedTask[]>();
-  const editions = new Map<string, Edition>();
+  const editions = editionsOf();
   const wanted = wantedFires();
   const forgotten = new Map<string, number>();
   let writes = 0;
   const stepsBack: StepBack[] = [];
+  const losses: Loss[] = [];
   let books = emptyBooks(stepsBack);
   /** Fires that were closed, in any history. */
   const closedOnce = new Set<string>();
   /** Rows were lost, and no term has begun since. */
   let isBehind = false;
 
-  const editionOf = (task: string, revision: string) => editions.get(`${task} ${revision}`);
+  /** The server's time at the newest row of any history. Unix milliseconds. */
+  let newestMs = 0;
+
+  const letters = lettersOf({ sep, declared: editions.declared });
   const { takeDecided, takeDropped, takePush, pushed, taskIds } = decisionsOf({
-    ...{ namespace, sep, report, editionOf },
+    ...{ namespace, letters, report, editionOf: editions.of },
     isReopened: (fire) => closedOnce.has(fire),
-    stand: () => ({ books, isBehind }),
+    stand: () => ({ books, isBehind, behindMs: behindMs() }),
   });
 
   function takeDeclared(row: LedgerRow): void {
-    const revision = String(row.detail.revision);
     const before = books.cursors.get(row.task);
     if (before !== undefined && row.dueMs! < before.dueMs) {
       report("I5", `${row.type} moved the cursor of ${row.task} back to ${row.dueMs}`);
@@ -91,15 +88,11 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     if (before?.pending && books.cursors.get(row.task)!.pending === null) {
       report("I4", `${row.task}@${before.dueMs} was held, and is forgotten by ${row.type}`);
     }
-    if (editionOf(row.task, revision) !== undefined) return;
-    const definition = JSON.stringify(sorted(row.detail.definition));
-    const planned = declared.get(row.task)?.find((each) => definitionText(each) === definition);
-    // Another edition of the same definition differs in its arguments, which stay out of the journal.
-    if (planned === undefined) {
+    if (!editions.learn(row)) {
       report("I4", `${row.type} of ${row.task} has a definition that nobody declared`);
-      return;
     }
-    editions.set(`${row.task} ${revision}`, { planned, instants: instantsOf(planned.rhythm) });
+    const wrong = editions.whyNotFrom(row, before, newestMs);
+    if (wrong !== null) report("I4", `${row.type} of ${row.task}@${row.dueMs}: ${wrong}`);
   }
 
   function takeRetired(row: LedgerRow): void {
@@ -112,13 +105,16 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     const fire = `${row.task}@${row.dueMs}`;
     const wrong = wanted.whyNot(row);
     if (wrong !== null) report("I1", `${fire}: ${wrong}`);
-    const planned = declared.get(row.task.slice(0, row.task.indexOf("+")))?.[0];
+    const planned = plannedOf(row);
     if (planned === undefined) report("I4", `${fire} is of no task`);
-    else if (push !== undefined && push.list !== listOf(planned, sep)) {
-      report("I2", `${fire} went to ${push.list}`);
-    }
-    if (push !== undefined) takePush(fire, push);
+    if (push === undefined) return;
+    const wrongMessage = planned && letters.whyNot(push, planned, null);
+    if (wrongMessage) report("I2", `the message of ${fire}: ${wrongMessage}`);
+    takePush(fire, push);
   }
+
+  /** A task of a fire, by what no edit changes. */
+  const plannedOf = ({ task }: LedgerRow) => editions.declared(task.split("+")[0]!)[0];
 
   function takeFire(row: LedgerRow, store: Store): void {
     const name = `${row.task}@${row.dueMs}`;
@@ -130,12 +126,21 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       return;
     }
     if (fire!.stand === "closed") closedOnce.add(name);
-    const wrong = whyNotClosed(fire!, row, store, crew());
-    if (wrong !== null) report("I11", wrong);
+    const wrong = whyNotClosed(row, {
+      ...{ fire: fire!, store, crew: crew() },
+      isStored: plannedOf(row)?.ignoreResult === false,
+      awaited: () => {
+        const all = [...books.fires.values()];
+        return all.filter(({ stand, push }) => stand === "acked" && push.row.task === row.task)
+          .length;
+      },
+    });
+    if (wrong !== null) report("I11", `${row.type} of ${name}: ${wrong}`);
   }
 
   function takeOne(row: LedgerRow, push: Push | undefined, store: Store): void {
     rows.push(row);
+    newestMs = Math.max(newestMs, row.serverMs);
     tellRow(row);
     switch (row.type) {
       case "task.known":
@@ -207,18 +212,15 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
     get books() {
       return books;
     },
-    declare(planned) {
-      const known = declared.get(planned.name);
-      if (known === undefined) declared.set(planned.name, [planned]);
-      else known.push(planned);
-    },
+    declare: editions.declare,
     take(newRows, pushes, store) {
       if (newRows.length === 0) return;
       const byFire = new Map(pushes.map((push) => [push.row, push]));
       for (const row of newRows) takeOne(row, byFire.get(row), store);
       compare(newRows, store);
     },
-    cut(isThere, { keys }) {
+    losses,
+    cut(isThere, { keys }, atMs) {
       const lost = rows.filter((row) => !row.isLost && !isThere(row));
       // A replica that is promoted may know what its master has lost in a crash.
       const back = rows.filter((row) => row.isLost && isThere(row));
@@ -228,6 +230,7 @@ export function accountOf({ namespace, sep, report, tell, crew }: AccountParts):
       if (back.length > 0) tell(() => `${back.length} rows are back, from ${back[0]!.id} on`);
       if (lost.length + back.length + forgotten.size === 0) return;
       isBehind ||= lost.length > 0;
+      if (lost.length > 0) losses.push({ atMs, sinceMs: lost[0]!.atMs });
       books = rebuilt(rows.filter((row) => !row.isLost), pushed, stepsBack);
       // Whether a deletion by hand was lost, too, stands in no row.
       const hash = keys.get(`${namespace}:cursors`);

@@ -4,7 +4,7 @@ import { NO_POLICIES } from "../../src/task.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import type { Pause } from "./policy_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
-import { triggerSpec } from "./schedule.ts";
+import { GIVE_UP_MS, TAKE_BY_MS, triggerSpec } from "./schedule.ts";
 
 /** Where a fire stands. */
 export type Stand = "queued" | "taken" | "acked" | "closed";
@@ -12,7 +12,11 @@ export type Stand = "queued" | "taken" | "acked" | "closed";
 export interface FireBook {
   stand: Stand;
   isOverdue: boolean;
+  /** When somebody should have taken it. Unix milliseconds. */
+  takeByMs: number;
   readonly push: Push;
+  /** When its ack was decided; `null` before. Unix milliseconds. */
+  ackedMs: number | null;
   /** The server's time when it was closed; `null` while it is open. Unix milliseconds. */
   closedMs: number | null;
 }
@@ -136,13 +140,20 @@ export function movePause(
 }
 
 /** Whether the row says something of a fire that is open; then it is taken in. */
-export function moveFire(fire: FireBook | undefined, { type, serverMs }: LedgerRow): boolean {
+export function moveFire(
+  fire: FireBook | undefined,
+  { type, serverMs, decidedMs }: LedgerRow,
+): boolean {
   const next = nextStand(type, fire?.stand ?? null);
   if (fire === undefined || next === null) return false;
   fire.stand = next;
   if (next === "closed") fire.closedMs ??= serverMs;
+  if (type === "fire.acked") fire.ackedMs = decidedMs;
   if (type === "fire.overdue") fire.isOverdue = true;
-  if (type === "fire.redelivered") fire.isOverdue = false;
+  if (type === "fire.redelivered") {
+    fire.isOverdue = false;
+    fire.takeByMs = decidedMs + TAKE_BY_MS;
+  }
   return true;
 }
 
@@ -187,7 +198,8 @@ export function rebuilt(
 }
 
 export function openBook(push: Push): FireBook {
-  return { stand: "queued", isOverdue: false, push, closedMs: null };
+  const takeByMs = push.row.decidedMs + TAKE_BY_MS;
+  return { stand: "queued", isOverdue: false, takeByMs, push, ackedMs: null, closedMs: null };
 }
 
 /** The list of a task's messages, by the rule of Celery's workers. */
@@ -210,8 +222,8 @@ export function definitionText(planned: PlannedTask): string {
     importance: "critical",
     catchUp: planned.catchUp,
     policies: planned.policies ?? NO_POLICIES,
-    takeByMs: 60_000,
-    giveUpMs: 3_600_000,
+    takeByMs: TAKE_BY_MS,
+    giveUpMs: GIVE_UP_MS,
   }));
 }
 

@@ -27,6 +27,19 @@ export function wrongCatchUp(
     : `\`all\` with a cap of ${cap} published a fire with ${newer} newer ones due`;
 }
 
+/** As what due times up to `toMs` are dropped. */
+export function reasonOf(
+  instants: Instants,
+  { policy, windowMs, cap }: CatchUp,
+  { toMs, decidedMs }: { readonly toMs: number; readonly decidedMs: number },
+): string {
+  if (policy === "skip") return "late";
+  // Of several, `latest` takes the newest; what is too old is dropped where that is too old as well.
+  const judgedMs = policy === "latest" ? instants.last(decidedMs)! : toMs;
+  if (judgedMs < decidedMs - windowMs) return "older than the catch-up window";
+  return policy === "latest" ? "superseded" : `more than ${cap} missed`;
+}
+
 /** The last due time that may and must be dropped at `decidedMs`; `null` for none. */
 export function lastDropped(
   instants: Instants,

@@ -2,31 +2,112 @@
 
 import type { FireBook } from "./books.ts";
 import type { LedgerRow } from "./ledger.ts";
+import { GIVE_UP_MS } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
 import type { Crew } from "./workers.ts";
 
-type Known = Pick<Crew, "revoked" | "ran" | "inHand">;
+/** What the workers know. */
+export type Known = Pick<Crew, "revoked" | "ran" | "inHand" | "redelivered">;
+
+/** Of so many whose finish is awaited, those of one task that are awaited the longest are let go. */
+const AWAITED_MAX = 100;
+const DAY_MS = 86_400_000;
+/** What expired in its list is taken out of it, unless it lies too deep for so long. */
+const OUT_OF_REACH_MS = 60_000;
+/** How far the clock of a worker may be behind. */
+const BEHIND_MS = 1_000;
+
+export interface ClosingCase {
+  readonly fire: FireBook;
+  readonly store: Store;
+  readonly crew: Known;
+  /** Whether anybody stores how it ends. */
+  readonly isStored: boolean;
+  /** How many fires of its task are acked and not finished. */
+  awaited(): number;
+}
 
 /** `null` where it may say so. */
-export function whyNotClosed(
-  { push }: FireBook,
-  { type, detail }: LedgerRow,
-  store: Store,
-  crew: Known,
-): string | null {
-  const name = `${push.row.task}@${push.row.dueMs}`;
-  if (type === "fire.expired" && detail.by === "beat" && detail.reason === "ttl") {
-    const isOver = push.expiresMs !== null && push.expiresMs <= store.nowMs;
-    return isOver ? null : `${name} expired before its end at ${push.expiresMs}`;
+export function whyNotClosed(row: LedgerRow, parts: ClosingCase): string | null {
+  switch (row.type) {
+    case "fire.overdue":
+      return whyNotOverdue(row, parts.fire);
+    case "fire.redelivered":
+      return parts.crew.redelivered.has(parts.fire.push.tag) ? null : "it was delivered once";
+    case "fire.expired":
+      return whyNotExpired(row, parts);
+    case "fire.acked":
+      return whyNotAcked(row, parts);
+    case "fire.finished":
+      return whyNotFinished(row, parts);
+    default:
+      return null;
   }
-  if (type !== "fire.acked") return null;
+}
+
+function whyNotOverdue({ detail, decidedMs }: LedgerRow, { takeByMs }: FireBook): string | null {
+  if (detail.takeByMs !== takeByMs) return `it was to be taken by ${takeByMs}`;
+  return decidedMs < takeByMs ? `it is overdue at ${takeByMs} only` : null;
+}
+
+function whyNotExpired(
+  { detail, decidedMs }: LedgerRow,
+  { fire: { push }, store, crew }: ClosingCase,
+): string | null {
+  if (detail.by === "worker") return crew.revoked.has(push.taskId) ? null : "no worker dropped it";
+  if (detail.reason !== "ttl") {
+    const endMs = push.row.decidedMs + GIVE_UP_MS;
+    return decidedMs < endMs ? `it is given up before ${endMs}` : null;
+  }
+  const { expiresMs } = push.says;
+  if (expiresMs === null || store.nowMs < expiresMs) return `it expired before ${expiresMs}`;
+  const where = whereIs(push, store, crew);
+  return where === null || store.nowMs > expiresMs + OUT_OF_REACH_MS && where === IN_LIST
+    ? null
+    : `it expired, and is still ${where}`;
+}
+
+function whyNotAcked(
+  { detail }: LedgerRow,
+  { fire: { push }, store, crew }: ClosingCase,
+): string | null {
   if (detail.by === "broker") {
     const where = whereIs(push, store, crew);
-    return where === null ? null : `${name} is acked by the broker, and still ${where}`;
+    return where === null ? null : `it is acked by the broker, and still ${where}`;
   }
-  const isDropped = crew.revoked.has(push.taskId) && !crew.ran.has(push.taskId);
-  return isDropped ? `${name} is acked, and its worker dropped it as expired` : null;
+  if (crew.revoked.has(push.taskId) && !crew.ran.has(push.taskId)) {
+    return "it is acked, and its worker dropped it as expired";
+  }
+  const doneMs = detail.by === "result" ? doneOf(push, store) : null;
+  const isOld = doneMs !== null && doneMs < push.row.decidedMs - BEHIND_MS;
+  return isOld ? `it is acked by a result of ${doneMs}, before its publish` : null;
 }
+
+function whyNotFinished({ detail, decidedMs }: LedgerRow, parts: ClosingCase): string | null {
+  const { fire: { push: { taskId }, ackedMs }, crew, isStored } = parts;
+  switch (detail.outcome) {
+    case "success":
+      return crew.ran.has(taskId) ? null : "no worker ran it";
+    case "revoked":
+      return crew.revoked.has(taskId) ? null : "no worker dropped it";
+    case "failure":
+      return "no run fails";
+    case "unknown": {
+      if (!isStored || (ackedMs !== null && decidedMs - ackedMs >= DAY_MS)) return null;
+      return parts.awaited() >= AWAITED_MAX / 2 ? null : "its result was not waited for";
+    }
+    default:
+      return null;
+  }
+}
+
+/** When its result was stored; `null` where there is none. Unix milliseconds. */
+function doneOf({ taskId }: FireBook["push"], { keys }: Store): number | null {
+  const value = keys.get(`celery-task-meta-${taskId}`);
+  return value?.type === "string" ? Date.parse(JSON.parse(value.text).date_done) : null;
+}
+
+const IN_LIST = "in its list";
 
 function whereIs({ tag, list }: FireBook["push"], { keys }: Store, crew: Known): string | null {
   const unacked = keys.get("unacked");
@@ -34,7 +115,7 @@ function whereIs({ tag, list }: FireBook["push"], { keys }: Store, crew: Known):
   const queue = keys.get(list);
   if (queue?.type === "list") {
     const texts = queue.list.slice(0, queue.list.length - 1);
-    if (texts.some((text) => text.includes(tag))) return "in its list";
+    if (texts.some((text) => text.includes(tag))) return IN_LIST;
   }
   return crew.inHand.has(tag) ? "in a worker's hand" : null;
 }

@@ -1,29 +1,23 @@
 /** Rows that decide due times, held against the rules: which is next, when it may go out, and why not. */
 
-import type { Books, CursorBook, PendingBook } from "./books.ts";
-import { listOf, moveCursor, openBook } from "./books.ts";
-import { lastDropped, wrongCatchUp } from "./catchup_rule.ts";
+import type { CursorBook, PendingBook } from "./books.ts";
+import { moveCursor, openBook } from "./books.ts";
+import { lastDropped, reasonOf, wrongCatchUp } from "./catchup_rule.ts";
+import type { Edition } from "./editions.ts";
 import type { GateCase } from "./gate_rule.ts";
 import { wrongRuling, wrongRun } from "./gate_rule.ts";
-import type { Instants } from "./instants.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
-import type { PlannedTask } from "./schedule.ts";
+import type { Letters } from "./message_rule.ts";
 import type { Store } from "./watcher.ts";
-
-/** A revision that a replica may run, and what it means. */
-export interface Edition {
-  readonly planned: PlannedTask;
-  readonly instants: Instants;
-}
 
 export interface DecisionParts {
   readonly namespace: string;
-  readonly sep: string;
+  readonly letters: Letters;
   report(invariant: string, what: string): void;
   editionOf(task: string, revision: string): Edition | undefined;
   isReopened(fire: string): boolean;
-  /** The surviving rows, and whether who leads may not know that some were lost. */
-  stand(): { readonly books: Books; readonly isBehind: boolean };
+  /** The surviving rows, and what who leads may not know of them: see {@link GateCase}. */
+  stand(): Pick<GateCase, "books" | "isBehind" | "behindMs">;
 }
 
 export interface Decisions {
@@ -43,7 +37,7 @@ interface Deciding extends Edition {
 }
 
 export function decisionsOf(parts: DecisionParts): Decisions {
-  const { namespace, sep, report, editionOf, isReopened, stand } = parts;
+  const { namespace, letters, report, editionOf, isReopened, stand } = parts;
   const pushed = new Map<string, Push[]>();
   const taskIds = new Set<string>();
 
@@ -52,7 +46,7 @@ export function decisionsOf(parts: DecisionParts): Decisions {
     row: LedgerRow,
     store: Store,
   ): Deciding | null {
-    const { books, isBehind } = stand();
+    const { books, isBehind, behindMs } = stand();
     const cursor = books.cursors.get(row.task);
     const edition = cursor && editionOf(row.task, cursor.revision);
     if (cursor === undefined || edition === undefined) {
@@ -66,7 +60,7 @@ export function decisionsOf(parts: DecisionParts): Decisions {
     if (cursor.pending !== null && !isHeld) {
       report("I4", `${row.type} of ${row.task}@${row.dueMs} while ${cursor.dueMs} is held`);
     }
-    const gate = { ...edition, books, store, namespace, isReopened, isBehind };
+    const gate = { ...edition, books, store, namespace, isReopened, isBehind, behindMs };
     return { ...edition, cursor, gate };
   }
 
@@ -81,10 +75,9 @@ export function decisionsOf(parts: DecisionParts): Decisions {
       if (edition.cursor.pending === null) checkNext(row, edition);
       else if (row.type === "fire.published") checkHeld(row, edition.cursor.pending, store);
       checkReason(row, edition);
-      const list = listOf(edition.planned, sep);
-      if (push !== undefined && push.list !== list) {
-        report("I2", `${fire} went to ${push.list}, not to ${list}`);
-      }
+      const { planned, cursor: { revision } } = edition;
+      const wrong = push === undefined ? null : letters.whyNot(push, planned, revision);
+      if (wrong !== null) report("I2", `the message of ${fire}: ${wrong}`);
     }
     moveCursor(stand().books, row);
     if (push !== undefined) takePush(fire, push);
@@ -120,6 +113,7 @@ export function decisionsOf(parts: DecisionParts): Decisions {
       return;
     }
     const { by, reason } = row.detail;
+    if (isSaidAgain(row, cursor.pending)) report("I11", `${what} says what was said before`);
     const nextMs = planned.catchUp.policy === "all" ? null : instants.next(row.dueMs!);
     const isSuperseded = nextMs !== null && nextMs <= row.decidedMs;
     const saysSo = by === "catchup" && reason === "superseded";
@@ -135,6 +129,9 @@ export function decisionsOf(parts: DecisionParts): Decisions {
     for (const copy of copies) {
       if (!copy.row.isLost) report("I1", `${fire} was published twice, by ${copy.row.id} before`);
       if (copy.taskId !== push.taskId) report("I1", `${fire} was published anew under another id`);
+      if (copy.tag === push.tag && copy.row.fence !== push.row.fence) {
+        report("I1", `${fire} was published anew under the tag of fence ${copy.row.fence}`);
+      }
     }
     pushed.set(fire, [...copies, push]);
     taskIds.add(push.taskId);
@@ -142,11 +139,12 @@ export function decisionsOf(parts: DecisionParts): Decisions {
   }
 
   function takeDropped(row: LedgerRow, store: Store): void {
-    const { fromMs, toMs, count, by } = row.detail as {
+    const { fromMs, toMs, count, by, reason } = row.detail as {
       fromMs: number;
       toMs: number;
       count: number;
       by: string;
+      reason: string;
     };
     if (store.nowMs < toMs) report("I3", `${row.task} dropped what was not due: ${toMs}`);
     const edition = deciding(row, store);
@@ -171,12 +169,23 @@ export function decisionsOf(parts: DecisionParts): Decisions {
             `${what} by ${planned.catchUp.policy}; it should have ended at ${allowedMs}`,
           );
         }
+        const right = reasonOf(instants, planned.catchUp, { toMs, decidedMs: row.decidedMs });
+        if (reason !== right) report("I7", `${what} as ${reason}; it was ${right}`);
       }
     }
     moveCursor(stand().books, row);
   }
 
   return { takeDecided, takeDropped, takePush, pushed, taskIds };
+}
+
+/** Whether a fire is held as it was before: that needs no row. */
+function isSaidAgain({ type, detail }: LedgerRow, pending: PendingBook | null): boolean {
+  const { by, untilMs, cause } = detail;
+  if (type !== "fire.delayed" || pending === null) return false;
+  return untilMs === null
+    ? pending.by === `${by}:${cause}`
+    : pending.by === by && pending.notBeforeMs === untilMs;
 }
 
 /** A held fire whose task is over: retired, or due at other times. */

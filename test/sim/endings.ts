@@ -1,5 +1,6 @@
 /** What must be true once everything has healed and had its time. */
 
+import { untold } from "./history_rule.ts";
 import { instantsOf } from "./instants.ts";
 import { whyOpen } from "./open_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
@@ -10,7 +11,7 @@ import type { World } from "./world.ts";
 const DECIDED_WITHIN_MS = 5_000;
 /** Between the deletion of a cursor and a due time that must bring it back. */
 const MISSED_WITHIN_MS = 60_000;
-/** In calm, fires are not later than this. Milliseconds. */
+/** In calm, fires are not later than this, and no row is written later than it was decided. Milliseconds. */
 const LATE_MS = 1_500;
 const CALM_MS = 60_000;
 /** A fire whose message is done with is closed within this: looks at it slow down to once a minute. */
@@ -22,7 +23,9 @@ export function checkEnd(world: World): void {
   checkPunctual(world);
   checkClosed(world);
   checkExecutions(world);
+  const { account, plan } = world;
   for (const what of wrongAnswers(world)) world.report("I4", what);
+  for (const what of untold(account.losses, account.rows, plan)) world.report("I8", what);
 }
 
 /** I9. */
@@ -64,13 +67,23 @@ function isQuiet({ books }: World["account"], { name }: PlannedTask): boolean {
 
 /** I10. What was held is late from when it might go out; behind one that is held, others wait. */
 function checkPunctual({ account, plan, file, report }: World): void {
+  /** For which fire each task's held one waits. */
+  const causes = new Map<string, string>();
   for (const row of account.rows) {
+    const { task, type, detail, serverMs, decidedMs } = row;
+    if (type === "fire.delayed") causes.set(task, String(detail.cause));
     if (row.atMs < plan.durationMs - CALM_MS || row.isLost) continue;
-    if (row.type !== "fire.published") continue;
-    const planned = file.tasks.get(row.task);
-    if (planned?.policies?.overlap === "wait" || planned?.policies?.window) continue;
-    const lateMs = row.serverMs - Math.max(row.dueMs!, Number(row.detail.notBeforeMs ?? 0));
-    if (lateMs > LATE_MS) report("I10", `${row.task}@${row.dueMs} was ${lateMs} ms late in calm`);
+    const what = `${type} of ${task}@${row.dueMs}`;
+    if (Math.abs(serverMs - decidedMs) > LATE_MS) {
+      report("I10", `${what} was decided at ${decidedMs}, and written at ${serverMs}`);
+    }
+    if (type !== "fire.published") continue;
+    const isHeld = detail.notBeforeMs !== undefined;
+    const { overlap, window } = file.tasks.get(task)?.policies ?? {};
+    if (!isHeld && (overlap === "wait" || window)) continue;
+    const endMs = isHeld ? account.fires.get(causes.get(task) ?? "")?.closedMs ?? 0 : 0;
+    const lateMs = serverMs - Math.max(row.dueMs!, Number(detail.notBeforeMs ?? 0), endMs);
+    if (lateMs > LATE_MS) report("I10", `${what} was ${lateMs} ms late in calm`);
   }
 }
 

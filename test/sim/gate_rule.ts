@@ -19,13 +19,9 @@ export interface GateCase {
   isReopened(fire: string): boolean;
   /** Rows were lost since the term of the row began: its leader may not know yet. */
   readonly isBehind: boolean;
+  /** How long a leader may not know that a fire has ended although its row stands. Milliseconds. */
+  readonly behindMs: number;
 }
-
-/**
- * How long a leader may not know that a fire has ended although its row stands: the reply to that row was
- * lost, and so were those of later looks, for as long as replies get lost. Milliseconds.
- */
-const BEHIND_MS = 75_000;
 
 /**
  * How far a leader may think that Redis' clock is ahead of where it is, over a slow link: what it skipped
@@ -67,7 +63,7 @@ export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
 /** Due times that a policy skipped after one that has a row of its own. */
 export function wrongRun(
   row: LedgerRow,
-  { books, isBehind, planned, instants }: GateCase,
+  { books, isBehind, behindMs, planned, instants }: GateCase,
 ): string | null {
   const { fromMs, toMs, by, reason } = row.detail as {
     fromMs: number;
@@ -97,7 +93,7 @@ export function wrongRun(
   if (by !== "overlap") return `${by} drops nothing`;
   const endMs = books.fires.get(reason.split(" ")[0]!)?.closedMs;
   if (endMs === undefined) return `it dropped [${fromMs}, ${toMs}] for an unknown fire: ${reason}`;
-  return endMs !== null && endMs + BEHIND_MS < toMs ? `${reason}, but it had, at ${endMs}` : null;
+  return endMs !== null && endMs + behindMs < toMs ? `${reason}, but it had, at ${endMs}` : null;
 }
 
 function pausesOf({ pauses }: Books, task: string): Pause[] {
@@ -134,8 +130,11 @@ function isSame(one: Said, other: Said): boolean {
   return one.kind === other.kind && one.by === other.by && one.untilMs === other.untilMs;
 }
 
-function hasJustEnded({ task, detail, serverMs }: LedgerRow, { books }: GateCase): boolean {
+function hasJustEnded(
+  { task, detail, serverMs }: LedgerRow,
+  { books, behindMs }: GateCase,
+): boolean {
   const named = String(detail.cause ?? detail.reason).split(" ")[0]!;
   const endMs = books.fires.get(named)?.closedMs;
-  return named.startsWith(`${task}@`) && typeof endMs === "number" && endMs + BEHIND_MS > serverMs;
+  return named.startsWith(`${task}@`) && typeof endMs === "number" && endMs + behindMs > serverMs;
 }

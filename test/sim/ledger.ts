@@ -31,7 +31,20 @@ export interface Push {
   readonly taskId: string;
   readonly tag: string;
   readonly body: string;
-  /** Its own end by its header; `null` for none. Unix milliseconds. */
+  readonly says: MessageHead;
+}
+
+/** What a message says beside its ids and arguments. Times are Unix milliseconds. */
+export interface MessageHead {
+  /** Of the schedule's entry. */
+  readonly name: string;
+  readonly celeryTask: string;
+  readonly queue: string;
+  readonly priority: number;
+  readonly ignoreResult: boolean;
+  readonly dueMs: number;
+  readonly publishedMs: number;
+  /** Its own end; `null` for none. */
   readonly expiresMs: number | null;
 }
 
@@ -86,16 +99,21 @@ export function saysSame(row: LedgerRow, entry: StreamEntry): boolean {
 export function readMessage(
   text: string,
 ): (Omit<Push, "row" | "list"> & { readonly fireId: string }) | null {
-  const message = JSON.parse(text);
-  const fireId = message.headers?.["x-beat-fire-id"];
+  const { headers, properties, body } = JSON.parse(text);
+  const fireId = headers?.["x-beat-fire-id"];
   if (typeof fireId !== "string") return null;
-  const { expires } = message.headers;
   return {
-    fireId,
-    taskId: message.headers.id,
-    tag: message.properties.delivery_tag,
-    body: message.body,
-    expiresMs: typeof expires === "string" ? Date.parse(expires) : null,
+    ...{ fireId, taskId: headers.id, tag: properties.delivery_tag, body },
+    says: {
+      name: headers.periodic_task_name,
+      celeryTask: headers.task,
+      queue: properties.delivery_info.routing_key,
+      priority: properties.priority,
+      ignoreResult: headers.ignore_result,
+      dueMs: Date.parse(headers["x-beat-due"]),
+      publishedMs: Date.parse(headers["x-beat-published"]),
+      expiresMs: headers.expires === null ? null : Date.parse(headers.expires),
+    },
   };
 }
 

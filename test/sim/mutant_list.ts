@@ -3,6 +3,7 @@
 import type { Mutant } from "./mutant.ts";
 import { mutant } from "./mutant.ts";
 import { POLICY_MUTANTS } from "./policy_mutants.ts";
+import { RECORD_MUTANTS } from "./record_mutants.ts";
 
 const SCRIPTS = "test/sim/redis_scripts.ts";
 
@@ -241,4 +242,5 @@ export const MUTANTS: readonly Mutant[] = [
     "",
   ),
   ...POLICY_MUTANTS,
+  ...RECORD_MUTANTS,
 ];

@@ -69,8 +69,8 @@ export interface Beat {
   kill(): void;
   /** Its connections are reset. */
   resetLines(): void;
-  /** It was asked to end. */
-  readonly isStopping: boolean;
+  /** Since when it is asked to end; `null`: it is not. Milliseconds of the world. */
+  readonly stoppingMs: number | null;
   /** SIGTERM. */
   stop(): void;
   /** The file has changed. */
@@ -113,7 +113,7 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     declared: { roster: file.rosterOf(config), rows: [] },
     asking: { requests: redisRequests(client(), KEYS), origin: "beat@sim" },
   };
-  let isStopping = false;
+  let stoppingMs: number | null = null;
   const supervisor = supervise(office);
   const load = reloader(
     { ...office, load: () => settled(file.load), rosterOf: file.rosterOf },
@@ -132,11 +132,11 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     resetLines() {
       for (const { open } of lines) for (const each of open) each.reset();
     },
-    get isStopping() {
-      return isStopping;
+    get stoppingMs() {
+      return stoppingMs;
     },
     stop() {
-      isStopping = true;
+      stoppingMs ??= process.now();
       supervisor.actor.send({ type: "STOP" });
     },
     async reload() {

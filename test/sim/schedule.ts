@@ -18,6 +18,10 @@ export type Rhythm =
     readonly weekdays: readonly number[];
   };
 
+/** From the publish on, of each task. Milliseconds. */
+export const TAKE_BY_MS = 60_000;
+export const GIVE_UP_MS = 3_600_000;
+
 /** A task of a plan. */
 export interface PlannedTask {
   readonly name: string;
@@ -154,8 +158,8 @@ export function declared(planned: PlannedTask): Task {
     importance: "critical",
     catchUp: planned.catchUp,
     policies: planned.policies ?? NO_POLICIES,
-    takeByMs: 60_000,
-    giveUpMs: 3_600_000,
+    takeByMs: TAKE_BY_MS,
+    giveUpMs: GIVE_UP_MS,
   };
 }
 

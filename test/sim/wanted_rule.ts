@@ -40,8 +40,17 @@ export function wantedFires(): Wanted {
 /** How long a leader may take for it. Milliseconds. */
 const ANSWERED_WITHIN_MS = 10_000;
 
+/** As it stands in the stream. */
+interface Asked {
+  readonly id: string;
+  readonly kind: string;
+  /** `null`: of all. */
+  readonly task: string | null;
+}
+
 /** Requests of the surviving stream that have no answer; and answers that say what is not so. */
-export function wrongAnswers({ redis, account }: World): string[] {
+export function wrongAnswers(world: World): string[] {
+  const { redis, account } = world;
   const stream = redis.store.keys.get("beat:requests");
   if (stream?.type !== "stream") return [];
   const standing = account.rows.filter(({ isLost }) => !isLost);
@@ -54,16 +63,40 @@ export function wrongAnswers({ redis, account }: World): string[] {
       task
     ),
   );
-  return stream.entries.flatMap(({ ms, id, fields }) => {
+  const isPaused = new Map<string, boolean>();
+  const wrong = stream.entries.flatMap(({ ms, id, fields }) => {
     if (ms > redis.nowMs() - ANSWERED_WITHIN_MS) return [];
-    const request = JSON.parse(fields[1]!) as { id: string; kind: string; task: string | null };
+    const request = JSON.parse(fields[1]!) as Asked;
     const given = answers.get(request.id) ?? [];
     if (given.length === 0) return [`${request.id}, entry ${id}, has no answer`];
     const isDone = given.some(({ detail }) => detail.result === "done");
+    if (request.kind !== "trigger") {
+      if (isDone) isPaused.set(request.task ?? "*", request.kind === "pause");
+      return [];
+    }
     const isThere = names.has(`${request.task}+${request.id}`);
-    if (request.kind !== "trigger" || isDone === isThere) return [];
-    return [
-      `${request.id} is ${isDone ? "" : "not "}done, and its fire is ${isThere ? "" : "not "}there`,
-    ];
+    if (isDone !== isThere) {
+      const [done, there] = [isDone, isThere].map((isSo) => isSo ? "" : "not ");
+      return [`${request.id} is ${done}done, and its fire is ${there}there`];
+    }
+    return isDone || mayBeUnknown(world, request) ? [] : [`${request.id} was refused`];
   });
+  return [...wrong, ...wrongPauses(account.books.pauses, isPaused)];
+}
+
+/** Whether its task may not have been known when it was asked for. */
+function mayBeUnknown({ plan }: World, { task }: Asked): boolean {
+  return plan.faults.some((fault) =>
+    fault.kind === "flushall" ||
+    ((fault.kind === "remove" || fault.kind === "cursor_deleted") && fault.task === task)
+  );
+}
+
+/** @param isPaused what was asked for and done last, by task */
+function wrongPauses(
+  pauses: World["account"]["books"]["pauses"],
+  isPaused: ReadonlyMap<string, boolean>,
+): string[] {
+  return [...isPaused].filter(([name, isSo]) => (pauses.get(name)?.untilMs === null) !== isSo)
+    .map(([name, isSo]) => `${name} should ${isSo ? "" : "not "}be paused`);
 }

@@ -6,6 +6,7 @@ import type { LedgerRow, Push } from "./ledger.ts";
 import { compareStreamIds, ledgerRow, readMessage, saysSame } from "./ledger.ts";
 import type { StreamEntry, Value } from "./redis_values.ts";
 import type { Command, Reply } from "./redis_words.ts";
+import { ReplyError } from "./redis_words.ts";
 
 /** An invariant that did not hold. */
 export interface Finding {
@@ -57,6 +58,9 @@ interface Before {
 const PUSHES_MAX = 200;
 const STAGED_MAX = 5;
 
+/** Commands of one process that may be refused within a second. */
+const REFUSED_MAX = 60;
+
 /** Terms of one replica that may begin within a second: what fails is tried five times in one. */
 const TAKINGS_MAX = 6;
 
@@ -65,6 +69,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
   const key = (name: string) => `${namespace}:${name}`;
   const [fenceKey, journalKey, leaseKey] = [key("fence"), key("journal"), key("lease")];
   let holder: string | null = null;
+  const refused = new Map<string, { readonly second: number; count: number }>();
   let takings: { readonly owner: string; readonly atMs: number }[] = [];
   /** Whom each fence was given to, in any history. */
   const given = new Map<string, string>();
@@ -166,6 +171,18 @@ export function watcherOf(parts: WatcherParts): Watcher {
     if (takings.length > TAKINGS_MAX) report("I9", `${owner} began ${takings.length} terms in 1 s`);
   }
 
+  /** Who is refused waits before the next try. */
+  function noteRefused(sender: string, reply: Reply): Reply {
+    if (!(reply instanceof ReplyError)) return reply;
+    const second = Math.floor(parts.now() / 1_000);
+    let known = refused.get(sender);
+    if (known?.second !== second) refused.set(sender, known = { second, count: 0 });
+    if (++known.count === REFUSED_MAX) {
+      report("I9", `${sender} was refused ${REFUSED_MAX} times in 1 s: ${reply.message}`);
+    }
+    return reply;
+  }
+
   /** The same call once more: the network may do that at any time. */
   function again(store: () => Store, execute: () => Reply): void {
     const before = look(store());
@@ -186,15 +203,16 @@ export function watcherOf(parts: WatcherParts): Watcher {
       const isLease = first === leaseKey;
       const isWrite = first === fenceKey && Number(command[2]) >= 3;
       const isScript = (verb === "EVALSHA" || verb === "EVAL") && (isLease || isWrite);
-      if (!isScript && verb !== "EXEC") return execute();
+      const run = () => noteRefused(sender, execute());
+      if (!isScript && verb !== "EXEC") return run();
       if (isScript && isLease) {
         const fence = textOf(store(), fenceKey);
-        const reply = execute();
+        const reply = run();
         afterLease(command, store(), fence);
         return reply;
       }
       const before = look(store());
-      const reply = execute();
+      const reply = run();
       if (reply === "QUEUED") return reply;
       afterWrite(sender, store(), before, isScript ? 1 : STAGED_MAX);
       if (isScript && draw.chance(0.03)) again(store, execute);
@@ -222,7 +240,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
       // What stood before the first entry was trimmed; it counts as long as its history does.
       const isTrimmed = ({ id, isLost }: LedgerRow) =>
         first !== null && !isLost && compareStreamIds(id, first) < 0;
-      account.cut((row) => isThere(row) || isTrimmed(row), store);
+      account.cut((row) => isThere(row) || isTrimmed(row), store, parts.now());
       const lease = textOf(store, leaseKey);
       if (lease !== "") holder = lease.slice(0, lease.lastIndexOf(" "));
     },

@@ -52,6 +52,8 @@ export interface Crew {
   readonly ran: ReadonlySet<string>;
   /** Tags of messages between the list and `unacked`: the worker has them, and Redis does not say so. */
   readonly inHand: ReadonlySet<string>;
+  /** Tags of messages that were given back, or delivered again. */
+  readonly redelivered: ReadonlySet<string>;
   /** When each message was done with: acknowledged, and its result stored. By task id. */
   readonly doneMs: ReadonlyMap<string, number>;
   /** A bad habit of one of them for a while. */
@@ -92,6 +94,8 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   const revoked = new Set<string>();
   const ran = new Set<string>();
   const inHand = new Set<string>();
+  const delivered = new Set<string>();
+  const redelivered = new Set<string>();
   /** Since when each tag is held. */
   const sinceMs = new Map<string, number>();
   const workers: Worker[] = Array.from({ length: count }, (_, index) => ({
@@ -152,6 +156,8 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     const kept = parts.execute(["HSET", "unacked", tag, `[${text},"",${JSON.stringify(list)}]`]);
     if (kept instanceof Error || kept === null) return;
     sinceMs.set(tag, scheduler.now());
+    if (delivered.has(tag)) redelivered.add(tag);
+    delivered.add(tag);
     doneMs.delete(headers.id);
     const { generation, habit } = worker;
     event(worker, "received", headers.id);
@@ -250,6 +256,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     message.properties.delivery_info.redelivered = true;
     if (parts.execute(["HDEL", "unacked", tag]) !== 1) return;
     sinceMs.delete(tag);
+    redelivered.add(tag);
     parts.execute(["RPUSH", list, JSON.stringify(message)]);
   }
 
@@ -259,6 +266,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     revoked,
     ran,
     inHand,
+    redelivered,
     misbehave(index, habit, forMs) {
       const worker = workers[index % workers.length]!;
       worker.habit = habit;

@@ -25,12 +25,17 @@ import type { Beat } from "./replica.ts";
 import { NAMESPACE, startBeat, TRANSPORT } from "./replica.ts";
 import { scheduleFile } from "./schedule_file.ts";
 import type { ScheduleFile } from "./schedule_file.ts";
+import { wrongStop } from "./stop_rule.ts";
 import type { Timeline } from "./timeline.ts";
 import { timelineOf } from "./timeline.ts";
 import type { Finding } from "./watcher.ts";
 import { watcherOf } from "./watcher.ts";
 import type { Crew } from "./workers.ts";
 import { crewOf } from "./workers.ts";
+
+/** How long a reply is under way, and for how long each may get lost before all heals. Milliseconds. */
+const REPLY_MS = 2_000;
+const LOST_MS = 75_000;
 
 /** A replica of the plan, and what runs on it. */
 export interface Post {
@@ -39,6 +44,8 @@ export interface Post {
   readonly ailments: Ailments;
   beat: Beat | null;
   generation: number;
+  /** It ended without a word to Redis, by its own account. */
+  isCutOff: boolean;
   /** Where its next commit kills it; `null` for nowhere. */
   killAt: { readonly point: KillPoint; readonly backMs: number } | null;
 }
@@ -124,6 +131,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
   );
   const account = accountOf({
     ...{ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell },
+    behindMs: () => timeline.now() < plan.healMs + LOST_MS ? LOST_MS : REPLY_MS,
     crew: () => crew,
   });
   for (const each of plan.tasks) account.declare(each);
@@ -159,6 +167,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
     ailments: noAilments(),
     beat: null,
     generation: 0,
+    isCutOff: false,
     killAt: null,
   }));
 
@@ -175,6 +184,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
     start(post: Post): void {
       if (post.beat !== null) return;
       post.generation++;
+      post.isCutOff = false;
       post.beat = startBeat({
         name: `beat-${post.index}`,
         machine: post.machine,
@@ -222,9 +232,8 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
 /** A process that ended by itself is started again; one that ended by an error has a defect. */
 function ended(world: World, post: Post, error: unknown): void {
   world.tell(`beat-${post.index} ended: ${error ?? "in order"}`);
-  if (error === null && post.beat?.isStopping === false) {
-    world.report("I9", `beat-${post.index} ended, and nobody had asked it to`);
-  }
+  const wrong = error === null ? wrongStop(world, post) : null;
+  if (wrong !== null) world.report("I9", `beat-${post.index} ended, and ${wrong}`);
   if (error !== null) {
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     world.report("I9", `beat-${post.index} ended by itself: ${stack}`);
@@ -257,7 +266,8 @@ function carriesOut({ commands }: Chunk): boolean {
 }
 
 /** A defect that ends nobody is a finding all the same. */
-function logOf({ tell, report }: Pick<World, "tell" | "report">, { index }: Post): Log {
+function logOf({ tell, report }: Pick<World, "tell" | "report">, post: Post): Log {
+  const { index } = post;
   const quiet = () => {};
   const say = (message: string, fields: { err?: unknown } = {}) =>
     tell(() => {
@@ -269,7 +279,10 @@ function logOf({ tell, report }: Pick<World, "tell" | "report">, { index }: Post
   const log: Log = {
     debug: quiet,
     info: (message, fields) => message.startsWith("published") || say(message, fields),
-    warn: say,
+    warn(message, fields) {
+      say(message, fields);
+      post.isCutOff ||= message.startsWith("stopped without a word");
+    },
     error(message, fields) {
       say(message, fields);
       const { err } = fields ?? {};

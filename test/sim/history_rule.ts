@@ -1,0 +1,54 @@
+/** Rows that Redis forgot are told in the journal, where somebody who had seen them could look the whole time. */
+
+import type { LedgerRow } from "./ledger.ts";
+import type { Fault, Kind, Plan } from "./plan.ts";
+
+/** Rows that were lost at once. Times are milliseconds of the world. */
+export interface Loss {
+  readonly atMs: number;
+  /** When the oldest of them was written. */
+  readonly sinceMs: number;
+}
+
+/** All replicas that can look have seen a row within this. */
+const SEEN_WITHIN_MS = 5_000;
+/** A leader tells of it so soon after Redis is there again. */
+const TOLD_WITHIN_MS = 30_000;
+
+/** With any other about, nobody may have seen the rows, or who had seen them may not lead. */
+const HARMLESS: ReadonlySet<Kind> = new Set<Kind>([
+  ...["clock", "script_flush", "wrong_type", "hints_lost", "cursor_deleted", "edit", "remove"],
+  ...["poison", "herd", "worker", "order", "trigger"],
+] as Kind[]);
+
+export function untold(
+  losses: readonly Loss[],
+  rows: readonly LedgerRow[],
+  plan: Plan,
+): string[] {
+  return losses.filter((loss) =>
+    loss.sinceMs < loss.atMs - SEEN_WITHIN_MS && isQuiet(plan, loss) && !isTold(loss, rows)
+  ).map(({ atMs, sinceMs }) => `nobody told that rows from ${sinceMs} on were lost at ${atMs}`);
+}
+
+function isQuiet({ faults }: Plan, { atMs, sinceMs }: Loss): boolean {
+  return !faults.some((fault) =>
+    !HARMLESS.has(fault.kind) && fault.atMs !== atMs &&
+    fault.atMs < atMs + TOLD_WITHIN_MS && endOf(fault) > sinceMs
+  );
+}
+
+function endOf(fault: Fault): number {
+  const { atMs, forMs = 0, backMs = 0, downMs = 0, loadingMs = 0 } = fault as
+    & Fault
+    & {
+      readonly [each in "forMs" | "backMs" | "downMs" | "loadingMs"]?: number;
+    };
+  return atMs + forMs + backMs + downMs + loadingMs + SEEN_WITHIN_MS;
+}
+
+function isTold({ atMs }: Loss, rows: readonly LedgerRow[]): boolean {
+  return rows.some((row) =>
+    row.type.startsWith("term.history") && row.atMs > atMs && row.atMs < atMs + TOLD_WITHIN_MS
+  );
+}

@@ -1,0 +1,18 @@
+/** I9: who was asked to end does so, and leaves the lease to the next at once. */
+
+import { NAMESPACE } from "./replica.ts";
+import type { Post, World } from "./world.ts";
+
+/** Who waits for Redis longer than this ends without it. Milliseconds. */
+const DRAIN_MS = 1_500;
+
+/** Why a process must not end in order as it did; `null` where it may. */
+export function wrongStop({ redis, timeline }: World, { beat, isCutOff }: Post): string | null {
+  if (beat === null) return null;
+  const { owner, stoppingMs } = beat;
+  if (stoppingMs === null) return "nobody had asked it to";
+  if (isCutOff || timeline.now() >= stoppingMs + DRAIN_MS) return null;
+  const lease = redis.store.keys.get(`${NAMESPACE}:lease`);
+  const isHeld = lease?.type === "string" && lease.text.startsWith(`${owner} `);
+  return isHeld ? "it keeps the lease" : null;
+}
