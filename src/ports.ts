@@ -290,8 +290,8 @@ export interface Lease {
   ): Promise<Taken>;
   /** `serverMs`, or `null` when the lease is no longer ours. */
   renew(request: { owner: string; fence: number; ttlMs: number }): Promise<number | null>;
-  /** Gives the lease up where it is still ours. */
-  release(request: { owner: string; fence: number }): Promise<void>;
+  /** Gives the lease up where `owner` has it, under whatever fence: the reply to its taking may be lost. */
+  release(owner: string): Promise<void>;
   /** Changes nothing. @throws {JournalUnavailableError} */
   look(): Promise<Leadership>;
 }

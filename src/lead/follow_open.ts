@@ -45,7 +45,7 @@ export async function followOpen(
       const { isFenced, hasMore, settled } = await (isDue ? eye.sample() : eye.glance());
       office.outcomes.note(settled);
       if (isFenced) sayRefused(office, input);
-      if (isFenced || office.history.cut !== null) return onFenced();
+      if (isFenced || office.history.cuts.length > 0) return onFenced();
       if (isDue && !hasMore) {
         sampleMs = parts.clock.monotonicMs() + untilSample(looks, parts.server.nowMs());
       }

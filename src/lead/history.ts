@@ -18,8 +18,8 @@ import { LOOKS } from "./looks.ts";
 export interface History {
   /** The newest row that it has seen; `0-0` before the first. */
   lastId: string;
-  /** `null` while nothing is missing. Stays until it is told in the journal. */
-  cut: Cut | null;
+  /** What is missing, the oldest first. Each stays until it is told in the journal. */
+  cuts: readonly Cut[];
   /** Called with each cut when it is noticed. */
   readonly onCut: (cut: Cut) => void;
 }
@@ -33,8 +33,11 @@ export interface Cut {
 /** Rows after the end of a cut among which the leader of then has told of it. */
 const TOLD_WITHIN = 1_000;
 
+/** Untold cuts that are remembered, the newest: the first batch of a term tells all of them. */
+const CUTS_MAX = 100;
+
 export function newHistory(onCut: History["onCut"] = () => {}): History {
-  return { lastId: NO_ID, cut: null, onCut };
+  return { lastId: NO_ID, cuts: [], onCut };
 }
 
 /** `journal`, with each reply held against `history`. */
@@ -118,13 +121,24 @@ export async function watchJournal(
 ): Promise<void> {
   while (!signal.aborted) {
     await unlessAway(() => lookBack(journal, history, signal));
-    if (history.cut !== null && onCut !== undefined) return onCut();
+    if (history.cuts.length > 0 && onCut !== undefined) return onCut();
     await waitFor(clock, looks.journalMs, signal);
   }
 }
 
-/** Whether a leader of meanwhile has told of a cut. @throws {JournalUnavailableError} */
-export async function isTold(journal: Pick<Journal, "read">, { fromId }: Cut): Promise<boolean> {
+/** Forgets the cuts that a leader of meanwhile has told of. @throws {JournalUnavailableError} */
+export async function forgetTold(journal: Pick<Journal, "read">, history: History): Promise<void> {
+  for (const cut of history.cuts) {
+    if (await isTold(journal, cut)) forget(history, [cut]);
+  }
+}
+
+/** @param cuts some of those that `history` holds */
+export function forget(history: History, cuts: readonly Cut[]): void {
+  history.cuts = history.cuts.filter((each) => !cuts.includes(each));
+}
+
+async function isTold(journal: Pick<Journal, "read">, { fromId }: Cut): Promise<boolean> {
   let count = 0;
   for await (const { type, detail } of journal.read({ from: fromId, to: "+" })) {
     if (type === "term.history_shortened" && detail.fromId === fromId) return true;
@@ -148,13 +162,21 @@ function note(history: History, known: string, { before, after }: LastId): void 
 
 /**
  * Noticed on two ways at once, it is one cut still. Where rows from after a cut stayed, it is another:
- * somebody has led since, who has told of the one before.
+ * somebody has led since.
  */
 function cutAt(history: History, fromId: string, known: string): void {
-  const cut = history.cut !== null && compareIds(fromId, history.cut.toId) < 0 ? history.cut : null;
-  const toId = cut !== null && compareIds(cut.toId, known) > 0 ? cut.toId : known;
-  const isNew = cut === null || compareIds(fromId, cut.fromId) < 0;
-  if (!isNew && toId === cut.toId) return;
-  history.cut = { fromId: isNew ? fromId : cut.fromId, toId };
-  if (isNew) history.onCut(history.cut);
+  const older = history.cuts.filter(({ toId }) => compareIds(toId, fromId) <= 0);
+  const same = history.cuts.slice(older.length);
+  const cut = same.reduce(union, { fromId, toId: known });
+  const isNew = same.every((each) => compareIds(fromId, each.fromId) < 0);
+  if (!isNew && same.length === 1 && same[0]!.toId === cut.toId) return;
+  history.cuts = [...older, cut].slice(-CUTS_MAX);
+  if (isNew) history.onCut(cut);
+}
+
+function union(one: Cut, other: Cut): Cut {
+  return {
+    fromId: compareIds(one.fromId, other.fromId) < 0 ? one.fromId : other.fromId,
+    toId: compareIds(one.toId, other.toId) > 0 ? one.toId : other.toId,
+  };
 }

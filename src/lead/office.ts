@@ -135,7 +135,7 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
       onHistoryLost: (reason) => parts.log.error(reason),
       history,
     });
-    if (office.now === null || history.cut !== null) return { isFenced: true };
+    if (office.now === null || history.cuts.length > 0) return { isFenced: true };
     parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
     seen.isHistoryLost = false;
     for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
@@ -170,7 +170,7 @@ async function publishDue(office: Office, input: TermInput): Promise<Passed> {
   const tally = await tick(office.now, term, office.stopped.signal);
   speakOf(office, tally);
   if (tally.isFenced) sayRefused(office, term);
-  if (tally.isFenced || office.history.cut !== null) return { isFenced: true };
+  if (tally.isFenced || office.history.cuts.length > 0) return { isFenced: true };
   const isBehind = tally.otherRevision.size + tally.reread.size > 0;
   if (isBehind) office.now = await declare(office.parts, office.now, term);
   return { isFenced: office.now === null };
@@ -190,14 +190,13 @@ export async function untilDue(office: Office, signal: AbortSignal): Promise<voi
 
 /** Lets what is under way end, records the end of the term and gives the lease up. Never rejects. */
 export async function handOver(office: Office, input: TermInput): Promise<void> {
-  const { parts, seen } = office;
+  const { parts } = office;
   office.stopped.abort();
   const handing = async () => {
     await office.underWay;
     const end = { owner: parts.owner, reason: "stopped" };
     if (office.now !== null) await closeTerm(office.now, termOf(office, input), end);
-    // A lease that was taken while the stop came has a fence that `input` does not know.
-    await parts.lease.release({ owner: parts.owner, fence: seen.fence });
+    await parts.lease.release(parts.owner);
   };
   const late = new AbortController();
   await Promise.race([

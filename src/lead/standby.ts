@@ -11,11 +11,11 @@ import { TASK_NAME } from "../fire.ts";
 import type { Log } from "../log.ts";
 import type { Clock, Journal, Loaded } from "../ports.ts";
 import type { History } from "./history.ts";
-import { watchJournal } from "./history.ts";
+import { forgetTold, watchJournal } from "./history.ts";
 import type { Looks } from "./looks.ts";
 import type { Roster } from "../core/roster.ts";
 
-/** How often it looks at the schedule. Milliseconds. */
+/** How often it looks at the schedule, and for what the leader told. Milliseconds. */
 const SCHEDULE_MS = 30_000;
 /** A difference must be there this much later, too: replicas do not reload all at once. Milliseconds. */
 const AGAIN_MS = 2_000;
@@ -26,7 +26,7 @@ const NAMES_MAX = 5;
 
 export interface StandbyParts {
   /** As it is: without the watch over its history. */
-  readonly journal: Pick<Journal, "load" | "trace">;
+  readonly journal: Pick<Journal, "load">;
   readonly clock: Clock;
   readonly log: Log;
   readonly ttlMs: number;
@@ -36,13 +36,28 @@ export interface StandbyParts {
   readonly looks?: Looks;
 }
 
-/** Both, until `signal` is aborted. */
-export function watchWhileWaiting(
-  parts: StandbyParts & { readonly history: History },
+interface HistoryParts extends StandbyParts {
+  readonly journal: Pick<Journal, "load" | "read" | "trace">;
+  readonly history: History;
+}
+
+/** All of it, until `signal` is aborted. */
+export function watchWhileWaiting(parts: HistoryParts, signal: AbortSignal): void {
+  for (const watch of [watchJournal, watchTold, watchSchedule]) {
+    watch(parts, signal).catch((error) =>
+      parts.log.error("a defect: standing by unseeing", { err: error })
+    );
+  }
+}
+
+/** What the leader has told of is forgotten before the rows that say so are trimmed. */
+async function watchTold(
+  { journal, clock, history }: HistoryParts,
   signal: AbortSignal,
-): void {
-  for (const watch of [watchJournal(parts, signal), watchSchedule(parts, signal)]) {
-    watch.catch((error) => parts.log.error("a defect: standing by unseeing", { err: error }));
+): Promise<void> {
+  while (!signal.aborted) {
+    await waitFor(clock, SCHEDULE_MS, signal);
+    if (!signal.aborted) await unlessAway(() => forgetTold(journal, history));
   }
 }
 

@@ -15,7 +15,7 @@ import type { Term } from "../core/chain.ts";
 import { lookMsOr } from "../core/decide.ts";
 import { flushStep } from "../core/skip_run.ts";
 import type { History } from "./history.ts";
-import { isTold } from "./history.ts";
+import { forget, forgetTold } from "./history.ts";
 import { reconcile } from "../core/reconcile.ts";
 import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
@@ -59,17 +59,17 @@ export async function openTerm(
   const { history } = opening;
   const loaded = await parts.journal.load();
   // The load may be what shows it, after a leader of meanwhile has told of it.
-  if (history.cut !== null && await isTold(parts.journal, history.cut)) history.cut = null;
+  await forgetTold(parts.journal, history);
   const world = worldOf(loaded, openFires());
   const sender = committer(parts, world);
   const started = openingRows(parts, opening, loaded.lastId === NO_ID).map((row, index) =>
     logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
   );
-  const told = history.cut;
+  const told = history.cuts;
   const tally = await sender.commitAll([inChain(started)], term.fence);
   if (tally.isFenced) return null;
   // One that is noticed from here on is for the next term to tell: this world holds what it lost.
-  if (history.cut === told) history.cut = null;
+  forget(history, told);
   return await declare(parts, { roster, world, committer: sender }, term);
 }
 
@@ -138,8 +138,10 @@ function openingRows({ server }: TermParts, opening: Opening, isEmpty: boolean):
     const reason = isEmpty ? EMPTIED : EXCHANGED;
     opening.onHistoryLost?.(reason);
     rows.push({ ...head, type: "term.history_lost", detail: { owner, reason } });
-  } else if (history.cut !== null) {
-    rows.push({ ...head, type: "term.history_shortened", detail: { owner, ...history.cut } });
+  } else {
+    for (const cut of history.cuts) {
+      rows.push({ ...head, type: "term.history_shortened", detail: { owner, ...cut } });
+    }
   }
   return rows;
 }

@@ -4,7 +4,7 @@
 -- KEYS  1 lease (string "owner fence")  2 fence (string)
 --       3 epoch (string "id", or "id vN" where a later build asks for leaders that write rows of version N)
 -- ARGV  1 take, renew or release  2 owner  3 time to live (ms; release: 0)
---       4 take: the highest fence that the caller has seen; else: the caller's fence
+--       4 take: the highest fence that the caller has seen; renew: the caller's fence; release: empty
 --       5 take: the id for a namespace without an epoch; else: empty
 --       6 take: the version of the rows that the caller writes
 --
@@ -23,14 +23,18 @@ local held = call('GET', KEYS[1])
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-if verb ~= 'take' then
+if verb == 'renew' then
   if held ~= owner .. ' ' .. ARGV[4] then return {1} end -- not ours
-  if verb == 'release' then
-    call('DEL', KEYS[1])
-    return {0} -- given up
-  end
   call('PEXPIRE', KEYS[1], ttl)
   return {0, now} -- renewed
+end
+
+local heldBy, heldFence
+if held then heldBy, heldFence = held:match('^(.*) (%d+)$') end
+if verb == 'release' then
+  if heldBy ~= owner then return {1} end -- not ours
+  call('DEL', KEYS[1])
+  return {0} -- given up
 end
 
 local stored = call('GET', KEYS[3]) or ''
@@ -38,8 +42,6 @@ local epoch, asked = stored:match('^(.*) v(%d+)$')
 if asked and tonumber(asked) > tonumber(ARGV[6]) then return {3, tonumber(asked)} end -- too old
 epoch = epoch or stored
 
-local heldBy, heldFence
-if held then heldBy, heldFence = held:match('^(.*) (%d+)$') end
 if held and heldBy ~= owner then
   local left = call('PTTL', KEYS[1])
   if left < 0 then -- Somebody took its end away; without one, nobody would ever lead again.

@@ -49,8 +49,8 @@ export function redisLease(client: Redis, keys: Keys): Lease {
       const [code, serverMs] = await run("renew", owner, ttlMs, fence, "");
       return code === REPLY.done ? serverMs as number : null;
     },
-    async release({ owner, fence }) {
-      await run("release", owner, 0, fence, "");
+    async release(owner) {
+      await run("release", owner, 0, "", "");
     },
     async look() {
       const replicas = await replicasOf(client, keys);

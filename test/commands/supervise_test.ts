@@ -359,7 +359,7 @@ function aWorld(ready = aReady({ name: "a", ...SECOND, ...ALL })) {
       return {
         take: (request) => isMute() ? Promise.reject(away()) : lease.take(request),
         renew: (request) => isMute() ? Promise.reject(away()) : lease.renew(request),
-        release: (request) => lease.release(request),
+        release: (owner) => lease.release(owner),
         look: () => lease.look(),
       };
     },
@@ -374,7 +374,7 @@ function aWorld(ready = aReady({ name: "a", ...SECOND, ...ALL })) {
         ...lease,
         take: (request) => answer(() => lease.take(request)),
         renew: (request) => answer(() => lease.renew(request)),
-        release: (request) => answer(() => lease.release(request)),
+        release: (owner) => answer(() => lease.release(owner)),
       };
     },
     /** A lease whose first taking arrives when the test says so. */

@@ -3,13 +3,14 @@ import { describe, it } from "@std/testing/bdd";
 import { simClock } from "../support/sim_clock.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import {
-  isTold,
+  forgetTold,
   lookBack,
   newHistory,
   watchHistory,
   watchJournal,
   watchStage,
 } from "../../src/lead/history.ts";
+import type { Row } from "../../src/event.ts";
 import { LOOKS } from "../../src/lead/looks.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { appendRow } from "../../src/memory/store.ts";
@@ -37,7 +38,7 @@ describe("watchHistory()", () => {
     await memory.commit([publishStep(T0, T0 + 1)], FENCE);
     await journal.settle([settlementOf(openAt(T0))], FENCE);
     await journal.load();
-    assert.equal(history.cut, null);
+    assert.deepEqual(history.cuts, []);
     assert.equal(history.lastId, memory.store.entries.at(-1)?.id);
   });
 
@@ -55,7 +56,7 @@ describe("watchHistory()", () => {
       const [stayed, lost] = memory.store.entries.map(({ id }) => id);
       cut(1);
       await ask(journal);
-      assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
+      assert.deepEqual(history.cuts, [{ fromId: stayed, toId: lost }]);
     }
   });
 
@@ -73,7 +74,7 @@ describe("watchHistory()", () => {
     const staged = stage.stage([[publishStep(T0 + 1, T0 + 2)], []], FENCE)!;
     cut(1);
     await Promise.all(staged.commit());
-    assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
+    assert.deepEqual(history.cuts, [{ fromId: stayed, toId: lost }]);
   });
 
   it("takes the shorter history for what there is, so that the next cut is told apart", async () => {
@@ -81,23 +82,30 @@ describe("watchHistory()", () => {
     await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
     cut(1);
     await journal.load();
-    history.cut = null;
+    history.cuts = [];
     await journal.load();
-    assert.equal(history.cut, null);
+    assert.deepEqual(history.cuts, []);
   });
 
-  it("tells a later cut from one that another leader has told of", async () => {
+  it("tells a later cut apart, and makes one of those that a deeper cut takes in", async () => {
     const { memory, history, journal, cut, cuts } = rig();
     await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
+    const [first, second] = memory.store.entries.map(({ id }) => id);
     cut(1);
     await journal.load();
     for (const row of [aRow(), aRow()]) appendRow(memory.store, T0 + 9_000, row, FENCE + 1);
     await journal.load();
-    const [, stayed, lost] = memory.store.entries.map(({ id }) => id);
+    const [, third, fourth] = memory.store.entries.map(({ id }) => id);
     cut(1);
     await journal.load();
-    assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
-    assert.equal(cuts.length, 2);
+    assert.deepEqual(history.cuts, [
+      { fromId: first, toId: second },
+      { fromId: third, toId: fourth },
+    ]);
+    assert.deepEqual(cuts, history.cuts);
+    cut(1);
+    await journal.load();
+    assert.deepEqual(history.cuts, [{ fromId: first, toId: fourth }]);
   });
 
   it("notices it, too, when the journal has grown past what was seen", async () => {
@@ -107,9 +115,9 @@ describe("watchHistory()", () => {
     cut(1);
     for (const row of [aRow(), aRow()]) appendRow(memory.store, T0 + 9_000, row, FENCE + 1);
     await journal.load();
-    assert.deepEqual(history.cut, { fromId: stayed, toId: lost });
+    assert.deepEqual(history.cuts, [{ fromId: stayed, toId: lost }]);
     assert.equal(history.lastId, memory.store.entries.at(-1)?.id);
-    assert.deepEqual(cuts, [history.cut], "said once");
+    assert.deepEqual(cuts, history.cuts, "said once");
   });
 
   it("takes a journal that holds nothing so old for a trimmed one", async () => {
@@ -118,7 +126,7 @@ describe("watchHistory()", () => {
     memory.store.entries.length = 0;
     appendRow(memory.store, T0 + 9_000, aRow(), FENCE);
     await journal.load();
-    assert.equal(history.cut, null);
+    assert.deepEqual(history.cuts, []);
   });
 });
 
@@ -138,7 +146,7 @@ describe("lookBack()", () => {
     await lookBack(memory, history);
     arrive();
     await late;
-    assert.deepEqual([history.cut, cuts.length], [{ fromId: stayed, toId: lost }, 1]);
+    assert.deepEqual([history.cuts, cuts.length], [[{ fromId: stayed, toId: lost }], 1]);
   });
 
   it("passes over an answer that comes too late", async () => {
@@ -147,7 +155,7 @@ describe("lookBack()", () => {
     const { lastId } = history;
     cut(1);
     await lookBack(memory, history, AbortSignal.abort());
-    assert.deepEqual([history.cut, history.lastId], [null, lastId]);
+    assert.deepEqual([history.cuts, history.lastId], [[], lastId]);
   });
 });
 
@@ -189,27 +197,29 @@ describe("watchJournal()", () => {
     cut(1);
     await clock.advance(LOOKS.journalMs);
     await watching;
-    assert.deepEqual([heard, history.cut !== null], [1, true]);
+    assert.deepEqual([heard, history.cuts.length], [1, 1]);
   });
 });
 
-describe("isTold()", () => {
-  it("finds the row of a leader that has told of the same cut", async () => {
+describe("forgetTold()", () => {
+  it("forgets what a leader has told of, and nothing else", async () => {
     const { memory, journal, history, cut } = rig();
     await journal.commit([publishStep(null, T0), publishStep(T0, T0 + 1)], FENCE);
     cut(1);
     await lookBack(memory, history);
-    const gap = history.cut!;
+    const [gap] = history.cuts;
     appendRow(memory.store, T0 + 9_000, aRow(), FENCE);
-    assert.equal(await isTold(memory, gap), false);
-    appendRow(memory.store, T0 + 9_000, {
-      type: "term.history_shortened",
-      task: "",
-      dueMs: null,
-      decidedMs: T0 + 9_000,
-      detail: { owner: "me", ...gap, toId: "9-9" },
-    }, FENCE);
-    assert.equal(await isTold(memory, gap), true);
-    assert.equal(await isTold(memory, { ...gap, fromId: "1-1" }), false);
+    const detail = { owner: "me", ...gap!, toId: "9-9" };
+    const parts = { task: "", dueMs: null, decidedMs: T0 + 9_000 };
+    const tell = (fromId: string) =>
+      appendRow(memory.store, T0 + 9_000, {
+        ...{ type: "term.history_shortened", ...parts, detail: { ...detail, fromId } },
+      } as Row, FENCE);
+    tell("1-1");
+    await forgetTold(memory, history);
+    assert.deepEqual(history.cuts, [gap]);
+    tell(gap!.fromId);
+    await forgetTold(memory, history);
+    assert.deepEqual(history.cuts, []);
   });
 });

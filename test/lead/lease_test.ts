@@ -44,7 +44,7 @@ describe("acquire()", () => {
     const took = acquire(b.parts, b.seen, never);
     const fence = watched(took);
     await clock.advance(1_000);
-    await a.parts.lease.release({ owner: "a", fence: first });
+    await a.parts.lease.release("a");
     await clock.advance(200);
     await took;
     assert.ok(fence.value! > first);
@@ -318,7 +318,7 @@ function world() {
       fail();
       return inner.renew(request);
     },
-    release: (request) => inner.release(request),
+    release: (owner) => inner.release(owner),
     look: () => inner.look(),
   };
   return {

@@ -77,7 +77,7 @@ describe("openTerm()", () => {
         ...detail,
         owner: isTold ? "other" : OPENING.owner,
       }]);
-      assert.equal(history.cut, null);
+      assert.deepEqual(history.cuts, []);
     }
   });
 

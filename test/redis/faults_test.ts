@@ -78,7 +78,7 @@ needs("redis").describe("redisJournal() and redisLease()", () => {
     const settlement = settlementOf(openAt(T0));
     await refuses(() => journal.settle([settlement], FENCE), "alarm", /OOM/);
     assert.equal(typeof await lease.renew({ owner: "me", fence: FENCE, ttlMs: 60_000 }), "number");
-    await lease.release({ owner: "me", fence: FENCE });
+    await lease.release("me");
     const request = { owner: "you", ttlMs: 60_000, minFence: 0, epoch: "" };
     await refuses(() => lease.take(request), "alarm", /OOM/);
 

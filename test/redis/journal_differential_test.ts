@@ -242,11 +242,12 @@ function runOf(operation: Operation, { cursors, open, fence }: State) {
           minFence: Math.max(0, fence + operation.offset - 1),
           epoch: `epoch ${operation.offset}`,
         });
-    case "renew":
-    case "release": {
-      const { kind, owner, offset } = operation;
-      return (side: Side) => side.lease[kind]({ owner, fence: fence + offset, ttlMs: 60_000 });
+    case "renew": {
+      const { owner, offset } = operation;
+      return (side: Side) => side.lease.renew({ owner, fence: fence + offset, ttlMs: 60_000 });
     }
+    case "release":
+      return (side: Side) => side.lease.release(operation.owner);
     case "reload":
       return (side: Side) => side.journal.reload(operation.tasks, operation.openIds);
   }

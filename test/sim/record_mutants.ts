@@ -77,7 +77,7 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   mutant(
     "a leader that stops keeps its lease",
     "src/lead/office.ts",
-    "    await parts.lease.release({ owner: parts.owner, fence: seen.fence });\n",
+    "    await parts.lease.release(parts.owner);\n",
     "",
   ),
   mutant(
@@ -101,14 +101,14 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   mutant(
     "rows that were lost are not told of",
     "src/lead/term.ts",
-    "} else if (history.cut !== null) {",
-    "} else if (history.cut !== null && isEmpty) {",
+    "for (const cut of history.cuts) {",
+    "for (const cut of isEmpty ? history.cuts : []) {",
   ),
   mutant(
     "a loss is part of one that was told of",
     "src/lead/history.ts",
-    "compareIds(fromId, history.cut.toId) < 0 ? history.cut : null",
-    "compareIds(history.cut.toId, fromId) !== 0 ? history.cut : null",
+    "compareIds(toId, fromId) <= 0",
+    "compareIds(toId, fromId) === 0",
   ),
   mutant(
     "a receipt that is told late is another delivery",

@@ -242,11 +242,12 @@ export const lease: ScriptPort = (call, keys, argv) => {
   const held = call("GET", keys[0]!) as string | null;
   const now = timeOf(call);
   if (verb === "take") return takeLease(call, keys, argv, { held, now });
-  if (held !== `${owner} ${known}`) return [1];
   if (verb === "release") {
+    if (/^(.*) \d+$/s.exec(held ?? "")?.[1] !== owner) return [1];
     call("DEL", keys[0]!);
     return [0];
   }
+  if (held !== `${owner} ${known}`) return [1];
   call("PEXPIRE", keys[0]!, ttl);
   return [0, now];
 };
