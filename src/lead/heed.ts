@@ -1,7 +1,8 @@
 /**
  * Carries out what people ask for, beside the ticks: looks at the stream of requests a few times a
  * second, takes each up once, and sends the fires of backfills at their rate. What a request writes
- * moves its own cursor, so that sending it again changes nothing; a reply that is lost costs a look.
+ * moves its own cursor, so that sending it again changes nothing; a reply that is lost costs a look, or
+ * the term where it was about a pause: what is decided next depends on it.
  */
 
 import type { TermInput } from "../../machines/supervisor.ts";
@@ -48,6 +49,10 @@ export async function heedAsked(
     ...{ ...parts, ...parts.asking, term: termOf(office, input) },
     now: () => office.now,
     alone: (work) => alone(office, work),
+    unsure() {
+      office.now = null;
+      onFenced();
+    },
   };
   await heed(heeding, signal, () => {
     sayRefused(office, input);

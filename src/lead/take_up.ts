@@ -23,6 +23,8 @@ export interface TakerParts {
   readonly log: Log;
   /** Does a piece of work while no tick is under way. */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  /** Ends the term before another tick: an order may stand that its world does not know. */
+  unsure(): void;
 }
 
 /**
@@ -85,7 +87,13 @@ export function takerOf(
       const ordered = request.kind === "pause" ? pauseOrder(at, request) : resumeOrder(at, request);
       answer(sheet, at, request.task, ordered.answer);
       const steps = [...(ordered.step === null ? [] : [ordered.step]), ...sheet.steps];
-      return await commit(now, sheet, steps);
+      try {
+        return await commit(now, sheet, steps);
+      } catch (error) {
+        const isRefused = error instanceof JournalUnavailableError && error.retry === "alarm";
+        if (!isRefused && ordered.step !== null) parts.unsure();
+        throw error;
+      }
     });
   }
 

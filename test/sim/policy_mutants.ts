@@ -153,4 +153,10 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     "(await requests.after(ringOf(now.world.cursors).lastId, ENTRIES_MAX))\n" +
       "        .filter(({ id }) => Number(id.split('-')[0]) > parts.server.nowMs() - 1_000);",
   ),
+  mutant(
+    "the term goes on where the reply to an order is lost",
+    "src/lead/take_up.ts",
+    "if (!isRefused && ordered.step !== null) parts.unsure();",
+    "",
+  ),
 ];

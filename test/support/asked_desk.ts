@@ -30,6 +30,7 @@ export async function anAskedDesk(...tasks: readonly Partial<Task>[]) {
 
   function begin() {
     const stopped = new AbortController();
+    const state = { isFenced: false, isUnsure: false };
     const parts = {
       ...{ ...desk.parts, requests, log, term, origin: "beat@test" },
       now: () => stopped.signal.aborted ? null : now,
@@ -38,8 +39,11 @@ export async function anAskedDesk(...tasks: readonly Partial<Task>[]) {
         alone = mine.catch(() => {});
         return mine;
       },
+      unsure() {
+        state.isUnsure = true;
+        stopped.abort();
+      },
     };
-    const state = { isFenced: false };
     const ended = heed(parts, stopped.signal, () => state.isFenced = true);
     return { stopped, ended, state };
   }
@@ -80,6 +84,8 @@ export async function anAskedDesk(...tasks: readonly Partial<Task>[]) {
     /** Somebody newer leads, and nobody told us. */
     overthrow: () => void (desk.store.fence = term.fence + 1),
     isFenced: () => office.state.isFenced,
+    /** The term has ended by itself, as its world may be wrong. */
+    isUnsure: () => office.state.isUnsure,
     rows: (type: string): Promise<JournalRow[]> =>
       rowsOf(desk.journal).then((rows) => rows.filter((row) => row.type.startsWith(type))),
     /** Fires of a name, in the order of the journal. */
