@@ -79,7 +79,8 @@ export function wrongAnswers(world: World): string[] {
       const [done, there] = [isDone, isThere].map((isSo) => isSo ? "" : "not ");
       return [`${request.id} is ${done}done, and its fire is ${there}there`];
     }
-    return isDone || mayBeUnknown(world, request) ? [] : [`${request.id} was refused`];
+    const isRight = isDone || mayBeUnknown(world, request) || mayHaveNoList(world, given);
+    return isRight ? [] : [`${request.id} was refused`];
   });
   return [...wrong, ...wrongPauses(account.books.pauses, isPaused)];
 }
@@ -90,6 +91,12 @@ function mayBeUnknown({ plan }: World, { task }: Asked): boolean {
     fault.kind === "flushall" ||
     ((fault.kind === "remove" || fault.kind === "cursor_deleted") && fault.task === task)
   );
+}
+
+/** Whether the key of its queue may have been no list, as the answers say. */
+function mayHaveNoList({ plan }: World, given: readonly LedgerRow[]): boolean {
+  return plan.faults.some(({ kind }) => kind === "wrong_type") &&
+    given.every(({ detail }) => String(detail.reason).includes("not a list"));
 }
 
 /** @param isPaused what was asked for and done last, by task */
