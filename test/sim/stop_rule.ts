@@ -5,13 +5,23 @@ import type { Post, World } from "./world.ts";
 
 /** Who waits for Redis longer than this ends without it. Milliseconds. */
 const DRAIN_MS = 1_500;
+/** So long after a failover clients may still be connected to the server that was the master. Milliseconds. */
+const ASIDE_MS = 3_500;
 
 /** Why a process must not end in order as it did; `null` where it may. */
-export function wrongStop({ redis, timeline }: World, { beat, isCutOff }: Post): string | null {
+export function wrongStop(
+  { redis, timeline, plan }: World,
+  { beat, isCutOff }: Post,
+): string | null {
   if (beat === null) return null;
   const { owner, stoppingMs } = beat;
   if (stoppingMs === null) return "nobody had asked it to";
   if (isCutOff || timeline.now() >= stoppingMs + DRAIN_MS) return null;
+  const isAside = plan.faults.some((fault) =>
+    fault.kind === "failover" && fault.atMs <= timeline.now() &&
+    timeline.now() < fault.atMs + fault.lagMs + ASIDE_MS
+  );
+  if (isAside) return null;
   const lease = redis.store.keys.get(`${NAMESPACE}:lease`);
   const isHeld = lease?.type === "string" && lease.text.startsWith(`${owner} `);
   return isHeld ? "it keeps the lease" : null;
