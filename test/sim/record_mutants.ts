@@ -104,12 +104,21 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "for (const cut of history.cuts) {",
     "for (const cut of isEmpty ? history.cuts : []) {",
   ),
-  mutant(
-    "a loss is part of one that was told of",
-    "src/lead/history.ts",
-    "compareIds(toId, fromId) <= 0",
-    "compareIds(toId, fromId) === 0",
-  ),
+  {
+    name: "a loss is part of one that was told of",
+    patches: [
+      {
+        file: "src/lead/history.ts",
+        find: "compareIds(toId, fromId) <= 0",
+        replace: "compareIds(toId, fromId) === 0",
+      },
+      {
+        file: "src/lead/standby.ts",
+        find: "for (const watch of [watchJournal, watchTold, watchSchedule])",
+        replace: "for (const watch of [watchJournal, watchSchedule])",
+      },
+    ],
+  },
   mutant(
     "a receipt that is told late is another delivery",
     "src/follow/evidence.ts",
