@@ -6,6 +6,7 @@ import { beat } from "../support/beat.ts";
 import { needs } from "../support/needs.ts";
 import type { Stage } from "../support/stage.ts";
 import { openStage, SEVEN_OFF, yamlOf } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
 const ENTRIES = [
   {
@@ -31,6 +32,12 @@ describe("beat replay, of a real run", () => {
     const second = stage.beat();
     await second.says("leading");
     await stage.decided(ENTRIES.slice(1), Date.now() + 1_000);
+    // Else nothing was held back that another schedule would let go.
+    await until(async () =>
+      (await stage.journal.read()).some(({ type, task }) =>
+        type === "fire.skipped" && task === "quick"
+      )
+    );
     await second.stop();
   });
   after(() => stage?.close());
