@@ -178,7 +178,7 @@ export function committer(
 }
 
 /** Nothing was written, and the same term may go on. Any other failure is the graver one. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return error instanceof JournalUnavailableError && error.retry === "alarm";
 }
 

@@ -7,6 +7,7 @@ import type { Ring } from "../asked/ring.ts";
 import { ringOf, slotOf } from "../asked/ring.ts";
 import type { Run } from "../asked/wanted_run.ts";
 import { runOf, sliceOf } from "../asked/wanted_run.ts";
+import { isRefusal } from "../core/commit.ts";
 import type { Tick } from "../core/tick.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -90,8 +91,7 @@ export function takerOf(
       try {
         return await commit(now, sheet, steps);
       } catch (error) {
-        const isRefused = error instanceof JournalUnavailableError && error.retry === "alarm";
-        if (!isRefused && ordered.step !== null) parts.unsure();
+        if (!isRefusal(error) && ordered.step !== null) parts.unsure();
         throw error;
       }
     });

@@ -156,7 +156,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   mutant(
     "the term goes on where the reply to an order is lost",
     "src/lead/take_up.ts",
-    "if (!isRefused && ordered.step !== null) parts.unsure();",
+    "if (!isRefusal(error) && ordered.step !== null) parts.unsure();",
     "",
   ),
 ];
