@@ -34,6 +34,13 @@ const REFUSAL: Readonly<Record<string, string>> = {
   MASTERDOWN: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 };
 
+/** Until a server that was the master follows the new one, and from then until it closes its connections. */
+const FOLLOWS_MS = 1_000;
+const CLOSES_MS = 2_000;
+
+/** So long after a failover clients may still be connected to the server that was the master. Milliseconds. */
+export const LINGER_MS = FOLLOWS_MS + CLOSES_MS;
+
 export interface RedisSideParts {
   readonly timeline: Timeline;
   readonly startMs: number;
@@ -84,10 +91,10 @@ export function redisSide(
     master = next;
     own = null;
     watcher().cut(storeOf(master));
-    timeline.at(timeline.now() + 1_000, () => {
+    timeline.at(timeline.now() + FOLLOWS_MS, () => {
       if (!old.isUp) old.start();
       old.follow(master);
-      timeline.at(timeline.now() + 2_000, () => old.closeAll());
+      timeline.at(timeline.now() + CLOSES_MS, () => old.closeAll());
     });
   }
 

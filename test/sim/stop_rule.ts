@@ -1,12 +1,13 @@
 /** I9: who was asked to end does so, and leaves the lease to the next at once. */
 
+import { LINGER_MS } from "./redis_side.ts";
 import { NAMESPACE } from "./replica.ts";
 import type { Post, World } from "./world.ts";
 
 /** Who waits for Redis longer than this ends without it. Milliseconds. */
 const DRAIN_MS = 1_500;
-/** So long after a failover clients may still be connected to the server that was the master. Milliseconds. */
-const ASIDE_MS = 3_500;
+/** After the end of the old connections, until there are new ones. Milliseconds. */
+const RECONNECT_MS = 500;
 
 /** Why a process must not end in order as it did; `null` where it may. */
 export function wrongStop(
@@ -19,7 +20,7 @@ export function wrongStop(
   if (isCutOff || timeline.now() >= stoppingMs + DRAIN_MS) return null;
   const isAside = plan.faults.some((fault) =>
     fault.kind === "failover" && fault.atMs <= timeline.now() &&
-    timeline.now() < fault.atMs + fault.lagMs + ASIDE_MS
+    timeline.now() < fault.atMs + fault.lagMs + LINGER_MS + RECONNECT_MS
   );
   if (isAside) return null;
   const lease = redis.store.keys.get(`${NAMESPACE}:lease`);
