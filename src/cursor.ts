@@ -32,6 +32,8 @@ export function policyOf({ by }: Pending): string {
  */
 export const LOG_CURSOR = {
   term: "@term",
+  /** Which epoch was told to be another than that of before, and under which fence. */
+  history: "@history",
   control: "@control",
   late: "@late",
   /** When the newest snapshot was begun, and its checksum. */

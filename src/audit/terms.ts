@@ -1,7 +1,7 @@
 /** Which term wrote which rows: each begins with a row of its own, and a later one ends all before it. */
 
 import type { JournalRow } from "../event.ts";
-import { millisecondsOf, rowOf } from "../event.ts";
+import { compareIds, millisecondsOf, NO_ID, rowOf } from "../event.ts";
 
 /** Rows that one history had and the next has not; times of their ids. Unix milliseconds. */
 export interface Loss {
@@ -14,7 +14,7 @@ export interface Terms {
   take(row: JournalRow): string | null;
   /** Of the term in office; `null` before the first row. */
   readonly fence: number | null;
-  /** Rows of the term itself so far, and whether one of them ended it. */
+  /** Rows of the term's own cursor so far, and whether one of them ended it. */
   readonly told: { readonly count: number; readonly isEnded: boolean };
   /** Rows of reloads so far, and the text of the last. */
   readonly controls: number;
@@ -39,12 +39,21 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
   let lastControl = seed?.lastControl ?? "";
   let loss = seed?.loss ?? null;
   let isWhole = seed?.isWhole ?? false;
+  let isLossTold = false;
+  /** Cuts are told in their order, and none reaches into the next. */
+  let toldToId = NO_ID;
+
+  function begin(row: JournalRow, count: number): void {
+    fence = row.fence;
+    told = { count, isEnded: false };
+    isLossTold = false;
+    toldToId = NO_ID;
+  }
 
   function start(row: JournalRow): string | null {
     if (fence !== null && row.fence <= fence) return "its term had begun before";
     if (fence === null) isWhole = !isTrimmed;
-    fence = row.fence;
-    told = { count: 1, isEnded: false };
+    begin(row, 1);
     return rowOf(row, "term.started") === null ? "its fields cannot be read" : null;
   }
 
@@ -52,8 +61,7 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
   function within(row: JournalRow): string | null {
     if (fence === null || row.fence > fence) {
       const isFirst = fence === null;
-      fence = row.fence;
-      told = { count: 0, isEnded: false };
+      begin(row, 0);
       return isFirst ? null : "no row begins its term";
     }
     return row.fence < fence ? "its term had ended" : null;
@@ -65,13 +73,18 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
       told = { ...told, isEnded: true };
       return null;
     }
-    if (!LOSSES.has(row.type)) return null;
-    if (told.count > 1) return "its term had told it before";
-    told = { ...told, count: told.count + 1 };
-    const cut = rowOf(row, "term.history_shortened");
-    if (cut !== null) {
-      loss = { fromMs: millisecondsOf(cut.detail.fromId), toMs: millisecondsOf(cut.detail.toId) };
+    if (row.type === "term.history_lost") {
+      if (isLossTold) return "its term had told it before";
+      isLossTold = true;
+      return null;
     }
+    const cut = rowOf(row, "term.history_shortened");
+    if (cut === null) return null;
+    told = { ...told, count: told.count + 1 };
+    const { fromId, toId } = cut.detail;
+    if (compareIds(fromId, toldToId) < 0) return "its term had told it before";
+    toldToId = toId;
+    loss = { fromMs: millisecondsOf(fromId), toMs: millisecondsOf(toId) };
     return null;
   }
 
@@ -115,5 +128,3 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
 
 /** The others are about requests, which have cursors of their own. */
 const NUMBERED: ReadonlySet<string> = new Set(["control.reloaded", "control.reload_refused"]);
-
-const LOSSES: ReadonlySet<string> = new Set(["term.history_lost", "term.history_shortened"]);

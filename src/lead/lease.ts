@@ -44,13 +44,20 @@ export interface Seen {
   fence: number;
   /** `null` before the first term. */
   epoch: string | null;
+  /** That of this replica's last term. */
+  epochFence: number;
   /**
-   * The history that was seen is gone: another epoch, new or of before, stands where one was known. Stays
-   * until a term has said so in the journal.
+   * The history that was seen is gone: another epoch, new or of before, stands where one was known. The
+   * last fence that was seen of the one that is gone; `null` where none is. Stays until a term of this
+   * replica has begun, and the journal says so.
    */
-  isHistoryLost: boolean;
+  lostAfter: number | null;
   /** Monotonic time at which the attempt that took the lease started. */
   takenMs: number;
+}
+
+export function newSeen(): Seen {
+  return { fence: 0, epoch: null, epochFence: 0, lostAfter: null, takenMs: 0 };
 }
 
 /**
@@ -165,8 +172,8 @@ function note(seen: Seen, taken: Extract<Taken, { kind: "taken" }>, sentMs: numb
   const isOther = seen.epoch === null
     ? taken.isNewEpoch && seen.fence > 0
     : seen.epoch !== taken.epoch;
-  seen.isHistoryLost ||= isOther;
-  seen.fence = taken.fence;
+  if (isOther) seen.lostAfter ??= seen.epoch === null ? seen.fence : seen.epochFence;
+  seen.fence = seen.epochFence = taken.fence;
   seen.epoch = taken.epoch;
   seen.takenMs = sentMs;
 }

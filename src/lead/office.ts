@@ -19,7 +19,7 @@ import type { History } from "./history.ts";
 import { newHistory, watchHistory, watchStage } from "./history.ts";
 import type { Retention } from "./keep.ts";
 import type { LeaseParts, Seen } from "./lease.ts";
-import { acquire, backOffMs } from "./lease.ts";
+import { acquire, backOffMs, newSeen } from "./lease.ts";
 import type { Outcomes } from "../levels/outcomes.ts";
 import { outcomes } from "../levels/outcomes.ts";
 import type { Measuring } from "./levels.ts";
@@ -96,7 +96,7 @@ export function openOffice(parts: OfficeParts): Office {
     ahead: aheadWatch(parts.log),
     awake: awake(parts),
     outcomes: outcomes(),
-    seen: { fence: 0, epoch: null, isHistoryLost: false, takenMs: 0 },
+    seen: newSeen(),
     now: null,
     underWay: Promise.resolve(),
     stopped: new AbortController(),
@@ -131,13 +131,13 @@ export function recover(office: Office, input: TermInput): Promise<Passed> {
       owner: parts.owner,
       epoch: seen.epoch ?? parts.newEpoch,
       build: parts.build,
-      isHistoryLost: seen.isHistoryLost,
+      lostAfter: seen.lostAfter,
       onHistoryLost: (reason) => parts.log.error(reason),
       history,
     });
     if (office.now === null || history.cuts.length > 0) return { isFenced: true };
     parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
-    seen.isHistoryLost = false;
+    seen.lostAfter = null;
     for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
       parts.log.warn("paused: nothing of it is fired", { task, who, note });
     }

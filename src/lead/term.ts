@@ -4,7 +4,7 @@ import type { ServerClock } from "../clock.ts";
 import { openFires } from "../follow/open_fires.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
-import { NO_ID } from "../event.ts";
+import { millisecondsOf, NO_ID } from "../event.ts";
 import type { Clock, Journal, Stage, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import { digestOf } from "../task.ts";
@@ -37,8 +37,9 @@ export interface Opening {
   readonly owner: string;
   readonly epoch: string;
   readonly build: string;
-  readonly isHistoryLost: boolean;
-  /** Called with what the journal then says of it. */
+  /** See `Seen`. */
+  readonly lostAfter: number | null;
+  /** Called with what the journal then says of it, unless it says so already. */
   readonly onHistoryLost?: (reason: string) => void;
   /** A cut in it is told, too, and forgotten then. */
   readonly history: History;
@@ -62,11 +63,9 @@ export async function openTerm(
   await forgetTold(parts.journal, history);
   const world = worldOf(loaded, openFires());
   const sender = committer(parts, world);
-  const started = openingRows(parts, opening, loaded.lastId === NO_ID).map((row, index) =>
-    logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: `started${index}` }, row)
-  );
   const told = history.cuts;
-  const tally = await sender.commitAll([inChain(started)], term.fence);
+  const steps = openingSteps({ ...parts, world, opening, isEmpty: loaded.lastId === NO_ID }, term);
+  const tally = await sender.commitAll([steps], term.fence);
   if (tally.isFenced) return null;
   // One that is noticed from here on is for the next term to tell: this world holds what it lost.
   forget(history, told);
@@ -130,20 +129,50 @@ function skipSteps({ server }: Pick<TermParts, "server">, world: World): Step[] 
   });
 }
 
-function openingRows({ server }: TermParts, opening: Opening, isEmpty: boolean): Row[] {
-  const { owner, epoch, build, isHistoryLost, history } = opening;
+interface OpeningParts extends Pick<TermParts, "server"> {
+  readonly world: World;
+  readonly opening: Opening;
+  /** The journal has no row. */
+  readonly isEmpty: boolean;
+}
+
+function openingSteps({ server, world, opening, isEmpty }: OpeningParts, { fence }: Term): Step[] {
+  const { owner, epoch, build, lostAfter, history } = opening;
   const head = { task: "", dueMs: null, decidedMs: server.nowMs() };
-  const rows: Row[] = [{ ...head, type: "term.started", detail: { owner, epoch, build } }];
-  if (isHistoryLost) {
-    const reason = isEmpty ? EMPTIED : EXCHANGED;
-    opening.onHistoryLost?.(reason);
-    rows.push({ ...head, type: "term.history_lost", detail: { owner, reason } });
-  } else {
-    for (const cut of history.cuts) {
-      rows.push({ ...head, type: "term.history_shortened", detail: { owner, ...cut } });
-    }
+  const inTerm = (rows: readonly Row[]) =>
+    inChain(
+      rows.map((row, index) =>
+        logStep(world, LOG_CURSOR.term, { dueMs: fence, revision: `started${index}` }, row)
+      ),
+    );
+  const started: Row = { ...head, type: "term.started", detail: { owner, epoch, build } };
+  const toldUnder = lostAfter === null ? 0 : toldSince(world, { epoch, lostAfter });
+  if (toldUnder !== null) {
+    // Rows from before what was told went with it.
+    const cuts = history.cuts.filter(({ toId }) => millisecondsOf(toId) >= toldUnder);
+    const shortened = cuts.map((cut): Row => (
+      { ...head, type: "term.history_shortened", detail: { owner, ...cut } }
+    ));
+    return inTerm([started, ...shortened]);
   }
-  return rows;
+  const reason = isEmpty ? EMPTIED : EXCHANGED;
+  opening.onHistoryLost?.(reason);
+  const lost: Row = { ...head, type: "term.history_lost", detail: { owner, reason } };
+  const next = { dueMs: fence, revision: encodeURIComponent(epoch) };
+  return [...inTerm([started]), logStep(world, LOG_CURSOR.history, next, lost)];
+}
+
+/**
+ * Under which fence the journal says of this epoch that what was before it is lost: a leader of meanwhile
+ * told it, or a term of ours of which only the reply was lost. `null` where it does not.
+ */
+function toldSince(
+  { cursors }: World,
+  { epoch, lostAfter }: { epoch: string; lostAfter: number },
+): number | null {
+  const told = cursors.get(LOG_CURSOR.history);
+  const isOfIt = told?.revision === encodeURIComponent(epoch) && told.dueMs > lostAfter;
+  return isOfIt ? told.dueMs : null;
 }
 
 const EMPTIED = "Beat's keys were gone: firing starts from now, the past is not fired";

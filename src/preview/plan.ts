@@ -84,7 +84,7 @@ export async function plan(planning: Planning): Promise<Planned> {
   fillStore(journal, seed);
   const parts = { journal, clock, server: serverClock(clock) };
   const crew = crewOf(journal.store, model);
-  const opening = { owner: "plan", epoch: "plan", build: "plan", isHistoryLost: false };
+  const opening = { owner: "plan", epoch: "plan", build: "plan", lostAfter: null };
   const now = (await openTerm(parts, roster, TERM, { ...opening, history: newHistory() }))!;
   const queueOf = (task: string) => roster.get(entryOf(task))?.task.queue ?? "";
   const pour = rowsOut(journal, planning.onRow, (open) => {

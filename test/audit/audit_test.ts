@@ -88,6 +88,24 @@ describe("auditOf()", () => {
     assert.deepEqual([sum.published, sum.redone, sum.late, sum.duplicate], [3, 2, 0, 0]);
   });
 
+  it("takes several cuts that one term tells, each once", () => {
+    const cut = (from: number, to: number) => {
+      const detail = { owner: "b", fromId: `${at(from)}-0`, toId: `${at(to)}-0` };
+      const own = { task: "", dueMs: null, detail };
+      return inTerm(2, row("term.history_shortened", own, at(6)));
+    };
+    const anew = fireOf(EACH, at(5), at(6)).map((each) => inTerm(2, each));
+    // Somebody led between them, and has decided anew what the first took.
+    const stayed = [started(), known(EACH), ...fires([1, 2, 3, 4]), started(at(6), 2)];
+    const rowsOf = (...cuts: JournalRow[]) => [...stayed, ...cuts, ...anew];
+    const two = [cut(1.5, 2.5), cut(4.5, 5.5)];
+    const { sum, findings } = audited(rowsOf(...two), { untilMs: at(6) }, at(6.5));
+    assert.deepEqual(findings.map(({ kind }) => kind), ["history", "history"]);
+    assert.deepEqual([sum.published, sum.redone, sum.late, sum.duplicate], [5, 1, 0, 0]);
+    const again = audited(rowsOf(...two, cut(4.5, 5.5)), {}, at(6.5));
+    assert.match(again.findings.map(({ text }) => text).join(), /its term had told it before/);
+  });
+
   it("finds a fire stuck that should have been taken, expired or given up", () => {
     for (
       const [own, minutes] of [

@@ -237,6 +237,25 @@ describe("supervise()", () => {
     assert.equal(new Set(published).size, published.length);
   });
 
+  it("says so once, also where who led before leads again after another", async () => {
+    const world = aWorld();
+    const one = start(world, "a");
+    const other = start(world, "b");
+    await world.clock.advance(3_500);
+    world.empty();
+    await world.clock.advance(4_000);
+    other.supervisor.actor.send({ type: "STOP" });
+    await world.clock.advance(1_000);
+    assert.equal(world.store.lease?.owner, "a");
+    assert.deepEqual(await world.terms(), [
+      ...["started a", "started b", "history_lost b", "ended b", "started a"],
+    ]);
+    const errors = [one, other].map(({ parts }) =>
+      parts.log.lines.filter(({ level }) => level === "error").length
+    );
+    assert.deepEqual(errors, [0, 1]);
+  });
+
   it("notices that a fire is lost though nothing else is due, and fires it anew", async () => {
     const hourly = { trigger: { kind: "every", everyMs: 3_600_000, phaseMs: 0 } } as const;
     const world = aWorld(aReady({ name: "a", ...hourly, ...ALL }));

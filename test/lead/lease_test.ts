@@ -5,7 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import fc from "fast-check";
 import { serverClock } from "../../src/clock.ts";
 import { simClock } from "../support/sim_clock.ts";
-import { acquire, backOffMs, holdLease, type LeaseParts, type Seen } from "../../src/lead/lease.ts";
+import { acquire, backOffMs, holdLease, type LeaseParts, newSeen } from "../../src/lead/lease.ts";
 import { JournalUnavailableError, type RetryKind } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
@@ -21,7 +21,7 @@ describe("acquire()", () => {
     const { parts, seen } = replica("a");
     const first = await acquire(parts, seen, never);
     assert.ok(await acquire(parts, seen, never) > first);
-    assert.equal(seen.isHistoryLost, false);
+    assert.equal(seen.lostAfter, null);
   });
 
   it("stands by while another leads, and takes over when the lease ends", async () => {
@@ -104,10 +104,10 @@ describe("acquire()", () => {
     const { replica, empty } = world();
     const { parts, seen } = replica("a");
     const first = await acquire(parts, seen, never);
-    assert.equal(seen.isHistoryLost, false);
+    assert.equal(seen.lostAfter, null);
     empty();
     await acquire(parts, seen, never);
-    assert.equal(seen.isHistoryLost, true);
+    assert.equal(seen.lostAfter, first);
     assert.ok(seen.fence > first);
   });
 
@@ -120,17 +120,17 @@ describe("acquire()", () => {
     empty();
     await clock.advance(200);
     await took;
-    assert.equal(b.seen.isHistoryLost, true);
+    assert.equal(b.seen.lostAfter, a.seen.fence);
   });
 
   it("keeps that in mind until a term has said so", async () => {
     const { replica, empty } = world();
     const { parts, seen } = replica("a");
-    await acquire(parts, seen, never);
+    const first = await acquire(parts, seen, never);
     empty();
     await acquire(parts, seen, never);
     await acquire(parts, seen, never);
-    assert.equal(seen.isHistoryLost, true);
+    assert.equal(seen.lostAfter, first);
   });
 
   it("raises no alarm where a reply was lost", async () => {
@@ -141,7 +141,7 @@ describe("acquire()", () => {
       const took = acquire(parts, seen, never);
       await clock.advance(2_000);
       await took;
-      assert.equal(seen.isHistoryLost, false, `term ${term}`);
+      assert.equal(seen.lostAfter, null, `term ${term}`);
     }
   });
 });
@@ -343,8 +343,7 @@ function world() {
         newEpoch: `epoch of ${owner}`,
         isPatient: true,
       } satisfies LeaseParts;
-      const seen: Seen = { fence: 0, epoch: null, isHistoryLost: false, takenMs: 0 };
-      return { parts, seen };
+      return { parts, seen: newSeen() };
     },
   };
 }

@@ -14,10 +14,10 @@ import { BATCH_MAX } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
 import { aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
 import { aDesk, bothSides, type Desk, FENCE, publishedOf, TERM } from "../support/desk.ts";
-import type { Fault } from "../support/flaky_journal.ts";
+import { type Fault, flakyJournal } from "../support/flaky_journal.ts";
 
 const OPENING = {
-  ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
+  ...{ owner: "me", epoch: "e", build: "test", lostAfter: null },
   history: newHistory(),
 };
 const NEXT = { ...TERM, fence: FENCE + 1 };
@@ -35,9 +35,54 @@ describe("openTerm()", () => {
 
   it("says that the history is gone where it is", async () => {
     const desk = aDesk();
-    await openTerm(desk.parts, aRoster(), TERM, { ...OPENING, isHistoryLost: true });
+    await openTerm(desk.parts, aRoster(), TERM, { ...OPENING, lostAfter: 0 });
     assert.deepEqual(await storyOf(desk), ["term.started", "term.history_lost"]);
     assert.match(await lossIn(desk), /^Beat's keys were gone: firing starts from now/);
+  });
+
+  it("says it once for all who know the history before, also where the reply was lost", async () => {
+    const desk = aDesk();
+    const journal = flakyJournal(desk.parts.journal);
+    const opening = { ...OPENING, epoch: "epoch of a/1 %", lostAfter: FENCE - 1 };
+    journal.faults.push("reply");
+    const parts = { ...desk.parts, journal };
+    await assert.rejects(openTerm(parts, aRoster(), TERM, opening), JournalUnavailableError);
+    const told: string[] = [];
+    for (const [index, owner] of ["me", "other"].entries()) {
+      const term = { ...TERM, fence: FENCE + 1 + index };
+      desk.store.fence = term.fence;
+      const onHistoryLost = (reason: string) => void told.push(reason);
+      await openTerm(parts, aRoster(), term, { ...opening, owner, onHistoryLost });
+    }
+    assert.deepEqual(told, []);
+    assert.deepEqual(await storyOf(desk), [
+      ...["term.started", "term.history_lost", "term.started", "term.started"],
+    ]);
+  });
+
+  it("says it again of another epoch, and of one that was told before it was known", async () => {
+    for (const [epoch, lostAfter] of [["other", FENCE - 1], [OPENING.epoch, FENCE]] as const) {
+      const desk = aDesk();
+      await openTerm(desk.parts, aRoster(), TERM, { ...OPENING, lostAfter: FENCE - 1 });
+      desk.store.fence = NEXT.fence;
+      await openTerm(desk.parts, aRoster(), NEXT, { ...OPENING, epoch, lostAfter });
+      const story = ["term.started", "term.history_lost"];
+      assert.deepEqual(await storyOf(desk), [...story, ...story]);
+    }
+  });
+
+  it("tells of rows that are gone since then, and not of those that went with the history", async () => {
+    const desk = aDesk();
+    await openTerm(desk.parts, aRoster(), TERM, { ...OPENING, lostAfter: FENCE - 1 });
+    desk.store.fence = NEXT.fence;
+    const history = newHistory();
+    const after = { fromId: `${FENCE + 1}-0`, toId: `${FENCE + 2}-0` };
+    history.cuts = [{ fromId: `${FENCE - 9}-0`, toId: `${FENCE - 1}-0` }, after];
+    await openTerm(desk.parts, aRoster(), NEXT, { ...OPENING, lostAfter: FENCE - 1, history });
+    const rows = await rowsOf(desk.journal);
+    const cuts = rows.filter(({ type }) => type === "term.history_shortened");
+    assert.deepEqual(cuts.map(({ detail }) => detail), [{ owner: OPENING.owner, ...after }]);
+    assert.deepEqual(history.cuts, []);
   });
 
   it("does not say that firing starts from now where a history of before came back", async () => {
@@ -49,7 +94,7 @@ describe("openTerm()", () => {
     const told: string[] = [];
     const now = await openTerm(desk.parts, roster, NEXT, {
       ...OPENING,
-      isHistoryLost: true,
+      lostAfter: FENCE,
       onHistoryLost: (reason) => void told.push(reason),
     });
     await desk.tick(now!, NEXT);

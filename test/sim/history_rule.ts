@@ -1,4 +1,7 @@
-/** Rows that Redis forgot are told in the journal, where somebody who had seen them could look the whole time. */
+/**
+ * Rows that Redis forgot are told in the journal, where somebody who had seen them could look the whole
+ * time; and a history that is another is told once.
+ */
 
 import type { LedgerRow } from "./ledger.ts";
 import type { Fault, Kind, Plan } from "./plan.ts";
@@ -29,6 +32,29 @@ export function untold(
   return losses.filter((loss) =>
     loss.sinceMs < loss.atMs - SEEN_WITHIN_MS && isQuiet(plan, loss) && !isTold(loss, rows)
   ).map(({ atMs, sinceMs }) => `nobody told that rows from ${sinceMs} on were lost at ${atMs}`);
+}
+
+/** One history that is another than that of before is told once, by whoever leads first. */
+export function toldAgain(rows: readonly LedgerRow[], { faults }: Plan): string[] {
+  const stayed = rows.filter(({ isLost }) => !isLost);
+  const epochs = new Map(
+    stayed.filter(({ type }) => type === "term.started")
+      .map(({ fence, detail }) => [fence, detail.epoch]),
+  );
+  const told = new Map<unknown, LedgerRow>();
+  return stayed.filter(({ type }) => type === "term.history_lost").flatMap((row) => {
+    const epoch = epochs.get(row.fence);
+    const before = told.get(epoch);
+    told.set(epoch, row);
+    // A copy that knows nothing of an emptied Redis brings the history of before back.
+    const isBack = before !== undefined &&
+      faults.some(({ kind, atMs }) =>
+        kind === "failover" && atMs > before.atMs && atMs <= row.atMs
+      );
+    return before === undefined || isBack
+      ? []
+      : [`"${epoch}" was told to be another history at ${before.atMs} and again at ${row.atMs}`];
+  });
 }
 
 function isQuiet({ faults }: Plan, { atMs, sinceMs }: Loss): boolean {

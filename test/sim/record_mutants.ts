@@ -101,8 +101,14 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
   mutant(
     "rows that were lost are not told of",
     "src/lead/term.ts",
-    "for (const cut of history.cuts) {",
-    "for (const cut of isEmpty ? history.cuts : []) {",
+    "const cuts = history.cuts.filter(({ toId }) => millisecondsOf(toId) >= toldUnder);",
+    "const cuts = isEmpty ? history.cuts : [];",
+  ),
+  mutant(
+    "whoever knew a history that is gone tells of it",
+    "src/lead/term.ts",
+    "if (toldUnder !== null) {",
+    "if (lostAfter === null) {",
   ),
   {
     name: "a loss is part of one that was told of",

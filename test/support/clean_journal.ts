@@ -92,7 +92,7 @@ export async function cleanJournal(
     const fence = (store.fence ?? 0) + 1;
     store.fence = fence;
     const term = { namespace: "beat", fence };
-    const opening = { owner: "me", epoch: "e", build: "test", isHistoryLost: false };
+    const opening = { owner: "me", epoch: "e", build: "test", lostAfter: null };
     server.observe(clock.monotonicMs(), serverMs());
     const now = await openTerm(parts, roster, term, { ...opening, history: newHistory() });
     if (now === null) throw new Error("fenced");

@@ -61,7 +61,7 @@ export function aDesk(
   /** Begins a term on a schedule. */
   async function open(roster: Roster, term: Term = TERM): Promise<Tick> {
     const opening = {
-      ...{ owner: "me", epoch: "e", build: "test", isHistoryLost: false },
+      ...{ owner: "me", epoch: "e", build: "test", lostAfter: null },
       history: newHistory(),
     };
     const opened = await openTerm(parts, roster, term, opening);
