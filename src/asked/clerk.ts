@@ -65,7 +65,7 @@ export function newSlot(entry: RequestEntry, number: number, requestId: string):
   return { entryId: entry.id, number, requestId, state: "taken", settled: 0, published: 0 };
 }
 
-/** Ends a request. Without `result: "done"` or `"repeated"` it may be asked again under its id. */
+/** Ends a request. Refused before anything of it was published, it may be asked again under its id. */
 export function answer(
   sheet: Sheet,
   { nowMs }: Pick<Counter, "nowMs">,

@@ -64,11 +64,15 @@ export function slotAt(cursors: ReadonlyMap<string, Cursor>, cursor: string): Sl
   return decodeSlot(cursors.get(cursor));
 }
 
-/** What became of the first request of this id that was not refused; `null` where it is new. */
+/**
+ * What became of the first request of this id that was not refused, or after some of its fires only;
+ * `null` where it is new.
+ */
 export function slotOf({ slots }: Ring, requestId: string): Slot | null {
   let found: Slot | null = null;
   for (const slot of slots.values()) {
-    const isIt = slot.requestId === requestId && slot.state !== "refused";
+    const hasBegun = slot.state !== "refused" || slot.published > 0;
+    const isIt = slot.requestId === requestId && hasBegun;
     if (isIt && slot.number < (found?.number ?? Infinity)) found = slot;
   }
   return found;

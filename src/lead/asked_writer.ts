@@ -49,7 +49,8 @@ export function askedWriter({ server, term, origin }: AskedWriterParts): AskedWr
     const slot = slotAt(now.world.cursors, cursor);
     if (slot?.state !== "taken") return;
     const sheet = sheetOf(now.world, cursor, slot);
-    const reason = "the key of its queue is not a list; move that key and ask again";
+    const reason = "the key of its queue is not a list; move that key and ask again" +
+      (slot.published === 0 ? "" : " for the rest, under another id");
     answer(sheet, counter(now), null, { result: "refused", reason, published: slot.published });
     await commit(now, sheet, sheet.steps);
   }

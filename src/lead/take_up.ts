@@ -56,6 +56,13 @@ export function takerOf(
     const { request } = decoded;
     const { kind, task, who, note } = request;
     const known = slotOf(ring, id);
+    if (known?.state === "refused") {
+      const reason =
+        `${known.published} of its fires went out before it was refused; ask for the ` +
+        "rest under another id";
+      answer(sheet, counter(now), task, { result: "refused", reason });
+      return await commit(now, sheet, sheet.steps);
+    }
     if (known !== null) {
       const reason = known.state === "taken" ? "it goes on" : "it was done before";
       const first = known.state === "repeated" ? {} : { firstId: known.entryId };

@@ -66,13 +66,18 @@ describe("ringOf()", () => {
 
   it("knows the first of several of one id", () => {
     const states = ["refused", "done", "repeated", "repeated"] as const;
-    const ring = ringOf(write(4, (number) => ({ requestId: "x", state: states[number - 1]! })));
+    const ring = ringOf(
+      write(4, (number) => ({ requestId: "x", state: states[number - 1]!, published: 0 })),
+    );
     assert.equal(slotOf(ring, "x")?.number, 2);
   });
 
-  it("takes a refused request for new", () => {
-    const ring = ringOf(write(3, (number) => number === 2 ? { state: "refused" } : {}));
+  it("takes a refused request for new, unless something of it was published", () => {
+    const refused = (published: number) =>
+      ringOf(write(3, (number) => number === 2 ? { state: "refused", published } : {}));
+    const ring = refused(0);
     assert.equal(slotOf(ring, "r2"), null);
+    assert.equal(slotOf(refused(3), "r2")?.number, 2);
     assert.equal(slotOf(ring, "r3")?.number, 3);
   });
 

@@ -278,6 +278,24 @@ describe("heed(), asked for a backfill", () => {
     assert.equal((await desk.answers()).length, 2);
   });
 
+  it("sends nothing anew under an id that was refused after some of its fires", async () => {
+    const desk = await anAskedDesk(HOUR);
+    await desk.ask(backfill("r1"));
+    await desk.pass(1_000);
+    desk.store.foreignLists.add("a");
+    await desk.pass(1_000);
+    desk.store.foreignLists.clear();
+    const before = await dueOf(desk, "a+r1");
+    await desk.takeOver();
+    await desk.ask(backfill("r1"));
+    await desk.ask(backfill("r2"));
+    await desk.pass(7_000);
+    assert.deepEqual(await desk.answers(), ["r1 refused", "r1 refused", "r2 done"]);
+    assert.ok(before.length > 0);
+    assert.deepEqual(await dueOf(desk, "a+r1"), before);
+    assert.deepEqual((await desk.audit()).findings, []);
+  });
+
   it("ends where its entry is gone from the stream", async () => {
     const desk = await anAskedDesk(HOUR);
     await desk.ask(backfill("r1"));
