@@ -6,12 +6,14 @@ import { decisionsOf } from "./decisions.ts";
 import { editionsOf } from "./editions.ts";
 import type { Loss } from "./history_rule.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
+import { publishName } from "./ledger.ts";
 import { lettersOf } from "./message_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
 import type { Known } from "./closing_rule.ts";
 import { whyNotClosed } from "./closing_rule.ts";
-import { isWanted, wantedFires } from "./wanted_rule.ts";
+import type { Wanted } from "./wanted_rule.ts";
+import { isBackfilled, isUnderWay, isWanted, wantedFires } from "./wanted_rule.ts";
 
 /** A row of a term or an order is about no task. */
 const TASK = /./;
@@ -34,7 +36,7 @@ export interface Account {
   /** A server that is the master no more took rows of whoever leads. */
   noteLost(): void;
   /** A person's request stands in the stream as `entryId`. */
-  asked(requestId: string, entryId: string): void;
+  asked: Wanted["asked"];
   /** A cursor was deleted by hand. */
   forget(task: string, serverMs: number): void;
   /** The server's time at each such deletion. */
@@ -107,6 +109,9 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     if (wrong !== null) report("I1", `${fire}: ${wrong}`);
     const planned = plannedOf(row);
     if (planned === undefined) report("I4", `${fire} is of no task`);
+    if (isBackfilled(row) && !isBehind && isUnderWay(books, row)) {
+      report("I1", `${fire} went out while the schedule's own fire was out or held`);
+    }
     if (push === undefined) return;
     const wrongMessage = planned && letters.whyNot(push, planned, null);
     if (wrongMessage) report("I2", `the message of ${fire}: ${wrongMessage}`);
@@ -191,11 +196,12 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     }
     const open = keys.get(`${namespace}:open`);
     const texts: ReadonlyMap<string, string> = open?.type === "hash" ? open.fields : new Map();
-    for (const { type, task, dueMs } of changed) {
-      if (!type.startsWith("fire.")) continue;
-      const name = `${task}@${dueMs}`;
-      const stand = fires.get(name)?.stand ?? "closed";
-      const letter = texts.get(name)?.[0] ?? "c";
+    for (const row of changed) {
+      if (!row.type.startsWith("fire.")) continue;
+      const name = `${row.task}@${row.dueMs}`;
+      const fire = fires.get(name);
+      const stand = fire?.stand ?? "closed";
+      const letter = texts.get(publishName(fire?.push.row ?? row))?.[0] ?? "c";
       if (letter !== stand[0]) report("I8", `${name} is open as ${letter}, its rows say ${stand}`);
     }
   }

@@ -4,7 +4,7 @@ import { toldAgain, untold } from "./history_rule.ts";
 import { instantsOf } from "./instants.ts";
 import { whyOpen } from "./open_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
-import { wrongAnswers } from "./wanted_rule.ts";
+import { isBackfilled, wrongAnswers } from "./wanted_rule.ts";
 import type { World } from "./world.ts";
 
 /** Each due time is decided so soon after it. Milliseconds. */
@@ -78,7 +78,7 @@ function checkPunctual({ account, plan, file, report }: World): void {
     if (Math.abs(serverMs - decidedMs) > LATE_MS) {
       report("I10", `${what} was decided at ${decidedMs}, and written at ${serverMs}`);
     }
-    if (type !== "fire.published") continue;
+    if (type !== "fire.published" || isBackfilled(row)) continue;
     const isHeld = detail.notBeforeMs !== undefined;
     const { overlap, window } = file.tasks.get(task)?.policies ?? {};
     if (!isHeld && (overlap === "wait" || window)) continue;
@@ -110,7 +110,7 @@ function checkClosed({ account, crew, timeline, redis, plan, report }: World): v
 function checkExecutions({ crew, account, report }: World): void {
   for (const { taskId, fireId, serverMs } of crew.executions) {
     if (!account.taskIds.has(taskId)) report("I2", `a worker ran ${fireId}, which has no row`);
-    const dueMs = Number(fireId.slice(fireId.lastIndexOf("@") + 1));
+    const dueMs = Number(/@(\d+)(#|$)/.exec(fireId)![1]);
     // A server's clock that was set back since does not make it early.
     if (serverMs + 40_000 < dueMs) report("I3", `a worker ran ${fireId} at ${serverMs}`);
   }

@@ -1,8 +1,11 @@
 /** Makes the faults of a plan happen, and ends them all when it is time to heal. */
 
+import { instantsOf } from "./instants.ts";
 import { letGo } from "./network.ts";
 import type { Fault } from "./plan.ts";
 import { QUEUES } from "./plan.ts";
+import type { Asking } from "./wanted_rule.ts";
+import { BACKFILL } from "./wanted_rule.ts";
 import type { Post, World } from "./world.ts";
 
 /** How long a herd stays. */
@@ -181,24 +184,61 @@ function applyToPeople(world: World, fault: Fault): void {
     }
     case "trigger": {
       const { task, atMs, againMs } = fault;
-      const request = { kind: "trigger", id: `trigger-${atMs}`, task, isObeying: false };
-      ask(world, request);
-      if (againMs !== null) timeline.at(timeline.now() + againMs, () => ask(world, request));
-      return;
+      return askTwice(
+        world,
+        { kind: "trigger", id: `trigger-${atMs}`, task, isObeying: false },
+        againMs,
+      );
+    }
+    case "backfill": {
+      const { task, atMs, rate, againMs } = fault;
+      const fires = backfillOf(world, fault);
+      if (fires.length === 0) return;
+      return askTwice(
+        world,
+        { kind: "backfill", id: `${BACKFILL}${atMs}`, task, fires, rate },
+        againMs,
+      );
     }
     case "worker":
       return crew.misbehave(fault.worker, fault.habit, fault.forMs);
   }
 }
 
+/** Due times of a task as it is declared now, and how often each was published, as far as rows say. */
+function backfillOf(
+  { file, redis, account }: World,
+  { task, backMs, count }: Extract<Fault, { kind: "backfill" }>,
+): [dueMs: number, attempt: number][] {
+  const planned = file.tasks.get(task);
+  if (planned === undefined) return [];
+  const { last } = instantsOf(planned.rhythm);
+  const published = Map.groupBy(
+    account.rows.filter((row) =>
+      row.type === "fire.published" && !row.isLost && row.task.split("+")[0] === task
+    ),
+    ({ dueMs }) => dueMs!,
+  );
+  const fires: [number, number][] = [];
+  let dueMs = last(redis.nowMs() - backMs);
+  while (dueMs !== null && fires.length < count) {
+    fires.unshift([dueMs, published.get(dueMs)?.length ?? 0]);
+    dueMs = last(dueMs - 1);
+  }
+  return fires;
+}
+
+function askTwice(world: World, request: Asking, againMs: number | null): void {
+  ask(world, request);
+  if (againMs === null) return;
+  world.timeline.at(world.timeline.now() + againMs, () => ask(world, request));
+}
+
 /** As Beat's commands write it; where Redis does not take it, nobody hears of it. */
-function ask(
-  { redis, account }: World,
-  request: { readonly kind: string; readonly id: string; readonly task: string | null },
-): void {
+function ask({ redis, account }: World, request: Asking): void {
   const text = JSON.stringify({ v: 1, who: "ops", note: "", ...request });
   const entryId = redis.execute(["XADD", "beat:requests", "*", "q", text]);
-  if (typeof entryId === "string") account.asked(request.id, entryId);
+  if (typeof entryId === "string") account.asked(request, entryId);
 }
 
 /** From here on nothing is wrong any more. Clocks of machines stay as they are: Redis' clock decides. */

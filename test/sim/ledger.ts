@@ -48,6 +48,11 @@ export interface MessageHead {
   readonly expiresMs: number | null;
 }
 
+/** What the message of a published row is called: it says which attempt it is, other rows of the fire do not. */
+export function publishName({ task, dueMs, detail }: LedgerRow): string {
+  return detail.attempt === undefined ? `${task}@${dueMs}` : `${task}@${dueMs}#${detail.attempt}`;
+}
+
 const LONG_NAME: Readonly<Record<string, string>> = {
   p: "fire.published",
   t: "fire.taken",

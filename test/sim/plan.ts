@@ -56,6 +56,16 @@ export type Trouble =
   | { readonly kind: "order"; readonly task: string | null; readonly forMs: number }
   /** A person wants a task fired now; `againMs` later, if at all, asks the same once more. */
   | { readonly kind: "trigger"; readonly task: string; readonly againMs: number | null }
+  /** Of the last due times of a task, before so long ago. */
+  | {
+    readonly kind: "backfill";
+    readonly task: string;
+    readonly backMs: number;
+    readonly count: number;
+    /** Fires a second. */
+    readonly rate: number;
+    readonly againMs: number | null;
+  }
   | { readonly kind: "herd"; readonly tasks: readonly PlannedTask[] }
   | {
     readonly kind: "worker";
@@ -104,7 +114,7 @@ export const KINDS: readonly Kind[] = [
   ...["slow", "reset", "dark", "redis_restart", "failover", "refuse", "redis_clock"] as const,
   ...["script_flush", "lease_deleted", "flushall", "trim", "wrong_type", "hints_lost"] as const,
   ...["cursor_deleted", "held"] as const,
-  ...["edit", "remove", "poison", "herd", "worker", "order", "trigger"] as const,
+  ...["edit", "remove", "poison", "herd", "worker", "order", "trigger", "backfill"] as const,
 ];
 
 /** How long everything has to come right. */
@@ -238,6 +248,15 @@ function drawTrouble(kind: Kind, draws: Draws, plan: Plan, zones: readonly strin
       return {
         kind,
         task: draw.pick(plan.tasks).name,
+        againMs: draw.pick([null, 0, 700, 9_000, 60_000]),
+      };
+    case "backfill":
+      return {
+        kind,
+        task: draw.pick(plan.tasks).name,
+        backMs: draw.pick([0, 5_000, 300_000]),
+        count: draw.pick([1, 8, 40]),
+        rate: draw.pick([2, 2, 10, 200]),
         againMs: draw.pick([null, 0, 700, 9_000, 60_000]),
       };
     case "worker":

@@ -147,6 +147,30 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     "const problem = settled === 1 ? fireOrProblem(sheet, counter, ready, request) : null;",
   ),
   mutant(
+    "a backfill sends what is out still",
+    "src/asked/wanted_run.ts",
+    "if (isUnderWay(counter, task, fires[at]!)) continue;",
+    "",
+  ),
+  mutant(
+    "a backfill goes on a fire too early",
+    "src/asked/clerk.ts",
+    "publish: publishOf(ready, name, term, nowMs), nowMs, notBeforeMs: dueMs, settled: at + 1 },",
+    "publish: publishOf(ready, name, term, nowMs), nowMs, notBeforeMs: dueMs, settled: at },",
+  ),
+  mutant(
+    "a backfill ends with its leader",
+    "src/lead/heed.ts",
+    'if (request?.kind === "trigger" || request?.kind === "backfill") {',
+    'if (request?.kind === "trigger") {',
+  ),
+  mutant(
+    "a backfill that was refused on its way is asked anew",
+    "src/asked/ring.ts",
+    'const hasBegun = slot.state !== "refused" || slot.published > 0;',
+    'const hasBegun = slot.state !== "refused";',
+  ),
+  mutant(
     "requests of the last second only are looked for",
     "src/lead/heed.ts",
     "await requests.after(ringOf(now.world.cursors).lastId, ENTRIES_MAX);",

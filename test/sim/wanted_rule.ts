@@ -1,11 +1,27 @@
 /** Fires that people asked for: each was asked for, goes out once, and every request has an answer. */
 
+import type { Books } from "./books.ts";
 import type { LedgerRow } from "./ledger.ts";
+import { publishName } from "./ledger.ts";
 import type { World } from "./world.ts";
+
+/** A request, as it stands in the stream. */
+export interface Asking {
+  readonly kind: string;
+  readonly id: string;
+  /** `null`: of all. */
+  readonly task: string | null;
+  /** Of a backfill: due times in order, and how often each was published before. */
+  readonly fires?: readonly (readonly [dueMs: number, attempt: number])[];
+  /** Of a trigger. */
+  readonly isObeying?: boolean;
+  /** Of a backfill: fires a second. */
+  readonly rate?: number;
+}
 
 export interface Wanted {
   /** A request stands in the stream as `entryId`. */
-  asked(requestId: string, entryId: string): void;
+  asked(request: Asking, entryId: string): void;
   /** Why the row of a wanted fire must not be; `null` where it may. */
   whyNot(row: LedgerRow): string | null;
 }
@@ -14,39 +30,53 @@ export function isWanted({ task }: Pick<LedgerRow, "task">): boolean {
   return task.includes("+");
 }
 
+/** How ids of backfills begin here. */
+export const BACKFILL = "backfill-";
+
+/** A fire of a backfill: late by intention. */
+export function isBackfilled({ task }: Pick<LedgerRow, "task">): boolean {
+  return task.includes(`+${BACKFILL}`);
+}
+
+/** Whether the schedule's fire of the same due time is open or held. */
+export function isUnderWay({ fires, cursors }: Books, { task, dueMs }: LedgerRow): boolean {
+  const entry = task.slice(0, task.indexOf("+"));
+  const cursor = cursors.get(entry);
+  const isHeld = cursor !== undefined && cursor.pending !== null && cursor.dueMs === dueMs;
+  return isHeld || (fires.get(`${entry}@${dueMs}`)?.stand ?? "closed") !== "closed";
+}
+
 export function wantedFires(): Wanted {
   const entries = new Map<string, string[]>();
+  const requests = new Map<string, Asking>();
   /** By name, the fires that went out under it, in any history. */
   const sent = new Map<string, LedgerRow[]>();
   return {
-    asked(requestId, entryId) {
-      entries.set(requestId, [...entries.get(requestId) ?? [], entryId]);
+    asked(request, entryId) {
+      requests.set(request.id, request);
+      entries.set(request.id, [...entries.get(request.id) ?? [], entryId]);
     },
     whyNot(row) {
       const requestId = row.task.slice(row.task.indexOf("+") + 1);
       const known = entries.get(requestId);
       if (known === undefined) return "nobody asked for it";
-      if (!known.some((id) => Number(id.split("-")[0]) === row.dueMs)) {
-        return `it was asked for as ${known.join(" and ")}`;
-      }
+      const { fires } = requests.get(requestId)!;
+      const isAsked = fires === undefined
+        ? known.some((id) => Number(id.split("-")[0]) === row.dueMs)
+        : fires.some(([dueMs, attempt]) =>
+          dueMs === row.dueMs && attempt === (row.detail.attempt ?? 0)
+        );
+      if (!isAsked) return `it was asked for as ${known.join(" and ")}, and not so`;
       const before = sent.get(row.task) ?? [];
       sent.set(row.task, [...before, row]);
-      const other = before.find(({ isLost }) => !isLost);
-      return other === undefined ? null : `it went out before, as ${other.id}`;
+      const other = before.find(({ isLost, dueMs }) => !isLost && dueMs! >= row.dueMs!);
+      return other === undefined ? null : `after ${publishName(other)}, as ${other.id}`;
     },
   };
 }
 
 /** How long a leader may take for it. Milliseconds. */
 const ANSWERED_WITHIN_MS = 10_000;
-
-/** As it stands in the stream. */
-interface Asked {
-  readonly id: string;
-  readonly kind: string;
-  /** `null`: of all. */
-  readonly task: string | null;
-}
 
 /** Requests of the surviving stream that have no answer; and answers that say what is not so. */
 export function wrongAnswers(world: World): string[] {
@@ -58,23 +88,24 @@ export function wrongAnswers(world: World): string[] {
     standing.filter(({ type }) => type === "control.answered"),
     ({ detail }) => String(detail.request),
   );
-  const names = new Set(
-    standing.filter((row) => row.type === "fire.published" && isWanted(row)).map(({ task }) =>
-      task
-    ),
+  const sent = Map.groupBy(
+    standing.filter((row) => row.type === "fire.published" && isWanted(row)),
+    ({ task }) => task,
   );
   const isPaused = new Map<string, boolean>();
   const wrong = stream.entries.flatMap(({ ms, id, fields }) => {
-    if (ms > redis.nowMs() - ANSWERED_WITHIN_MS) return [];
-    const request = JSON.parse(fields[1]!) as Asked;
+    const request = JSON.parse(fields[1]!) as Asking;
+    if (ms > redis.nowMs() - answeredWithinMs(request)) return [];
     const given = answers.get(request.id) ?? [];
     if (given.length === 0) return [`${request.id}, entry ${id}, has no answer`];
     const isDone = given.some(({ detail }) => detail.result === "done");
+    const fires = sent.get(`${request.task}+${request.id}`) ?? [];
+    if (request.kind === "backfill") return wrongBackfill(world, request, { given, fires });
     if (request.kind !== "trigger") {
       if (isDone) isPaused.set(request.task ?? "*", request.kind === "pause");
       return [];
     }
-    const isThere = names.has(`${request.task}+${request.id}`);
+    const isThere = fires.length > 0;
     if (isDone !== isThere) {
       const [done, there] = [isDone, isThere].map((isSo) => isSo ? "" : "not ");
       return [`${request.id} is ${done}done, and its fire is ${there}there`];
@@ -85,8 +116,71 @@ export function wrongAnswers(world: World): string[] {
   return [...wrong, ...wrongPauses(account.books.pauses, isPaused)];
 }
 
+/** Of a backfill: another one goes on, Redis' clock was set back, or it had begun under the same id. */
+const MAY_REFUSE = /goes on; wait|is to come|went out before it was refused/;
+
+function answeredWithinMs({ fires = [], rate = 1 }: Asking): number {
+  return ANSWERED_WITHIN_MS + 2 * fires.length * 1_000 / rate;
+}
+
+/** @param told.fires what went out under its name, in the surviving history */
+function wrongBackfill(
+  world: World,
+  request: Asking,
+  told: { readonly given: readonly LedgerRow[]; readonly fires: readonly LedgerRow[] },
+): string[] {
+  const { given, fires } = told;
+  const numberOf = (name: string) =>
+    given.reduce((sum, { detail }) => sum + Number(detail[name] ?? 0), 0);
+  const published = numberOf("published");
+  if (published !== fires.length) {
+    return [`${request.id} says that it published ${published}, and ${fires.length} are there`];
+  }
+  if (!given.some(({ detail }) => detail.result === "done")) {
+    const refused = given.filter(({ detail }) => detail.result === "refused");
+    const isRight = mayBeUnknown(world, request) ||
+      refused.every((row) =>
+        mayHaveNoList(world, [row]) || MAY_REFUSE.test(String(row.detail.reason))
+      );
+    return isRight ? [] : [`${request.id} was refused`];
+  }
+  const passed = request.fires!.filter(([dueMs]) => !fires.some((row) => row.dueMs === dueMs));
+  if (numberOf("passed") !== passed.length) {
+    return [`${request.id} says that it passed ${numberOf("passed")} over, not ${passed.length}`];
+  }
+  return passed.filter(([dueMs]) => !mayPass(world, request, dueMs)).map(([dueMs]) =>
+    `${request.id} passed ${dueMs} over, which was decided and not out`
+  );
+}
+
+/** Whether the schedule had sent it, or was to decide it itself. */
+function mayPass(world: World, request: Asking, dueMs: number): boolean {
+  const { account: { rows, cursors }, plan } = world;
+  const { task, id } = request;
+  const isEdited = plan.faults.some((fault) => fault.kind === "edit" && fault.task.name === task);
+  if (isEdited || mayBeUnknown(world, request)) return true;
+  const takenUp = rows.find(({ type, detail }) =>
+    type === "control.requested" && detail.request === id
+  );
+  const cursor = cursors.get(task!);
+  if (takenUp === undefined || cursor === undefined) return true;
+  if (cursor.dueMs < dueMs || (cursor.dueMs === dueMs && cursor.pending !== null)) return true;
+  return rows.some((row) =>
+    row.task === task && (
+      (row.type === "fire.published" && row.dueMs === dueMs) ||
+      (row.atMs > takenUp.atMs - 1_000 && decides(row, dueMs))
+    )
+  );
+}
+
+function decides({ type, dueMs, detail }: LedgerRow, wantedMs: number): boolean {
+  return type === "task.dropped"
+    ? Number(detail.fromMs) <= wantedMs && wantedMs <= dueMs!
+    : type === "fire.skipped" && dueMs === wantedMs;
+}
+
 /** Whether its task may not have been known when it was asked for. */
-function mayBeUnknown({ plan }: World, { task }: Asked): boolean {
+function mayBeUnknown({ plan }: World, { task }: Asking): boolean {
   return plan.faults.some((fault) =>
     fault.kind === "flushall" ||
     ((fault.kind === "remove" || fault.kind === "cursor_deleted") && fault.task === task)

@@ -3,7 +3,7 @@
 import type { Account } from "./account.ts";
 import type { Draw } from "./draws.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
-import { compareStreamIds, ledgerRow, readMessage, saysSame } from "./ledger.ts";
+import { compareStreamIds, ledgerRow, publishName, readMessage, saysSame } from "./ledger.ts";
 import type { StreamEntry, Value } from "./redis_values.ts";
 import type { Command, Reply } from "./redis_words.ts";
 import { ReplyError } from "./redis_words.ts";
@@ -58,8 +58,11 @@ interface Before {
 const PUSHES_MAX = 200;
 const STAGED_MAX = 5;
 
-/** Commands of one process that may be refused within a second. */
-const REFUSED_MAX = 60;
+/**
+ * Commands of one process that may be refused within a second: what the network held for a minute arrives
+ * at once, and a loop that nothing slows down sends a thousand.
+ */
+const REFUSED_MAX = 300;
 
 /** Terms of one replica that may begin within a second: what fails is tried five times in one. */
 const TAKINGS_MAX = 6;
@@ -103,7 +106,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
   function newPushes(store: Store, before: Before, rows: readonly LedgerRow[]): Push[] {
     const published = new Map<string, LedgerRow>();
     for (const row of rows) {
-      if (row.type === "fire.published") published.set(`${row.task}@${row.dueMs}`, row);
+      if (row.type === "fire.published") published.set(publishName(row), row);
     }
     const pushes: Push[] = [];
     for (const [index, name] of lists.entries()) {
