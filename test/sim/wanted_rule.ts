@@ -69,7 +69,9 @@ export function wantedFires(): Wanted {
       if (!isAsked) return `it was asked for as ${known.join(" and ")}, and not so`;
       const before = sent.get(row.task) ?? [];
       sent.set(row.task, [...before, row]);
-      const other = before.find(({ isLost, dueMs }) => !isLost && dueMs! >= row.dueMs!);
+      const other = before.find(({ isLost, dueMs }) =>
+        !isLost && (fires === undefined || dueMs! >= row.dueMs!)
+      );
       return other === undefined ? null : `after ${publishName(other)}, as ${other.id}`;
     },
   };
