@@ -10,7 +10,23 @@ const FINAL = new Set(["SUCCESS", "FAILURE", "REVOKED"]);
 /** `null` when `text` is no result document. */
 export function decodeResult(text: string): TaskResult | null {
   const document = parseJson(text);
-  if (!isObject(document)) return null;
+  return isObject(document) ? resultOf(document) : null;
+}
+
+/**
+ * A document of which only both ends were read. Celery's backends write the state first, and behind the
+ * result when it was done (`_get_result_meta`).
+ *
+ * @returns `null` where it begins otherwise
+ */
+export function decodeLongResult(head: string, tail: string): TaskResult | null {
+  const [, status] = /^\{"status": ?"(\w+)"/.exec(head) ?? [];
+  const lastOf = (name: string) =>
+    [...tail.matchAll(new RegExp(`[{,] ?"${name}": ?"([^"\\\\]*)"`, "g"))].at(-1)?.[1];
+  return resultOf({ status, date_done: lastOf("date_done"), worker: lastOf("worker") });
+}
+
+function resultOf(document: Readonly<Record<string, unknown>>): TaskResult | null {
   const { status, result, date_done: done, worker } = document;
   if (typeof status !== "string" || status === "") return null;
   return {

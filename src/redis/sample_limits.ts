@@ -15,6 +15,8 @@ const GROWTH = 10;
 const SHRINK = 4;
 
 export interface SampleLimits {
+  /** A text that is longer is not read as a whole. Bytes. */
+  readonly textMax: number;
   /** @param name what is read: a list, or all results */
   of(name: string, wanted: number): number;
   learn(name: string, texts: readonly string[]): void;
@@ -23,12 +25,18 @@ export interface SampleLimits {
 }
 
 /** As many as are wanted. */
-export const NO_LIMITS: SampleLimits = { of: (_, wanted) => wanted, learn() {}, shrink() {} };
+export const NO_LIMITS: SampleLimits = {
+  textMax: Infinity,
+  of: (_, wanted) => wanted,
+  learn() {},
+  shrink() {},
+};
 
 export function sampleLimits(): SampleLimits {
   const allowed = new Map<string, number>();
   const at = (name: string) => allowed.get(name) ?? FIRST;
   return {
+    textMax: SAMPLE_TEXT_MAX,
     of: (name, wanted) => Math.min(wanted, at(name)),
     learn(name, texts) {
       if (texts.length === 0) return;

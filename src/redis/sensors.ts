@@ -2,7 +2,6 @@
 
 import type { Redis } from "ioredis";
 import { decodeMessage } from "../celery/message.ts";
-import { decodeResult } from "../celery/result.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import type { QueueSample, Reservation, Sensors } from "../sensors.ts";
 import type { Transport } from "../settings.ts";
@@ -10,21 +9,17 @@ import { ask, connect } from "./client.ts";
 import { codeOf } from "./errors.ts";
 import type { ListenOptions } from "./listen.ts";
 import { listenTo } from "./listen.ts";
+import { inPortions, PORTION } from "./portions.ts";
 import reservedText from "./reserved.lua" with { type: "text" };
+import { resultReader } from "./results.ts";
 import type { SampleLimits } from "./sample_limits.ts";
 import { NO_LIMITS, sampleLimits } from "./sample_limits.ts";
 import { runScript, scriptOf } from "./script.ts";
 
 const RESERVED = scriptOf(reservedText);
 
-/** Ids in one command: it holds Redis up for well under a millisecond. */
-const PORTION = 200;
-
 /** Lists of one moment: a thousand messages of each hold Redis up for five milliseconds. */
 const LISTS = 10;
-
-/** Results have one limit among them: nobody asks twice for the same. */
-const ALL = "results";
 
 const RESERVATION: Readonly<Record<string, Reservation>> = { n: "none", f: "first", a: "again" };
 
@@ -65,9 +60,10 @@ export function redisSensors(options: ListenOptions): RedisSensors {
  */
 export function sensorsOver(
   { queues, results }: { readonly queues: Redis; readonly results: Redis | null },
-  { sep, globalKeyPrefix, resultKeyPrefix, unackedKey }: Transport,
+  transport: Transport,
   limits: SensorLimits = { lists: NO_LIMITS, results: NO_LIMITS },
 ): Omit<Sensors, "listen"> {
+  const { sep, globalKeyPrefix, unackedKey } = transport;
   const unacked = globalKeyPrefix + unackedKey;
   return {
     sep,
@@ -96,21 +92,9 @@ export function sensorsOver(
         return Array.from(letters as string, (letter) => RESERVATION[letter]!);
       });
     },
-    async results(taskIds) {
-      if (results === null) return taskIds.map(() => null);
-      const portion = () => limits.results.of(ALL, PORTION);
-      return await inPortions(taskIds, portion, async (some) => {
-        const keys = some.map((taskId) => `${resultKeyPrefix}celery-task-meta-${taskId}`);
-        try {
-          const texts = await ask(results, () => results.mget(...keys));
-          limits.results.learn(ALL, texts.map((text) => text ?? ""));
-          return texts.map((text) => text === null ? null : decodeResult(text));
-        } catch (error) {
-          limits.results.shrink(ALL, some.length);
-          throw error;
-        }
-      });
-    },
+    results: results === null
+      ? (taskIds) => Promise.resolve(taskIds.map(() => null))
+      : resultReader(results, transport, limits.results),
   };
 }
 
@@ -137,19 +121,4 @@ function listReply<T>([error, reply]: [error: Error | null, reply: unknown]): T 
   if (error === null) return reply as T;
   if (codeOf(error) === "WRONGTYPE") return null;
   throw error;
-}
-
-/** @param portion how many items the next question may have */
-async function inPortions<Item, Answer>(
-  items: readonly Item[],
-  portion: () => number,
-  answer: (some: readonly Item[]) => Promise<Answer[]>,
-): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  for (let start = 0; start < items.length;) {
-    const some = items.slice(start, start + portion());
-    answers.push(...await answer(some));
-    start += some.length;
-  }
-  return answers;
 }

@@ -3,7 +3,7 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeResult } from "../../src/celery/result.ts";
+import { decodeLongResult, decodeResult } from "../../src/celery/result.ts";
 
 const { results } = JSON.parse(
   Deno.readTextFileSync(new URL("../fixtures/celery/result-backend-metas.json", import.meta.url)),
@@ -38,6 +38,21 @@ describe("decodeResult()", () => {
     assert.equal(decodeFixture("REVOKED_revoked")?.revokedAs, "revoked");
     const text = '{"status":"REVOKED","result":{"exc_message":"terminated"}}';
     assert.equal(decodeResult(text)?.revokedAs, "terminated");
+  });
+
+  it("reads from the ends of a long document what it reads from the whole", () => {
+    const ends = (text: string) => decodeLongResult(text.slice(0, 4_096), text.slice(-4_096));
+    // A result may say anything, also what a document says.
+    const said = '{"status": "FAILURE", "date_done": "2020-01-01T00:00:00", "worker": "w9"}';
+    for (const [name, { value }] of Object.entries(results)) {
+      if (value["status"] === "REVOKED") continue;
+      const long = { ...value, result: `${said}${"x".repeat(9_000)}${said}` };
+      const python = JSON.stringify(long).replaceAll('":', '": ').replaceAll(',"', ', "');
+      for (const text of [JSON.stringify(long), python]) {
+        assert.deepEqual(ends(text), decodeResult(text), name);
+      }
+    }
+    assert.equal(decodeLongResult("[1, 2", "3]"), null);
   });
 
   it("does not take STARTED and RETRY for ends", () => {

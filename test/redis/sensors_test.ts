@@ -145,6 +145,42 @@ needs("redis").describe("redisSensors()", () => {
     assert.deepEqual(asked, [2, 20, 200, 200, 78]);
   });
 
+  it("reads the ends of a result that does not get through, and all others whole", async () => {
+    let mayBeLong = 0;
+    const stuck = {
+      ...client,
+      pipeline: () => client.pipeline(),
+      disconnect() {},
+      mget: async (...keys: string[]) => {
+        const texts = await client.mget(...keys);
+        if (texts.every((text) => (text?.length ?? 0) < 1_000_000)) return texts;
+        mayBeLong++;
+        throw new Error("Command timed out");
+      },
+    } as unknown as Redis;
+    const limits = { lists: sampleLimits(), results: sampleLimits() };
+    const over = sensorsOver({ queues: client, results: stuck }, TRANSPORT, limits);
+    const documentOf = (result: string) =>
+      JSON.stringify({ status: "SUCCESS", result, date_done: "2026-11-24T18:55:26.991122" });
+    const ids = ["short", "absent", "long", "other"];
+    await client.set("celery-task-meta-short", documentOf("x"));
+    await client.set("celery-task-meta-long", documentOf("x".repeat(2_000_000)));
+    await client.lpush("celery-task-meta-other", "no result");
+    await assert.rejects(over.results(ids), JournalUnavailableError);
+    for (let look = 0; look < 3; look++) {
+      const read = await over.results(ids);
+      assert.deepEqual(read.map((each) => each?.status), [
+        "SUCCESS",
+        undefined,
+        "SUCCESS",
+        undefined,
+      ]);
+      assert.equal(read[2]!.doneMs, Date.parse("2026-11-24T18:55:26.991Z"));
+    }
+    assert.equal(mayBeLong, 1);
+    await client.del("celery-task-meta-long", "celery-task-meta-other");
+  });
+
   it("takes a key of another type for an empty list", async () => {
     await client.set("pfx:q", "a string");
     assert.deepEqual(await sensors.sampleQueues(["q"], 3), [{ depth: 0, oldest: [] }]);
