@@ -19,7 +19,7 @@ import { askedWriter } from "./asked_writer.ts";
 import type { Looks } from "./looks.ts";
 import { LOOKS } from "./looks.ts";
 import type { Office } from "./office.ts";
-import { alone, sayRefused, termOf } from "./office.ts";
+import { alone, endUnsure, sayRefused, termOf } from "./office.ts";
 import type { TakerParts } from "./take_up.ts";
 import { DEFECT, defectText, takerOf } from "./take_up.ts";
 
@@ -49,10 +49,7 @@ export async function heedAsked(
     ...{ ...parts, ...parts.asking, term: termOf(office, input) },
     now: () => office.now,
     alone: (work) => alone(office, work),
-    unsure() {
-      office.now = null;
-      onFenced();
-    },
+    unsure: () => endUnsure(office, onFenced),
   };
   await heed(heeding, signal, () => {
     sayRefused(office, input);

@@ -1,20 +1,19 @@
 /**
  * Writes changes of levels: a row, and the cursor that ticks read the level from, in one step. One
  * piece of work at a time with the ticks, and the only one who moves these cursors. Where a reply is
- * lost, the cursor is read again before anything else is decided about it.
+ * lost, the term ends: the row may stand, or arrive yet, and what is decided next depends on it.
  */
 
 import type { ServerClock } from "../clock.ts";
+import { isRefusal } from "../core/commit.ts";
 import type { Tick } from "../core/tick.ts";
-import { applyReload, cursorText } from "../core/world.ts";
+import { cursorText } from "../core/world.ts";
 import { encodeCursor, levelCursor } from "../cursor.ts";
 import type { Level, Row } from "../event.ts";
 import type { Standing } from "../levels/move.ts";
 import type { Log } from "../log.ts";
-import type { Journal } from "../ports.ts";
 
 export interface LevelWriterParts {
-  readonly journal: Pick<Journal, "reload">;
   readonly server: ServerClock;
   readonly log: Log;
   readonly fence: number;
@@ -22,6 +21,8 @@ export interface LevelWriterParts {
   now(): Tick | null;
   /** Does a piece of work while no tick is under way. */
   alone<T>(work: () => Promise<T>): Promise<T>;
+  /** Ends the term before another tick: a level may stand that its world does not know. */
+  unsure(): void;
 }
 
 /** Why a level changes. */
@@ -32,8 +33,7 @@ export interface Change {
 }
 
 export interface LevelWriter {
-  /** @throws {JournalUnavailableError} */
-  standing(key: string): Promise<Standing>;
+  standing(key: string): Standing;
   /** Does nothing where the level is that. @throws {JournalUnavailableError} */
   change(key: string, change: Change): Promise<void>;
   /** Keys below `prefix` whose level is another than normal. */
@@ -43,8 +43,7 @@ export interface LevelWriter {
 }
 
 export function levelWriter(parts: LevelWriterParts): LevelWriter {
-  const { journal, server, log, fence } = parts;
-  const unsure = new Set<string>();
+  const { server, log, fence } = parts;
   let isFenced = false;
 
   async function write(now: Tick, key: string, { to, reason, facts }: Change): Promise<void> {
@@ -57,25 +56,19 @@ export function levelWriter(parts: LevelWriterParts): LevelWriter {
     const next = encodeCursor({ dueMs: decidedMs, revision: to });
     const expect = cursorText(now.world, cursor);
     const step = { task: cursor, expect, next, notBeforeMs: 0, row, publish: null };
-    unsure.add(cursor);
-    const tally = await now.committer.commitAll([[step]], fence);
-    unsure.delete(cursor);
+    const tally = await now.committer.commitAll([[step]], fence).catch((error) => {
+      if (!isRefusal(error)) parts.unsure();
+      throw error;
+    });
     isFenced ||= tally.isFenced;
     if (tally.committed === 0) return;
     log[to === "normal" ? "info" : "warn"]("level changed", { key, from, to, reason });
   }
 
   return {
-    async standing(key) {
+    standing(key) {
       const now = parts.now();
-      if (now === null) return NORMAL;
-      const cursor = levelCursor(key);
-      if (unsure.has(cursor)) {
-        const asked = { tasks: [cursor], openIds: [] };
-        applyReload(now.world, asked, await journal.reload(asked.tasks, asked.openIds));
-        unsure.delete(cursor);
-      }
-      return standingIn(now, key);
+      return now === null ? NORMAL : standingIn(now, key);
     },
     change(key, change) {
       return parts.alone(async () => {

@@ -8,7 +8,7 @@ import { NO_LEVELS } from "../level.ts";
 import { levelWriter } from "./level_writer.ts";
 import { objectiveWatch } from "./objective_watch.ts";
 import type { Office } from "./office.ts";
-import { alone, sayRefused } from "./office.ts";
+import { alone, endUnsure, sayRefused } from "./office.ts";
 import { queueWatch } from "./queue_watch.ts";
 
 /** What is measured with. */
@@ -37,6 +37,7 @@ export async function watchLevels(
   const writer = levelWriter({
     ...{ ...parts, fence: input.fence, now },
     alone: (work) => alone(office, work),
+    unsure: () => endUnsure(office, onFenced),
   });
   const common = { ...parts, ...measuring, writer, outcomes };
   const settings = () => declared.levels ?? NO_LEVELS;

@@ -64,7 +64,7 @@ export function objectiveWatch(
     book.samples = keepSamples(book.samples, sample, objective.rules);
     const key = sloKey(objective.name);
     const nowMs = server.nowMs();
-    const standing = await writer.standing(key);
+    const standing = writer.standing(key);
     const found = burning(book.samples, objective, standing.level, nowMs);
     if (signal.aborted) return;
     const to = sloAfter(standing, found.type, { nowMs, leastMs: objective.holdMs });

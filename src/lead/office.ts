@@ -228,6 +228,12 @@ async function takeUpDeclared(office: Office, term: Term): Promise<void> {
   office.now = await declare(office.parts, next, term, declared.rows);
 }
 
+/** Something may stand that the world of this term does not know: it is loaded anew before another tick. */
+export function endUnsure(office: Office, onFenced: () => void): void {
+  office.now = null;
+  onFenced();
+}
+
 /** A leader of before has tried to write: nothing came of it, and it goes back to stand by. */
 export function sayRefused({ parts }: Office, { fence }: Pick<Term, "fence">): void {
   parts.log.warn("refused by Redis: a newer term has begun", { fence });

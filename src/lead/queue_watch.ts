@@ -74,7 +74,7 @@ export function queueWatch(
   async function judge(queue: string, marks: QueueMarks, found: QueueEstimate): Promise<void> {
     const key = queueKey(queue);
     const stand = standOf(found, marks);
-    const standing = await writer.standing(key);
+    const standing = writer.standing(key);
     const dwell = { nowMs: server.nowMs(), leastMs: marks.dwellMs };
     const to = pressureAfter(standing, stand.type, dwell);
     if (to === standing.level) return;

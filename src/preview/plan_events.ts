@@ -152,8 +152,8 @@ function levelLooks(
 ): () => Promise<void> {
   const { server, clock } = now;
   const writer = levelWriter({
-    ...{ journal, server, log: QUIET, fence: TERM.fence, now: () => now },
-    alone,
+    ...{ server, log: QUIET, fence: TERM.fence, now: () => now, alone },
+    unsure() {},
   });
   const watch = queueWatch({
     ...{ server, clock, log: QUIET, writer, listsOf },

@@ -14,29 +14,36 @@ async function aWriter() {
   const desk = aDesk();
   let now: Tick | null = await desk.open(aRoster(aReady()));
   const log = aLog();
+  let endings = 0;
   const writer = levelWriter({
-    journal: desk.journal,
     server: desk.server,
     log,
     fence: FENCE,
     now: () => now,
     alone: (work) => work(),
+    unsure: () => void endings++,
   });
   const rows = async () =>
     (await rowsOf(desk.journal)).filter(({ type }) => type === "level.changed");
-  return { desk, writer, log, rows, leave: () => void (now = null) };
+  /** Begins another term, as a leader does that is not sure what stands. */
+  const nextTerm = async () => void (now = (await desk.nextTerm(aRoster(aReady()))).now);
+  return {
+    ...{ desk, writer, log, rows, nextTerm },
+    leave: () => void (now = null),
+    endings: () => endings,
+  };
 }
 
 describe("levelWriter()", () => {
   it("writes the change and the cursor in one step, and says so", async () => {
     const { desk, writer, log, rows } = await aWriter();
-    assert.deepEqual(await writer.standing("queue:a b"), { level: "normal", sinceMs: null });
+    assert.deepEqual(writer.standing("queue:a b"), { level: "normal", sinceMs: null });
     await writer.change("queue:a b", SLOWED);
     assert.deepEqual((await rows()).map(({ detail }) => detail), [
       { key: "queue:a b", from: "normal", ...SLOWED },
     ]);
     assert.equal(desk.store.cursors.get("@level:queue:a b"), `${T0} slowed`);
-    assert.deepEqual(await writer.standing("queue:a b"), { level: "slowed", sinceMs: T0 });
+    assert.deepEqual(writer.standing("queue:a b"), { level: "slowed", sinceMs: T0 });
     assert.deepEqual(log.lines.map(({ level, message }) => [level, message]), [
       ["warn", "level changed"],
     ]);
@@ -53,33 +60,35 @@ describe("levelWriter()", () => {
     assert.equal((await rows()).length, 1);
   });
 
-  it("reads again what a lost reply left open, and writes it once", async () => {
-    const { desk, writer, rows } = await aWriter();
-    desk.journal.faults.push("reply");
-    await assert.rejects(writer.change("queue:a", SLOWED), JournalUnavailableError);
-    assert.deepEqual(await writer.standing("queue:a"), { level: "slowed", sinceMs: T0 });
-    await writer.change("queue:a", SLOWED);
-    assert.equal((await rows()).length, 1);
+  it("ends the term where a reply is lost, and the next one knows what stands", async () => {
+    for (const [fault, level] of [["reply", "slowed"], ["request", "normal"]] as const) {
+      const { desk, writer, rows, nextTerm, endings } = await aWriter();
+      desk.journal.faults.push(fault);
+      await assert.rejects(writer.change("queue:a", SLOWED), JournalUnavailableError);
+      assert.equal(endings(), 1);
+      await nextTerm();
+      assert.equal(writer.standing("queue:a").level, level);
+      assert.equal((await rows()).length, level === "normal" ? 0 : 1);
+    }
   });
 
-  it("writes a change once, although its first call arrives late", async () => {
-    const { desk, writer, rows } = await aWriter();
+  it("is refused by the next term where its call arrives late", async () => {
+    const { desk, writer, rows, nextTerm, endings } = await aWriter();
     desk.journal.faults.push("late");
     await assert.rejects(writer.change("queue:a", SLOWED), JournalUnavailableError);
-    assert.deepEqual(await writer.standing("queue:a"), { level: "normal", sinceMs: null });
-    await desk.clock.advance(1_000);
+    assert.equal(endings(), 1);
+    await nextTerm();
+    assert.deepEqual(await desk.journal.arrive(), [{ kind: "fenced" }]);
+    assert.deepEqual(await rows(), []);
+  });
+
+  it("goes on in the same term where Redis takes nothing", async () => {
+    const { desk, writer, rows, endings } = await aWriter();
+    desk.journal.faults.push("refused");
+    await assert.rejects(writer.change("queue:a", SLOWED), JournalUnavailableError);
+    assert.equal(endings(), 0);
     await writer.change("queue:a", SLOWED);
-    await desk.journal.arrive();
     assert.equal((await rows()).length, 1);
-    desk.journal.faults.push("late");
-    await assert.rejects(writer.change("queue:a", { ...SLOWED, to: "paused" }));
-    await writer.standing("queue:a");
-    await desk.journal.arrive();
-    await desk.clock.advance(1_000);
-    await writer.change("queue:a", { ...SLOWED, to: "normal" });
-    // It was refused, and the world is what the journal says.
-    assert.deepEqual((await rows()).map(({ detail }) => detail.to), ["slowed", "paused"]);
-    assert.equal((await writer.standing("queue:a")).level, "paused");
   });
 
   it("knows when somebody newer leads", async () => {
