@@ -1,12 +1,13 @@
 /** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
 
 import type { Books, CursorBook, FireBook, StepBack } from "./books.ts";
-import { emptyBooks, moveCursor, moveFire, movePause, rebuilt } from "./books.ts";
+import { emptyBooks, moveCursor, moveFire, moveLevel, movePause, rebuilt } from "./books.ts";
 import { decisionsOf } from "./decisions.ts";
 import { editionsOf } from "./editions.ts";
 import type { Loss } from "./history_rule.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import { publishName } from "./ledger.ts";
+import { wrongLevel } from "./level_rule.ts";
 import { lettersOf } from "./message_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
@@ -118,6 +119,17 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     takePush(fire, push);
   }
 
+  function takeLevel(row: LedgerRow, { keys }: Store): void {
+    const key = String(row.detail.key);
+    const wrong = isBehind ? null : wrongLevel(row, books.levels.get(key));
+    if (wrong !== null) report("I4", `the level of ${key}: ${wrong}`);
+    moveLevel(books, row);
+    const hash = keys.get(`${namespace}:cursors`);
+    const text = hash?.type === "hash" ? hash.fields.get(`@level:${key}`) : undefined;
+    const right = `${row.decidedMs} ${row.detail.to}`;
+    if (text !== right) report("I2", `the level of ${key} is ${text}, its row says ${right}`);
+  }
+
   /** A task of a fire, by what no edit changes. */
   const plannedOf = ({ task }: LedgerRow) => editions.declared(task.split("+")[0]!)[0];
 
@@ -163,6 +175,8 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       case "control.paused":
       case "control.resumed":
         return movePause(books, row);
+      case "level.changed":
+        return takeLevel(row, store);
       case "term.started":
         isBehind = false;
         return;

@@ -1,7 +1,9 @@
 /** What one row makes of a fire and of a cursor, and what all of them make together. */
 
+import type { Level } from "../../src/event.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
+import type { Standing } from "./level_rule.ts";
 import type { Pause } from "./policy_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { GIVE_UP_MS, TAKE_BY_MS, triggerSpec } from "./schedule.ts";
@@ -41,6 +43,8 @@ export interface Books {
   readonly cursors: Map<string, CursorBook>;
   /** Orders of people given last, by task; `*` for all. */
   readonly pauses: Map<string, Pause>;
+  /** Of queues that ever were under pressure, by key. */
+  readonly levels: Map<string, Standing>;
   /** The last row of each task that moved its cursor. */
   readonly last: Map<string, LedgerRow>;
   readonly stepsBack: readonly StepBack[];
@@ -55,7 +59,14 @@ export interface StepBack {
 }
 
 export function emptyBooks(stepsBack: readonly StepBack[]): Books {
-  return { fires: new Map(), cursors: new Map(), pauses: new Map(), last: new Map(), stepsBack };
+  return {
+    fires: new Map(),
+    cursors: new Map(),
+    pauses: new Map(),
+    levels: new Map(),
+    last: new Map(),
+    stepsBack,
+  };
 }
 
 function cursorBook(
@@ -139,6 +150,11 @@ export function movePause(
   pauses.set(name, { begunMs, untilMs: decidedMs, skippedToMs });
 }
 
+export function moveLevel({ levels }: Books, { type, decidedMs, detail }: LedgerRow): void {
+  if (type !== "level.changed") return;
+  levels.set(String(detail.key), { level: detail.to as Level, sinceMs: decidedMs });
+}
+
 /** Whether the row says something of a fire that is open; then it is taken in. */
 export function moveFire(
   fire: FireBook | undefined,
@@ -188,6 +204,7 @@ export function rebuilt(
   for (const row of rows) {
     const name = `${row.task}@${row.dueMs}`;
     movePause(books, row);
+    moveLevel(books, row);
     moveCursor(books, row);
     if (row.type === "fire.published") {
       const push = pushed.get(name)?.find((each) => each.row === row);
@@ -219,7 +236,7 @@ export function definitionText(planned: PlannedTask): string {
     timeLimitS: null,
     softTimeLimitS: null,
     ignoreResult: planned.ignoreResult,
-    importance: "critical",
+    importance: planned.importance ?? "critical",
     catchUp: planned.catchUp,
     policies: planned.policies ?? NO_POLICIES,
     takeByMs: TAKE_BY_MS,

@@ -80,8 +80,9 @@ function checkPunctual({ account, plan, file, report }: World): void {
     }
     if (type !== "fire.published" || isBackfilled(row)) continue;
     const isHeld = detail.notBeforeMs !== undefined;
-    const { overlap, window } = file.tasks.get(task)?.policies ?? {};
-    if (!isHeld && (overlap === "wait" || window)) continue;
+    const { overlap, window, pressure } = file.tasks.get(task)?.policies ?? {};
+    if (!isHeld && (overlap === "wait" || window || pressure)) continue;
+    if (isHeld && causes.get(task)?.startsWith("queue:")) continue;
     const endMs = isHeld ? account.fires.get(causes.get(task) ?? "")?.closedMs ?? 0 : 0;
     const lateMs = serverMs - Math.max(row.dueMs!, Number(detail.notBeforeMs ?? 0), endMs);
     if (lateMs > LATE_MS) report("I10", `${what} was ${lateMs} ms late in calm`);

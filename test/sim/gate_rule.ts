@@ -1,8 +1,10 @@
 /** Rows about fires that policies held, skipped or let pass, against what the policies say. */
 
+import { NO_POLICIES } from "../../src/task.ts";
 import type { Books } from "./books.ts";
 import type { Instants } from "./instants.ts";
 import type { LedgerRow } from "./ledger.ts";
+import { levelKey } from "./level_rule.ts";
 import type { Pause, Ruling } from "./policy_rule.ts";
 import { openingAt } from "./openings.ts";
 import { isLastBefore, rulingOn } from "./policy_rule.ts";
@@ -40,11 +42,13 @@ export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
     decidedMs: row.decidedMs,
     pauses: pausesOf(books, row.task),
     isRunning: running.length > 0,
+    level: books.levels.get(levelKey(planned.queue))?.level ?? "normal",
   });
   const said = saidBy(row);
+  if (ruling === null) return null;
   if (isSame(ruling, said)) {
-    const waitsForOther = said.kind === "wait" && row.detail.cause !== running[0] &&
-      !parts.isBehind && !hasJustEnded(row, parts);
+    const waitsForOther = said.kind === "wait" && said.by === "overlap" &&
+      row.detail.cause !== running[0] && !parts.isBehind && !hasJustEnded(row, parts);
     return waitsForOther ? `it waits for ${row.detail.cause}, and ${running[0]} runs` : null;
   }
   if (parts.isBehind && said.kind !== "hold") return null;
@@ -90,6 +94,7 @@ export function wrongRun(
     const isLast = isLastBefore(opensMs, { instants, dueMs: toMs, catchUp });
     return isLast ? `${toMs} is the last before the window opens` : null;
   }
+  if (by === "pressure") return null;
   if (by !== "overlap") return `${by} drops nothing`;
   const endMs = books.fires.get(reason.split(" ")[0]!)?.closedMs;
   if (endMs === undefined) return `it dropped [${fromMs}, ${toMs}] for an unknown fire: ${reason}`;
@@ -102,7 +107,8 @@ function pausesOf({ pauses }: Books, task: string): Pause[] {
 
 /** Keys of earlier fires of the task that are open, the oldest first. */
 function runningOf({ task, dueMs }: LedgerRow, { planned, store, namespace }: GateCase): string[] {
-  if ((planned.policies?.overlap ?? "allow") === "allow") return [];
+  const { overlap, pressure } = planned.policies ?? NO_POLICIES;
+  if (overlap === "allow" && pressure === null) return [];
   const open = store.keys.get(`${namespace}:open`);
   if (open?.type !== "hash") return [];
   const start = `${task}@`;

@@ -1,7 +1,8 @@
 /** What may be undecided in calm: a fire that is held, what waits behind it, and a run of skips. */
 
-import type { Books, CursorBook } from "./books.ts";
+import type { Books } from "./books.ts";
 import { instantsOf } from "./instants.ts";
+import { levelKey, whyThrottled } from "./level_rule.ts";
 import { openingAt } from "./openings.ts";
 import { isLastBefore } from "./policy_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
@@ -22,7 +23,7 @@ export function whyOpen(
 ): string | null {
   const { name, catchUp } = planned;
   const cursor = books.cursors.get(name)!;
-  const wrong = whyHeld(books, cursor, at.untilMs);
+  const wrong = whyHeld(books, planned, at.untilMs);
   if (wrong !== null) return `${name}@${cursor.dueMs} ${wrong}`;
   if (cursor.dueMs >= at.lastMs) return null;
   if (cursor.pending !== null && catchUp.policy === "all") return null;
@@ -30,9 +31,18 @@ export function whyOpen(
   return `${name}@${at.lastMs} is not decided; the cursor is at ${cursor.text}`;
 }
 
-function whyHeld({ fires }: Books, { pending }: CursorBook, untilMs: number): string | null {
+function whyHeld(
+  { fires, cursors, levels }: Books,
+  planned: PlannedTask,
+  untilMs: number,
+): string | null {
+  const { pending, dueMs } = cursors.get(planned.name)!;
   if (pending === null) return null;
   const [by, cause] = pending.by.split(":");
+  if (by === "pressure") {
+    const standing = levels.get(levelKey(planned.queue));
+    return whyThrottled(planned, { dueMs, untilMs, standing });
+  }
   if (cause === undefined) {
     return pending.notBeforeMs < untilMs
       ? `is still held by ${by}, until ${pending.notBeforeMs}`
@@ -46,8 +56,8 @@ function whyHeld({ fires }: Books, { pending }: CursorBook, untilMs: number): st
 
 /** In the leader's memory: what a policy skips after a row that says so. */
 function isSkipped(
-  { last, fires, pauses }: Books,
-  { name, rhythm, policies, catchUp }: PlannedTask,
+  { last, fires, pauses, levels }: Books,
+  { name, queue, rhythm, policies, catchUp }: PlannedTask,
   { lastMs, untilMs }: { readonly lastMs: number; readonly untilMs: number },
 ): boolean {
   const row = last.get(name);
@@ -62,6 +72,12 @@ function isSkipped(
   if (by === "window" && policies?.window) {
     const { fromMs } = openingAt(policies.window, untilMs);
     return untilMs < fromMs && !isLastBefore(fromMs, { instants, dueMs: lastMs, catchUp });
+  }
+  if (by === "pressure") {
+    const standing = levels.get(levelKey(queue));
+    if (standing === undefined || standing.level !== "normal") return standing !== undefined;
+    const freeMs = instants.next(standing.sinceMs + SOON_MS);
+    return freeMs === null || freeMs > untilMs;
   }
   if (by !== "overlap") return false;
   const endMs = fires.get(reason.split(" ")[0]!)?.closedMs;

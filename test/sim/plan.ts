@@ -5,9 +5,11 @@
 
 import type { Looks } from "../../src/lead/looks.ts";
 import { LOOKS } from "../../src/lead/looks.ts";
+import { NO_POLICIES } from "../../src/task.ts";
 import type { Draw, Draws } from "./draws.ts";
 import { drawsOf } from "./draws.ts";
-import { drawPolicies } from "./policy_draw.ts";
+import type { PolicySeason } from "./policy_draw.ts";
+import { drawPolicies, drawThrottle } from "./policy_draw.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { drawRhythm, drawSeason, drawTask } from "./schedule.ts";
 
@@ -93,6 +95,8 @@ export interface Plan {
   readonly looks?: Looks;
   /** From how many steps on they are staged. @default none are */
   readonly stepsMin?: number;
+  /** Queues are looked at, and hold back what is not critical. */
+  readonly hasLevels?: boolean;
   readonly replicas: readonly { readonly offsetMs: number; readonly rate: number }[];
   readonly workers: number;
   readonly tasks: readonly PlannedTask[];
@@ -144,10 +148,13 @@ export function planOf(seed: number, options: PlanOptions): Plan {
   const healMs = Math.max(durationMs / 2, durationMs - HEAL_MS);
   const isLong = durationMs > 1_800_000;
   const count = Math.max(1, Math.round(options.tasks * draw.pick([0.1, 0.6, 1, 1, 1, 1.6])));
-  const tasks = Array.from(
-    { length: count },
-    (_, index) => drawTask(draws, index, season, durationMs),
-  );
+  const hasLevels = draws("levels").chance(0.35);
+  const tasks = Array.from({ length: count }, (_, index) => {
+    const task = drawTask(draws, index, season, durationMs);
+    const throttle = hasLevels ? drawThrottle(draws("throttle", index)) : null;
+    if (throttle === null) return task;
+    return { ...task, ...throttle, policies: { ...task.policies!, ...throttle.policies } };
+  });
   const plan: Plan = {
     seed,
     startMs: season.startMs,
@@ -161,6 +168,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     workers: draw.between(1, 3),
     tasks,
     faults: [],
+    ...(hasLevels ? { hasLevels } : {}),
     looks: isLong && draws("looks").chance(0.8) ? RARE_LOOKS : OFTEN,
     ...(draws("stage").chance(0.5) ? { stepsMin: draws("stage").pick([1, 1, 3, 10]) } : {}),
   };
@@ -181,7 +189,20 @@ function drawFaults(draws: Draws, plan: Plan, zones: readonly string[]): Fault[]
       faults.push({ atMs, target, ...drawTrouble(kind, draws, plan, zones) });
     }
   }
+  if (plan.hasLevels === true) faults.push(...drawStalls(draws("stalls"), plan));
   return faults.sort((one, other) => one.atMs - other.atMs);
+}
+
+/** All workers at once take nothing for a while, so that queues get long. */
+function drawStalls(draw: Draw, { healMs, durationMs, workers }: Plan): Fault[] {
+  const count = 2 + draw.below(Math.min(12, 3 + durationMs / 300_000));
+  return Array.from({ length: count }, () => {
+    const atMs = 1_000 + draw.below(healMs - 2_000);
+    const forMs = draw.pick([20_000, 60_000, 240_000]);
+    return Array.from({ length: workers }, (_, worker): Fault => (
+      { kind: "worker", habit: "never", worker, atMs, forMs, target: -1 }
+    ));
+  }).flat();
 }
 
 /** At most once in a run: more of it would leave little to look at. */
@@ -290,10 +311,16 @@ function drawEdit(
   const edition = draw.between(1, 1_000_000);
   const task = policyDraw.chance(0.5)
     ? picked
-    : { ...picked, policies: drawPolicies(policyDraw, { startMs: plan.startMs, zones }) };
+    : { ...picked, policies: editedPolicies(policyDraw, picked, { startMs: plan.startMs, zones }) };
   if (draw.chance(0.4)) return { ...task, edition };
   const rhythm = drawRhythm(draw, { startMs: plan.startMs, zones, durationMs: plan.durationMs });
   return { ...task, edition, rhythm };
+}
+
+/** How its queue holds it back stays. */
+function editedPolicies(draw: Draw, { policies = NO_POLICIES }: PlannedTask, season: PolicySeason) {
+  const { pressure, maxHoldMs } = policies;
+  return { ...drawPolicies(draw, season), pressure, maxHoldMs };
 }
 
 /** Very many tasks that are due in the same second. */

@@ -1,6 +1,6 @@
 /** Draws the policies of a task: half of the tasks have some. */
 
-import type { PolicySpecs, WindowSpec } from "../../src/task.ts";
+import type { Importance, PolicySpecs, WindowSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import type { Draw } from "./draws.ts";
 
@@ -25,6 +25,22 @@ export function drawPolicies(draw: Draw, { startMs, zones }: PolicySeason): Poli
       }
       : null,
     overlap: draw.pick(["allow", "skip", "wait"]),
+  };
+}
+
+/** Of a task that is not critical: how its queue's level holds it back. */
+export function drawThrottle(draw: Draw): {
+  readonly importance: Importance;
+  readonly policies: Pick<PolicySpecs, "pressure" | "maxHoldMs">;
+} | null {
+  if (!draw.chance(0.5)) return null;
+  const mode = draw.chance(0.85) ? "enforce" : "observe";
+  return {
+    importance: draw.pick(["normal", "deferrable"]),
+    policies: {
+      pressure: { mode, slowTo: draw.pick([2, 3, 4]) },
+      maxHoldMs: draw.pick([20_000, 60_000, 300_000]),
+    },
   };
 }
 

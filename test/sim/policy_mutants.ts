@@ -5,6 +5,7 @@ import { mutant } from "./mutant.ts";
 
 const DECIDE = "src/core/decide.ts";
 const RECONCILE = "src/core/reconcile.ts";
+const THROTTLE = "src/policies/throttle.ts";
 
 export const POLICY_MUTANTS: readonly Mutant[] = [
   {
@@ -133,6 +134,36 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     "src/policies/jitter.ts",
     "fire.trigger.next(baseMs) ?? Infinity,",
     "Infinity,",
+  ),
+  mutant(
+    "a queue under pressure holds nothing back",
+    THROTTLE,
+    'if (level === "normal" || fire.task.importance === "critical") return PASS;',
+    'if (level !== "paused" || fire.task.importance !== "normal") return PASS;',
+  ),
+  mutant(
+    "what a level holds back is held for good",
+    THROTTLE,
+    "if (nowMs - fromMs >= task.policies.maxHoldMs) {",
+    "if (nowMs - fromMs >= 100 * task.policies.maxHoldMs) {",
+  ),
+  mutant(
+    "a slowed queue gets the first of its tasks' fires, and not the last",
+    THROTTLE,
+    "ordinalOf(fire) % slowTo !== 0",
+    "ordinalOf(fire) % slowTo !== 1",
+  ),
+  mutant(
+    "a level changes with each look",
+    "src/levels/move.ts",
+    "Math.abs(nowMs - sinceMs) >= leastMs",
+    "Math.abs(nowMs - sinceMs) >= 0 * leastMs",
+  ),
+  mutant(
+    "the term goes on where the reply to a change of a level is lost",
+    "src/lead/level_writer.ts",
+    "if (!isRefusal(error)) parts.unsure();",
+    "",
   ),
   mutant(
     "a request that is asked again is done again",

@@ -3,7 +3,9 @@
 import { fraction } from "../../src/fire.ts";
 import type { JitterSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
+import type { Level } from "../../src/event.ts";
 import type { Instants } from "./instants.ts";
+import { throttled } from "./level_rule.ts";
 import { openingAt } from "./openings.ts";
 import type { PlannedTask } from "./schedule.ts";
 
@@ -19,9 +21,9 @@ export interface Pause {
 
 export type Ruling =
   | { readonly kind: "pass" }
-  | { readonly kind: "skip"; readonly by: "pause" | "window" | "overlap" }
+  | { readonly kind: "skip"; readonly by: "pause" | "window" | "overlap" | "pressure" }
   | { readonly kind: "hold"; readonly by: "window" | "jitter"; readonly untilMs: number }
-  | { readonly kind: "wait"; readonly by: "overlap" };
+  | { readonly kind: "wait"; readonly by: "overlap" | "pressure" };
 
 export interface Case {
   readonly task: string;
@@ -32,12 +34,16 @@ export interface Case {
   readonly pauses: readonly Pause[];
   /** Whether an earlier fire of the task is open. */
   readonly isRunning: boolean;
+  /** Of its queue. */
+  readonly level: Level;
 }
 
+/** @returns `null` where it cannot be told */
 export function rulingOn(
-  { policies: { window, jitter, overlap } = NO_POLICIES, catchUp }: PlannedTask,
+  planned: PlannedTask,
   fire: Case,
-): Ruling {
+): Ruling | null {
+  const { policies: { window, jitter, overlap } = NO_POLICIES, catchUp } = planned;
   const { dueMs, decidedMs, pauses, isRunning, instants } = fire;
   if (pauses.some(({ untilMs }) => untilMs === null || dueMs <= untilMs)) {
     return { kind: "skip", by: "pause" };
@@ -58,8 +64,9 @@ export function rulingOn(
     });
     if (decidedMs < untilMs) return { kind: "hold", by: "jitter", untilMs };
   }
-  if (overlap === "allow" || !isRunning) return { kind: "pass" };
-  return { kind: overlap, by: "overlap" };
+  if (overlap !== "allow" && isRunning) return { kind: overlap, by: "overlap" };
+  const kind = throttled(planned, fire);
+  return kind === null || kind === "pass" ? kind && { kind } : { kind, by: "pressure" };
 }
 
 /** Of what came due while a window is closed, only the last one waits, except under `all`. */

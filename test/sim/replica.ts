@@ -1,8 +1,11 @@
 /** One replica of Beat on its machine: production code from the supervisor down, on simulated ways. */
 
+import { listsOf } from "../../src/celery/message.ts";
 import { serverClock } from "../../src/clock.ts";
 import { reloader } from "../../src/commands/reload.ts";
 import { supervise } from "../../src/commands/supervise.ts";
+import { SourceError } from "../../src/errors.ts";
+import type { Measuring } from "../../src/lead/levels.ts";
 import type { OfficeParts } from "../../src/lead/office.ts";
 import type { Log } from "../../src/log.ts";
 import type { Looks } from "../../src/lead/looks.ts";
@@ -46,12 +49,22 @@ const ENDPOINT: RedisEndpoint = {
 
 const KEYS = keysOf(NAMESPACE, "");
 
+/** Nobody asks the workers. */
+const MEASURING: Measuring = {
+  gauges: {
+    consumers: () => Promise.resolve(null),
+    share: () => Promise.reject(new SourceError("no objective is simulated")),
+  },
+  listsOf: (queue) => listsOf(queue, TRANSPORT),
+};
+
 export interface ReplicaParts {
   readonly name: string;
   readonly machine: Machine;
   readonly leaseMs: number;
   readonly looks: Looks | undefined;
   readonly stepsMin: number | undefined;
+  readonly hasLevels: boolean;
   readonly file: ScheduleFile;
   readonly log: Log;
   /** A way to Redis; each connection has its own. `owner` is the process that dials. */
@@ -110,7 +123,8 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     ...(looks === undefined ? {} : { looks }),
     namespace: NAMESPACE,
     build: "sim",
-    declared: { roster: file.rosterOf(config), rows: [] },
+    declared: { roster: file.rosterOf(config), rows: [], levels: config.levels },
+    ...(parts.hasLevels ? { measuring: MEASURING } : {}),
     asking: { requests: redisRequests(client(), KEYS), origin: "beat@sim" },
   };
   let stoppingMs: number | null = null;

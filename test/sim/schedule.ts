@@ -1,6 +1,6 @@
 /** The tasks of a run: drawn from the seed, and made into what Beat declares. */
 
-import type { CatchUp, PolicySpecs, Task, TriggerSpec } from "../../src/task.ts";
+import type { CatchUp, Importance, PolicySpecs, Task, TriggerSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import type { Draw, Draws } from "./draws.ts";
 import { drawPolicies } from "./policy_draw.ts";
@@ -36,6 +36,8 @@ export interface PlannedTask {
   readonly edition: number;
   /** @default none */
   readonly policies?: PolicySpecs;
+  /** @default critical */
+  readonly importance?: Importance;
 }
 
 /** A start of a run, and the zones that are worth looking at around it. */
@@ -155,7 +157,7 @@ export function declared(planned: PlannedTask): Task {
     timeLimitS: null,
     softTimeLimitS: null,
     ignoreResult: planned.ignoreResult,
-    importance: "critical",
+    importance: planned.importance ?? "critical",
     catchUp: planned.catchUp,
     policies: planned.policies ?? NO_POLICIES,
     takeByMs: TAKE_BY_MS,

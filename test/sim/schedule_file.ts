@@ -4,7 +4,7 @@ import type { ReadyTask, Roster } from "../../src/core/roster.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import { ConfigError } from "../../src/errors.ts";
 import type { Config, Settings } from "../../src/settings.ts";
-import { NO_LEVELS } from "../../src/level.ts";
+import type { LevelSettings } from "../../src/level.ts";
 import type { Task, TriggerSpec } from "../../src/task.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { declared } from "./schedule.ts";
@@ -31,6 +31,7 @@ const BAD_TRIGGER: TriggerSpec = { kind: "cron", expression: "0 0 31 2 *", tz: "
 export function scheduleFile(
   planned: readonly PlannedTask[],
   transport: Settings["transport"],
+  levels: LevelSettings,
 ): ScheduleFile {
   const tasks = new Map(planned.map((each) => [each.name, each]));
   const made = new Map<PlannedTask, Task>();
@@ -44,6 +45,10 @@ export function scheduleFile(
     if (task === undefined) made.set(each, task = declared(each));
     return task;
   };
+  const configOf = (all: readonly Task[]): Config => ({
+    settings: { transport } as Settings,
+    ...{ tasks: all, levels, off: [], hints: [], files: [], written: [] },
+  });
   return {
     tasks,
     get isPoisoned() {
@@ -66,9 +71,9 @@ export function scheduleFile(
       }
       const all = [...tasks.values()].map(taskOf);
       if (poisoned === "bad_trigger") all.push({ ...all[0]!, name: "bad", trigger: BAD_TRIGGER });
-      return configOf(all, transport);
+      return configOf(all);
     },
-    loadGood: () => configOf([...tasks.values()].map(taskOf), transport),
+    loadGood: () => configOf([...tasks.values()].map(taskOf)),
     rosterOf(config) {
       const roster = new Map<string, ReadyTask>();
       for (const task of config.tasks) {
@@ -81,17 +86,5 @@ export function scheduleFile(
       }
       return roster;
     },
-  };
-}
-
-function configOf(tasks: readonly Task[], transport: Settings["transport"]): Config {
-  return {
-    settings: { transport } as Settings,
-    tasks,
-    levels: NO_LEVELS,
-    off: [],
-    hints: [],
-    files: [],
-    written: [],
   };
 }

@@ -10,7 +10,10 @@ import { ether } from "./hints.ts";
 import type { Ether } from "./hints.ts";
 import type { JournalRow } from "../../src/event.ts";
 import { compareIds } from "../../src/event.ts";
+import type { LevelSettings } from "../../src/level.ts";
+import { NO_LEVELS } from "../../src/level.ts";
 import type { Log } from "../../src/log.ts";
+import { MARKS } from "./level_rule.ts";
 import type { Machine } from "./machine.ts";
 import { machineOf } from "./machine.ts";
 import type { Ailments } from "./network.ts";
@@ -109,6 +112,11 @@ export function runPlan(plan: Plan): Outcome {
   };
 }
 
+function levelsOf({ hasLevels }: Plan): LevelSettings {
+  if (hasLevels !== true) return NO_LEVELS;
+  return { ...NO_LEVELS, queues: Object.fromEntries(QUEUES.map((queue) => [queue, MARKS])) };
+}
+
 function countRows({ rows }: Account): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { type } of rows) counts[type] = (counts[type] ?? 0) + 1;
@@ -160,7 +168,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
     serverMs: redis.nowMs,
     say: (saying) => air.say(saying, redis.nowMs()),
   });
-  const file = scheduleFile(plan.tasks, TRANSPORT);
+  const file = scheduleFile(plan.tasks, TRANSPORT, levelsOf(plan));
   const posts = plan.replicas.map(({ offsetMs, rate }, index): Post => ({
     index,
     machine: machineOf(timeline, { startMs: plan.startMs, offsetMs, rate }),
@@ -191,6 +199,7 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
         leaseMs: plan.leaseMs,
         looks: plan.looks,
         stepsMin: plan.stepsMin,
+        hasLevels: plan.hasLevels ?? false,
         file,
         log: logOf(world, post),
         line: (owner) =>
