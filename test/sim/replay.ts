@@ -2,13 +2,13 @@
 
 import type { Plan } from "./plan.ts";
 import { inPureWorld } from "./purity.ts";
-import type { Outcome } from "./world.ts";
+import type { OnTold, Outcome } from "./world.ts";
 import { runPlan } from "./world.ts";
 
 /** An error that the world throws is a finding, too. */
-export function runSafely(plan: Plan): Outcome {
+export function runSafely(plan: Plan, onTold: OnTold | null = null): Outcome {
   try {
-    return inPureWorld(() => runPlan(plan));
+    return inPureWorld(() => runPlan(plan, onTold));
   } catch (error) {
     const what = error instanceof Error ? error.stack ?? error.message : String(error);
     const finding = { invariant: "world", what, step: -1, atMs: 0 };
@@ -16,7 +16,6 @@ export function runSafely(plan: Plan): Outcome {
       findings: [finding],
       steps: 0,
       traceHash: 0,
-      story: () => [],
       counts: {},
       rows: () => [],
     };
@@ -30,8 +29,7 @@ export function replayFile(path: string): number {
 }
 
 export function tellPlan(plan: Plan): number {
-  const outcome = runSafely(plan);
-  for (const line of outcome.story()) console.log(line);
+  const outcome = runSafely(plan, (line) => console.log(line));
   for (const { invariant, what, atMs, step } of outcome.findings) {
     console.log(`${invariant} at ${(atMs / 1000).toFixed(3)} s, step ${step}: ${what}`);
   }

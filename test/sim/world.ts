@@ -70,7 +70,6 @@ export interface World {
   report(invariant: string, what: string): void;
   /** What is worth telling, in the order of time; made into words only where somebody reads it. */
   tell(what: string | (() => string)): void;
-  story(): string[];
   /** Who wrote last under the present fence. */
   leader(): Post | null;
   start(post: Post): void;
@@ -83,15 +82,17 @@ export interface Outcome {
   readonly findings: readonly Finding[];
   readonly steps: number;
   readonly traceHash: number;
-  story(): string[];
   readonly counts: Readonly<Record<string, number>>;
   /** The history that survived. */
   rows(): JournalRow[];
 }
 
+/** What happens, a line each, in the order of time. A day of it would fill the memory. */
+export type OnTold = (line: string) => void;
+
 /** Ends at the first finding. */
-export function runPlan(plan: Plan): Outcome {
-  const world = openWorld(plan);
+export function runPlan(plan: Plan, onTold: OnTold | null = null): Outcome {
+  const world = openWorld(plan, onTold);
   const isOver = () => world.findings.length > 0;
   for (const fault of plan.faults) {
     world.timeline.plan(fault.atMs, () => applyFault(world, fault));
@@ -103,7 +104,6 @@ export function runPlan(plan: Plan): Outcome {
     findings: world.findings,
     steps: world.timeline.step,
     traceHash: world.traceHash(),
-    story: world.story,
     counts: countRows(world.account),
     rows: () =>
       world.account.rows.filter(({ isLost }) => !isLost)
@@ -123,17 +123,20 @@ function countRows({ rows }: Account): Record<string, number> {
   return counts;
 }
 
-function openWorld(plan: Plan): World & { traceHash(): number } {
+function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): number } {
   const draws = drawsOf(plan.seed);
   const timeline = timelineOf(plan.seed);
   const findings: Finding[] = [];
-  const story: { readonly atMs: number; readonly what: string | (() => string) }[] = [];
   let trace = plan.seed;
 
   const report = (invariant: string, what: string) => {
     findings.push({ invariant, what, step: timeline.step, atMs: timeline.now() });
   };
-  const tell = (what: string | (() => string)) => void story.push({ atMs: timeline.now(), what });
+  const tell = (what: string | (() => string)) => {
+    if (onTold === null) return;
+    const text = typeof what === "string" ? what : what();
+    onTold(`${(timeline.now() / 1000).toFixed(3).padStart(10)}  ${text}`);
+  };
   const lists = [0, 3, 6, 9].flatMap((step) =>
     QUEUES.map((queue) => step === 0 ? queue : `${queue}${TRANSPORT.sep}${step}`)
   );
@@ -182,11 +185,6 @@ function openWorld(plan: Plan): World & { traceHash(): number } {
   const world = {
     ...{ plan, draws, timeline, redis, account, posts, crew, air, file, lists, findings },
     ...{ report, tell },
-    story: () =>
-      story.map(({ atMs, what }) => {
-        const text = typeof what === "string" ? what : what();
-        return `${(atMs / 1000).toFixed(3).padStart(10)}  ${text}`;
-      }),
     traceHash: () => trace,
     leader: () => posts.find(({ beat }) => beat !== null && beat.owner === watcher.holder) ?? null,
     start(post: Post): void {
