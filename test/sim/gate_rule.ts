@@ -53,10 +53,11 @@ export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
   }
   if (parts.isBehind && said.kind !== "hold") return null;
   // An earlier fire may have ended while the row was under way.
-  if (
-    said.kind !== "pass" && said.by === "overlap" && ruling.kind === "pass" &&
-    hasJustEnded(row, parts)
-  ) return null;
+  const isFree = ruling.kind === "pass" || ruling.by === "pressure";
+  if (said.kind !== "pass" && said.by === "overlap" && isFree && hasJustEnded(row, parts)) {
+    return null;
+  }
+  if (isForRunning(row) && ruling.kind === "pass" && hasAnyJustEnded(row, parts)) return null;
   // Before a rollback it had ended, and only who comes next will know better.
   if (ruling.kind !== "pass" && ruling.by === "overlap" && running.every(parts.isReopened)) {
     return null;
@@ -134,6 +135,19 @@ interface Said {
 
 function isSame(one: Said, other: Said): boolean {
   return one.kind === other.kind && one.by === other.by && one.untilMs === other.untilMs;
+}
+
+/** Skipped by a paused queue, where one message of a task is enough. */
+function isForRunning({ type, detail: { by, reason } }: LedgerRow): boolean {
+  return type === "fire.skipped" && by === "pressure" && String(reason).endsWith("is on its way");
+}
+
+function hasAnyJustEnded({ task, serverMs }: LedgerRow, { books, behindMs }: GateCase): boolean {
+  const start = `${task}@`;
+  for (const [name, { closedMs }] of books.fires) {
+    if (closedMs !== null && closedMs + behindMs > serverMs && name.startsWith(start)) return true;
+  }
+  return false;
 }
 
 function hasJustEnded(
