@@ -15,7 +15,7 @@ const GROWTH = 10;
 const SHRINK = 4;
 
 export interface SampleLimits {
-  /** A text that is longer is not read as a whole. Bytes. */
+  /** After a call that failed, a result that is longer is not read as a whole. Bytes. */
   readonly textMax: number;
   /** @param name what is read: a list, or all results */
   of(name: string, wanted: number): number;

@@ -15,6 +15,7 @@ import type { Known } from "./closing_rule.ts";
 import { whyNotClosed } from "./closing_rule.ts";
 import type { Wanted } from "./wanted_rule.ts";
 import { isBackfilled, isUnderWay, isWanted, wantedFires } from "./wanted_rule.ts";
+import { fieldsOf } from "./redis_values.ts";
 
 /** A row of a term or an order is about no task. */
 const TASK = /./;
@@ -124,8 +125,7 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     const wrong = isBehind ? null : wrongLevel(row, books.levels.get(key));
     if (wrong !== null) report("I4", `the level of ${key}: ${wrong}`);
     moveLevel(books, row);
-    const hash = keys.get(`${namespace}:cursors`);
-    const text = hash?.type === "hash" ? hash.fields.get(`@level:${key}`) : undefined;
+    const text = fieldsOf(keys, `${namespace}:cursors`).get(`@level:${key}`);
     const right = `${row.decidedMs} ${row.detail.to}`;
     if (text !== right) report("I2", `the level of ${key} is ${text}, its row says ${right}`);
   }
@@ -194,8 +194,7 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
 
   /** The books against what Redis holds. */
   function compare(changed: readonly LedgerRow[], { keys }: Store): void {
-    const hash = keys.get(`${namespace}:cursors`);
-    const fields: ReadonlyMap<string, string> = hash?.type === "hash" ? hash.fields : new Map();
+    const fields = fieldsOf(keys, `${namespace}:cursors`);
     // Each that moved, and now and then all of them.
     const { cursors, fires } = books;
     const looked = writes++ % 16 === 0 ? cursors.keys() : changed.map(({ task }) => task);
@@ -208,8 +207,7 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     if (fields.size - logsIn(fields) !== cursors.size) {
       report("I2", "a cursor that no row speaks of");
     }
-    const open = keys.get(`${namespace}:open`);
-    const texts: ReadonlyMap<string, string> = open?.type === "hash" ? open.fields : new Map();
+    const texts = fieldsOf(keys, `${namespace}:open`);
     for (const row of changed) {
       if (!row.type.startsWith("fire.")) continue;
       const name = `${row.task}@${row.dueMs}`;
@@ -253,9 +251,9 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       if (lost.length > 0) losses.push({ atMs, sinceMs: lost[0]!.atMs });
       books = rebuilt(rows.filter((row) => !row.isLost), pushed, stepsBack);
       // Whether a deletion by hand was lost, too, stands in no row.
-      const hash = keys.get(`${namespace}:cursors`);
+      const fields = fieldsOf(keys, `${namespace}:cursors`);
       for (const task of forgotten.keys()) {
-        if (hash?.type !== "hash" || !hash.fields.has(task)) books.cursors.delete(task);
+        if (!fields.has(task)) books.cursors.delete(task);
       }
     },
     noteStepBack: (step) => void stepsBack.push(step),

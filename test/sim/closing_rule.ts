@@ -5,6 +5,7 @@ import type { LedgerRow } from "./ledger.ts";
 import { GIVE_UP_MS } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
 import type { Crew } from "./workers.ts";
+import { fieldsOf } from "./redis_values.ts";
 
 /** What the workers know. */
 export type Known = Pick<Crew, "revoked" | "ran" | "inHand" | "redelivered">;
@@ -110,8 +111,7 @@ function doneOf({ taskId }: FireBook["push"], { keys }: Store): number | null {
 const IN_LIST = "in its list";
 
 function whereIs({ tag, list }: FireBook["push"], { keys }: Store, crew: Known): string | null {
-  const unacked = keys.get("unacked");
-  if (unacked?.type === "hash" && unacked.fields.has(tag)) return "reserved";
+  if (fieldsOf(keys, "unacked").has(tag)) return "reserved";
   const queue = keys.get(list);
   if (queue?.type === "list") {
     const texts = queue.list.slice(0, queue.list.length - 1);

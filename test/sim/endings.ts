@@ -6,6 +6,8 @@ import { whyOpen } from "./open_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import { isBackfilled, wrongAnswers } from "./wanted_rule.ts";
 import type { World } from "./world.ts";
+import { fieldsOf } from "./redis_values.ts";
+import { levelKey } from "./level_rule.ts";
 
 /** Each due time is decided so soon after it. Milliseconds. */
 const DECIDED_WITHIN_MS = 5_000;
@@ -82,7 +84,7 @@ function checkPunctual({ account, plan, file, report }: World): void {
     const isHeld = detail.notBeforeMs !== undefined;
     const { overlap, window, pressure } = file.tasks.get(task)?.policies ?? {};
     if (!isHeld && (overlap === "wait" || window || pressure)) continue;
-    if (isHeld && causes.get(task)?.startsWith("queue:")) continue;
+    if (isHeld && causes.get(task)?.startsWith(levelKey(""))) continue;
     const endMs = isHeld ? account.fires.get(causes.get(task) ?? "")?.closedMs ?? 0 : 0;
     const lateMs = serverMs - Math.max(row.dueMs!, Number(detail.notBeforeMs ?? 0), endMs);
     if (lateMs > LATE_MS) report("I10", `${what} was ${lateMs} ms late in calm`);
@@ -91,12 +93,12 @@ function checkPunctual({ account, plan, file, report }: World): void {
 
 /** I9: what has ended is seen to have ended. */
 function checkClosed({ account, crew, timeline, redis, plan, report }: World): void {
-  const held = redis.store.keys.get("unacked");
+  const held = fieldsOf(redis.store.keys, "unacked");
   for (const [name, { stand, push }] of account.fires) {
     const doneMs = crew.doneMs.get(push.taskId);
     if (stand === "closed" || doneMs === undefined) continue;
     // A rollback may have brought it back to where it waits for another worker.
-    if (held?.type === "hash" && held.fields.has(push.tag)) continue;
+    if (held.has(push.tag)) continue;
     // After a step of Redis' clock, the result may be dated before the publishing: it is no evidence.
     if (stand === "acked" && plan.faults.some(({ kind }) => kind === "redis_clock")) continue;
     // Where its result is not stored, or was lost, a finish whose event got lost is awaited for long.

@@ -10,6 +10,7 @@ import { openingAt } from "./openings.ts";
 import { isLastBefore, rulingOn } from "./policy_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
+import { fieldsOf } from "./redis_values.ts";
 
 export interface GateCase {
   readonly planned: PlannedTask;
@@ -110,10 +111,10 @@ function pausesOf({ pauses }: Books, task: string): Pause[] {
 function runningOf({ task, dueMs }: LedgerRow, { planned, store, namespace }: GateCase): string[] {
   const { overlap, pressure } = planned.policies ?? NO_POLICIES;
   if (overlap === "allow" && pressure === null) return [];
-  const open = store.keys.get(`${namespace}:open`);
-  if (open?.type !== "hash") return [];
   const start = `${task}@`;
-  const dues = [...open.fields.keys()].filter((key) => key.startsWith(start))
+  const dues = [...fieldsOf(store.keys, `${namespace}:open`).keys()].filter((key) =>
+    key.startsWith(start)
+  )
     .map((key) => Number(key.slice(start.length))).filter((due) => due < dueMs!);
   return dues.sort((one, other) => one - other).map((due) => `${start}${due}`);
 }

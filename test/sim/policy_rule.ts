@@ -66,7 +66,8 @@ export function rulingOn(
   }
   if (overlap !== "allow" && isRunning) return { kind: overlap, by: "overlap" };
   const kind = throttled(planned, fire);
-  return kind === null || kind === "pass" ? kind && { kind } : { kind, by: "pressure" };
+  if (kind === null) return null;
+  return kind === "pass" ? { kind } : { kind, by: "pressure" };
 }
 
 /** Of what came due while a window is closed, only the last one waits, except under `all`. */

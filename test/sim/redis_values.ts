@@ -17,6 +17,17 @@ export interface HashValue extends Expiring {
   readonly type: "hash";
   readonly fields: Map<string, string>;
 }
+const NO_FIELDS: ReadonlyMap<string, string> = new Map();
+
+/** Of a hash; none where there is no such key, or it is of another type. */
+export function fieldsOf(
+  keys: ReadonlyMap<string, Value>,
+  key: string,
+): ReadonlyMap<string, string> {
+  const value = keys.get(key);
+  return value?.type === "hash" ? value.fields : NO_FIELDS;
+}
+
 export interface ListValue extends Expiring {
   readonly type: "list";
   readonly list: Deque;

@@ -150,29 +150,31 @@ function wrongBackfill(
   if (numberOf("passed") !== passed.length) {
     return [`${request.id} says that it passed ${numberOf("passed")} over, not ${passed.length}`];
   }
-  return passed.filter(([dueMs]) => !mayPass(world, request, dueMs)).map(([dueMs]) =>
+  const mayPass = passingOf(world, request);
+  return passed.filter(([dueMs]) => !mayPass(dueMs)).map(([dueMs]) =>
     `${request.id} passed ${dueMs} over, which was decided and not out`
   );
 }
 
-/** Whether the schedule had sent it, or was to decide it itself. */
-function mayPass(world: World, request: Asking, dueMs: number): boolean {
+/** Whether the schedule had sent a due time of a backfill, or was to decide it itself. */
+function passingOf(world: World, request: Asking): (dueMs: number) => boolean {
   const { account: { rows, cursors }, plan } = world;
   const { task, id } = request;
   const isEdited = plan.faults.some((fault) => fault.kind === "edit" && fault.task.name === task);
-  if (isEdited || mayBeUnknown(world, request)) return true;
+  const always = () => true;
+  if (isEdited || mayBeUnknown(world, request)) return always;
   const takenUp = rows.find(({ type, detail }) =>
     type === "control.requested" && detail.request === id
   );
   const cursor = cursors.get(task!);
-  if (takenUp === undefined || cursor === undefined) return true;
-  if (cursor.dueMs < dueMs || (cursor.dueMs === dueMs && cursor.pending !== null)) return true;
-  return rows.some((row) =>
-    row.task === task && (
+  if (takenUp === undefined || cursor === undefined) return always;
+  const own = rows.filter((row) => row.task === task);
+  return (dueMs) =>
+    cursor.dueMs < dueMs || (cursor.dueMs === dueMs && cursor.pending !== null) ||
+    own.some((row) =>
       (row.type === "fire.published" && row.dueMs === dueMs) ||
       (row.atMs > takenUp.atMs - 1_000 && decides(row, dueMs))
-    )
-  );
+    );
 }
 
 function decides({ type, dueMs, detail }: LedgerRow, wantedMs: number): boolean {

@@ -35,6 +35,7 @@ import type { Finding } from "./watcher.ts";
 import { watcherOf } from "./watcher.ts";
 import type { Crew } from "./workers.ts";
 import { crewOf } from "./workers.ts";
+import { fieldsOf } from "./redis_values.ts";
 
 /** How long a reply is under way, and for how long each may get lost before all heals. Milliseconds. */
 const REPLY_MS = 2_000;
@@ -164,10 +165,7 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
     ...{ draws, scheduler: timeline, lists },
     execute: redis.execute,
     hasList: (list) => redis.store.keys.has(list),
-    unacked: () => {
-      const held = redis.store.keys.get("unacked");
-      return held?.type === "hash" ? held.fields : new Map();
-    },
+    unacked: () => fieldsOf(redis.store.keys, "unacked"),
     serverMs: redis.nowMs,
     say: (saying) => air.say(saying, redis.nowMs()),
   });
