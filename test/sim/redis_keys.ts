@@ -5,7 +5,7 @@ import { integer, SYNTAX_ERROR } from "./redis_command.ts";
 import type { Command } from "./redis_words.ts";
 import { ReplyError } from "./redis_words.ts";
 import type { Core, StringValue } from "./redis_values.ts";
-import { find, findAs } from "./redis_values.ts";
+import { find, findAs, Keyspace } from "./redis_values.ts";
 
 export const KEY_COMMANDS: CommandTable = {
   GET: { arity: 2, run: (core, [, key]) => findAs(core, key!, "string")?.text ?? null },
@@ -52,7 +52,7 @@ export const KEY_COMMANDS: CommandTable = {
     arity: 2,
     run(core, [, pattern]) {
       const matches = globOf(pattern!);
-      return [...core.keys.keys()].filter((key) =>
+      return [...core.keys.names()].filter((key) =>
         matches.test(key) && find(core, key) !== undefined
       );
     },
@@ -167,7 +167,7 @@ function empty(core: Core, command: Command) {
   if (command.length > 2 || !/^(a?sync)?$/i.test(command[1] ?? "")) {
     throw new ReplyError(SYNTAX_ERROR);
   }
-  core.keys = new Map();
+  core.keys = new Keyspace();
   core.writes.push(["FLUSHALL"]);
   return "OK";
 }

@@ -4,8 +4,8 @@
  */
 
 import { replay } from "./redis_table.ts";
-import type { Value } from "./redis_values.ts";
-import { cloneKeys } from "./redis_values.ts";
+import type { ReadonlyKeyspace } from "./redis_values.ts";
+import { cloneKeys, Keyspace } from "./redis_values.ts";
 import type { LogEntry } from "./redis_words.ts";
 
 /** Entries that can still be cut off, at least. */
@@ -23,13 +23,13 @@ export interface EffectLog {
   /** The entry that led to `offset`. */
   entryTo(offset: number): LogEntry;
   /** Forgets what came after `offset`. @returns the data as of then */
-  cutTo(offset: number): Map<string, Value>;
+  cutTo(offset: number): Keyspace;
   /** Starts over from a copy of `keys`. */
-  restart(keys: ReadonlyMap<string, Value>, offset: number): void;
+  restart(keys: ReadonlyKeyspace, offset: number): void;
 }
 
 export function effectLog(): EffectLog {
-  let base = new Map<string, Value>();
+  let base = new Keyspace();
   let baseOffset = 0;
   let syncedOffset = 0;
   let entries: LogEntry[] = [];

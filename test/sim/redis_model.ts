@@ -14,8 +14,8 @@ import { pubSub } from "./redis_pub_sub.ts";
 import type { ScriptPorts } from "./redis_scripting.ts";
 import { scripting } from "./redis_scripting.ts";
 import { replay, ruleOf } from "./redis_table.ts";
-import type { Core, Value } from "./redis_values.ts";
-import { find } from "./redis_values.ts";
+import type { Core, ReadonlyKeyspace, Value } from "./redis_values.ts";
+import { find, Keyspace } from "./redis_values.ts";
 import type { Command, LogEntry, Push, Reply, Session } from "./redis_words.ts";
 import { ReplyError } from "./redis_words.ts";
 
@@ -72,7 +72,7 @@ export interface ModelRedis {
   peek(key: string): Value | undefined;
   keys(): string[];
   /** For {@link ModelRedis.follow}. */
-  readonly data: ReadonlyMap<string, Value>;
+  readonly data: ReadonlyKeyspace;
 }
 
 export function modelRedis(options: ModelRedisOptions): ModelRedis {
@@ -84,7 +84,7 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
   let isUp = true;
   let master: ModelRedis | null = null;
   const core: Core = {
-    keys: new Map(),
+    keys: new Keyspace(),
     nowMs: 0,
     readMs: () => Math.floor(options.nowMs()),
     isReplica: false,
@@ -216,7 +216,7 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
   function pullAll(until: number): void {
     if (master === null) return;
     if (log.offset < master.log.baseOffset || log.offset > master.log.offset) {
-      core.keys = new Map();
+      core.keys = new Keyspace();
       log.restart(master.data, master.log.offset);
       core.keys = log.cutTo(log.offset);
     }
@@ -273,7 +273,7 @@ export function modelRedis(options: ModelRedisOptions): ModelRedis {
     },
     keys() {
       const seen = { ...core, nowMs: Math.floor(options.nowMs()), isReplica: true };
-      return [...core.keys.keys()].filter((key) => find(seen, key) !== undefined);
+      return [...core.keys.names()].filter((key) => find(seen, key) !== undefined);
     },
     get data() {
       return core.keys;

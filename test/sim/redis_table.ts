@@ -9,7 +9,7 @@ import {
 import type { CommandRule, CommandTable } from "./redis_command.ts";
 import { KEY_COMMANDS } from "./redis_keys.ts";
 import { STREAM_COMMANDS } from "./redis_streams.ts";
-import type { Core, Value } from "./redis_values.ts";
+import type { Core, Keyspace } from "./redis_values.ts";
 import type { LogEntry } from "./redis_words.ts";
 
 const SERVER_COMMANDS: CommandTable = {
@@ -37,7 +37,7 @@ export function ruleOf(name: string): CommandRule | undefined {
 }
 
 /** Does the effects of `entries` to `keys`, as a start from the append-only file does. */
-export function replay(keys: Map<string, Value>, entries: Iterable<LogEntry>): Map<string, Value> {
+export function replay(keys: Keyspace, entries: Iterable<LogEntry>): Keyspace {
   const core: Core = {
     ...{ keys, nowMs: 0, isReplica: false, isReplaying: true, writes: [] },
     publish: () => 0,

@@ -21,7 +21,7 @@ const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 
 /** Of a hash; none where there is no such key, or it is of another type. */
 export function fieldsOf(
-  keys: ReadonlyMap<string, Value>,
+  keys: ReadonlyKeyspace,
   key: string,
 ): ReadonlyMap<string, string> {
   const value = keys.get(key);
@@ -56,9 +56,61 @@ export interface SortedSetValue extends Expiring {
   readonly scores: Map<string, number>;
 }
 
+/**
+ * The keys of a server. A list that comes and goes keeps its place: a Map goes past what was deleted
+ * from it until it grows, and among ten thousand results each look for one list would pass its
+ * thousand graves.
+ */
+export class Keyspace {
+  readonly #places = new Map<string, Value | null>();
+  #empty = 0;
+
+  get size(): number {
+    return this.#places.size - this.#empty;
+  }
+
+  get(key: string): Value | undefined {
+    return this.#places.get(key) ?? undefined;
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  set(key: string, value: Value): void {
+    if (this.#places.get(key) === null) this.#empty--;
+    this.#places.set(key, value);
+  }
+
+  delete(key: string): boolean {
+    if (!this.has(key)) return false;
+    this.#places.set(key, null);
+    if (++this.#empty > this.size + EMPTY_MAX) this.#forgetEmpty();
+    return true;
+  }
+
+  *names(): Generator<string> {
+    for (const [key] of this) yield key;
+  }
+
+  *[Symbol.iterator](): Generator<[string, Value]> {
+    for (const [key, value] of this.#places) if (value !== null) yield [key, value];
+  }
+
+  #forgetEmpty(): void {
+    for (const [key, value] of this.#places) if (value === null) this.#places.delete(key);
+    this.#empty = 0;
+  }
+}
+
+export type ReadonlyKeyspace = Omit<Keyspace, "set" | "delete">;
+
+/** Places of keys that are gone, beside as many as there are keys. */
+const EMPTY_MAX = 64;
+
 /** The data of a server, and the command that is at work on it. */
 export interface Core {
-  keys: Map<string, Value>;
+  keys: Keyspace;
   /** When the command began. Unix milliseconds, whole. */
   nowMs: number;
   /** The clock at this moment: what TIME says, and ids of streams, also in the middle of a script. */
@@ -163,8 +215,8 @@ export class Deque {
 }
 
 /** As deep as changes reach. */
-export function cloneKeys(keys: ReadonlyMap<string, Value>): Map<string, Value> {
-  const copy = new Map<string, Value>();
+export function cloneKeys(keys: ReadonlyKeyspace): Keyspace {
+  const copy = new Keyspace();
   for (const [key, value] of keys) copy.set(key, cloneValue(value));
   return copy;
 }

@@ -4,7 +4,7 @@ import type { Account } from "./account.ts";
 import type { Draw } from "./draws.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import { compareStreamIds, ledgerRow, publishName, readMessage, saysSame } from "./ledger.ts";
-import type { StreamEntry, Value } from "./redis_values.ts";
+import type { ReadonlyKeyspace, StreamEntry } from "./redis_values.ts";
 import type { Command, Reply } from "./redis_words.ts";
 import { ReplyError } from "./redis_words.ts";
 
@@ -20,7 +20,7 @@ export interface Finding {
 
 /** What the watcher needs of a server. */
 export interface Store {
-  readonly keys: ReadonlyMap<string, Value>;
+  readonly keys: ReadonlyKeyspace;
   /** The server's clock at the last command. Unix milliseconds. */
   readonly nowMs: number;
 }
