@@ -21,7 +21,10 @@ export interface OpenFire {
   readonly publishedMs: number;
   /** The message's own end, or `null`. */
   readonly expiresMs: number | null;
+  /** By then a worker should have taken it, as it was delivered last. */
   readonly takeByMs: number;
+  /** How long each delivery may wait for a worker. Milliseconds. */
+  readonly takeWithinMs: number;
   readonly giveUpMs: number;
   readonly state: OpenState;
   readonly isOverdue: boolean;
@@ -41,19 +44,22 @@ export function openKey(open: OpenFire): string {
 
 /** Spans are stored relative to the publish time: small numbers stay small. */
 export function encodeOpen(open: OpenFire): string {
-  const { publishedMs } = open;
+  const { publishedMs, takeWithinMs } = open;
   const expires = open.expiresMs === null ? "" : open.expiresMs - publishedMs;
   const flags = open.isOverdue ? `${STATE_CODE[open.state]}o` : STATE_CODE[open.state];
+  const takeBy = open.takeByMs - publishedMs;
+  const take = takeBy === takeWithinMs ? takeBy : `${takeBy}/${takeWithinMs}`;
   return `${flags} ${open.redeliveries} ${open.fence} ${publishedMs} ${expires} ` +
-    `${open.takeByMs - publishedMs} ${open.giveUpMs - publishedMs} ${open.list}`;
+    `${take} ${open.giveUpMs - publishedMs} ${open.list}`;
 }
 
 /** @param key from {@link openKey} */
 export function decodeOpen(key: string, text: string): OpenFire {
   const id = parseOpenId(key);
-  const [flags, redeliveries, fence, published, expires, takeBy, giveUp, ...list] = text.split(" ");
+  const [flags, redeliveries, fence, published, expires, take, giveUp, ...list] = text.split(" ");
   const state = STATE_OF.get(flags?.[0] ?? "");
   const publishedMs = Number(published);
+  const [takeBy, takeWithin = takeBy] = (take ?? "").split("/");
   invariant(
     id !== null && state !== undefined && Number.isSafeInteger(publishedMs) && list.length > 0,
     `expected an open fire, got "${key}": "${text}"`,
@@ -67,6 +73,7 @@ export function decodeOpen(key: string, text: string): OpenFire {
     publishedMs,
     expiresMs: expires === "" ? null : publishedMs + Number(expires),
     takeByMs: publishedMs + Number(takeBy),
+    takeWithinMs: Number(takeWithin),
     giveUpMs: publishedMs + Number(giveUp),
     list: list.join(" "),
   };

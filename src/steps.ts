@@ -66,13 +66,14 @@ function checkOpen(open: OpenFire): void {
       } in "${open.list}"`,
     );
   }
-  const { publishedMs, expiresMs, takeByMs, giveUpMs } = open;
+  const { publishedMs, expiresMs, takeByMs, takeWithinMs, giveUpMs } = open;
   const isWhole = Number.isSafeInteger(publishedMs) && Number.isSafeInteger(expiresMs ?? 0) &&
-    Number.isSafeInteger(takeByMs) && Number.isSafeInteger(giveUpMs);
+    Number.isSafeInteger(takeByMs) && Number.isSafeInteger(takeWithinMs) &&
+    Number.isSafeInteger(giveUpMs);
   if (isWhole) return;
   broken(
     `expected whole milliseconds in the deadlines of ${openKey(open)}, ` +
-      `got ${publishedMs}, ${expiresMs}, ${takeByMs}, ${giveUpMs}`,
+      `got ${publishedMs}, ${expiresMs}, ${takeByMs}, ${takeWithinMs}, ${giveUpMs}`,
   );
 }
 

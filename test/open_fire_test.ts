@@ -57,6 +57,7 @@ function anyOpen(): fc.Arbitrary<OpenFire> {
     publishedMs: ms,
     expiresMs: fc.option(ms),
     takeByMs: ms,
+    takeWithinMs: ms,
     giveUpMs: ms,
     state: fc.constantFrom("queued", "taken", "acked"),
     isOverdue: fc.boolean(),

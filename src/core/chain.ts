@@ -145,6 +145,7 @@ export function publishOf(
     publishedMs: nowMs,
     expiresMs: task.expiresMs === null ? null : nowMs + task.expiresMs,
     takeByMs: nowMs + task.takeByMs,
+    takeWithinMs: task.takeByMs,
     giveUpMs: nowMs + task.giveUpMs,
     state: "queued",
     isOverdue: false,

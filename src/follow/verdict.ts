@@ -194,7 +194,7 @@ function noted(each: Case): Settlement | null {
   if (isRedelivered(each)) {
     const redeliveries = open.redeliveries + 1;
     // It has to be taken anew, and so gets the time for it anew.
-    const takeByMs = nowMs + (open.takeByMs - open.publishedMs);
+    const takeByMs = nowMs + open.takeWithinMs;
     next = { ...open, state: "queued", isOverdue: false, takeByMs, redeliveries };
     rows.push(row(open, "fire.redelivered", nowMs, { deliveries: redeliveries + 1 }));
   }

@@ -133,7 +133,8 @@ function startOf({ cursors, facts, fires, declared }: Past, nowMs: number): Star
     return [{
       ...name,
       list: declared.get(name.task)?.list ?? "gone",
-      ...{ fence: 0, publishedMs: nowMs, expiresMs: null, takeByMs: nowMs, giveUpMs: nowMs },
+      ...{ fence: 0, publishedMs: nowMs, expiresMs: null },
+      ...{ takeByMs: nowMs, takeWithinMs: 0, giveUpMs: nowMs },
       ...{ state: "taken", isOverdue: false, redeliveries: 0 } as const,
     }];
   });

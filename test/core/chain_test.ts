@@ -49,6 +49,7 @@ describe("a chain", () => {
       publishedMs: NOW,
       expiresMs: null,
       takeByMs: NOW + 60_000,
+      takeWithinMs: 60_000,
       giveUpMs: NOW + 604_800_000,
       state: "queued",
       isOverdue: false,

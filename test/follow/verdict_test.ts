@@ -4,6 +4,7 @@ import type { Evidence, Notes } from "../../src/follow/evidence.ts";
 import { newNotes } from "../../src/follow/evidence.ts";
 import { judge } from "../../src/follow/verdict.ts";
 import type { OpenFire } from "../../src/open_fire.ts";
+import { decodeOpen, encodeOpen, openKey } from "../../src/open_fire.ts";
 import type { TaskResult } from "../../src/sensors.ts";
 import { anOpenFire, T0 } from "../support/build.ts";
 
@@ -185,8 +186,8 @@ describe("judge()", () => {
     it(`${name}: ${expected}`, () => assert.equal(say(given), expected));
   }
 
-  it("gives a fire that was given back the time to be taken anew", () => {
-    const open = anOpenFire({ state: "taken", isOverdue: true });
+  it("gives a fire the same time to be taken each time it is given back", () => {
+    let open = anOpenFire({ state: "taken", isOverdue: true });
     const message = {
       taskId: "x",
       deliveryTag: "x.1",
@@ -199,14 +200,18 @@ describe("judge()", () => {
       ...NOWHERE,
       position: { kind: "queued", list: open.list, reach: 1, message },
     };
-    const nowMs = T0 + HOUR;
-    const { settlement } = judge(open, newNotes(), look, { nowMs, isOutcomeStored: true });
-    const { state, isOverdue, redeliveries, takeByMs } = settlement!.next!;
-    assert.deepEqual({ state, isOverdue, redeliveries, takeByMs }, {
-      state: "queued",
-      isOverdue: false,
-      redeliveries: 1,
-      takeByMs: nowMs + 60 * SECOND,
-    });
+    for (const times of [1, 2, 3]) {
+      const nowMs = T0 + times * HOUR;
+      const { settlement } = judge(open, newNotes(), look, { nowMs, isOutcomeStored: true });
+      const { state, isOverdue, redeliveries, takeByMs } = settlement!.next!;
+      assert.deepEqual({ state, isOverdue, redeliveries, takeByMs }, {
+        state: "queued",
+        isOverdue: false,
+        redeliveries: times,
+        takeByMs: nowMs + 60 * SECOND,
+      });
+      // As the next leader reads it.
+      open = { ...decodeOpen(openKey(open), encodeOpen(settlement!.next!)), state: "taken" };
+    }
   });
 });

@@ -11,8 +11,8 @@ const RUN_MS = 10;
 function aFire(list: string, number: number, more: Partial<OpenFire> = {}): OpenFire {
   return {
     ...{ task: `${list}${number}`, dueMs: number, attempt: 1, list, fence: 1, publishedMs: 0 },
-    ...{ expiresMs: null, takeByMs: 1e9, giveUpMs: 1e9, state: "queued", isOverdue: false },
-    ...{ redeliveries: 0, ...more },
+    ...{ expiresMs: null, takeByMs: 1e9, takeWithinMs: 1e9, giveUpMs: 1e9 },
+    ...{ state: "queued", isOverdue: false, redeliveries: 0, ...more },
   };
 }
 

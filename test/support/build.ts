@@ -126,6 +126,7 @@ export function anOpenFire(own: Partial<OpenFire> = {}): OpenFire {
     publishedMs,
     expiresMs: null,
     takeByMs: publishedMs + 60_000,
+    takeWithinMs: 60_000,
     giveUpMs: publishedMs + 604_800_000,
     state: "queued",
     isOverdue: false,

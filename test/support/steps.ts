@@ -23,6 +23,7 @@ export function openAt(dueMs: number, overrides: Partial<OpenFire> = {}): OpenFi
     publishedMs: dueMs + 5,
     expiresMs: dueMs + 60_005,
     takeByMs: dueMs + 30_005,
+    takeWithinMs: 30_000,
     giveUpMs: dueMs + 600_005,
     state: "queued",
     isOverdue: false,
