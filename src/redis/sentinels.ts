@@ -57,9 +57,15 @@ function watchSwitch(client: Redis, options: RedisOptions, master: string): Redi
   watcher.on("error", () => {});
   watcher.on("ready", () => watcher.subscribe(SWITCH).catch(() => {}));
   watcher.on("message", (_channel, text: string) => {
-    if (text.startsWith(`${master} `)) reconnect(client);
+    const [name, , , host, port] = text.split(" ");
+    if (name === master && !leadsTo(client, host!, Number(port))) reconnect(client);
   });
   return watcher;
+}
+
+/** Each sentinel tells of a switch: where the first has moved the client, the others need not. */
+function leadsTo({ status, stream }: Redis, host: string, port: number): boolean {
+  return status === "ready" && stream.remoteAddress === host && stream.remotePort === port;
 }
 
 /** Not while it is connecting: it asks the sentinels anyway, and would take it for its end. */

@@ -6,8 +6,9 @@ import { afterEach, it } from "@std/testing/bdd";
 import { parseRedisUrl } from "../../src/config/redis_url.ts";
 import { connect, untilReady } from "../../src/redis/client.ts";
 import { unavailable } from "../../src/redis/errors.ts";
+import { followMaster } from "../../src/redis/sentinels.ts";
 import { needs } from "../support/needs.ts";
-import { freePort } from "../support/redis_server.ts";
+import { freePort, startRedis } from "../support/redis_server.ts";
 import type { Watched, WatchedOptions } from "../support/sentinels.ts";
 import { MASTER_NAME, startWatched } from "../support/sentinels.ts";
 import { until } from "../support/until.ts";
@@ -46,10 +47,34 @@ needs("redis").describe("connect() by sentinels", () => {
     await ready(client);
     assert.equal(await portOf(client), watched.master.port);
     await watched.failOver();
-    // Each sentinel that tells of it makes the client connect anew.
-    await until(async () =>
-      await portOf(client) === watched.replica.port && await client.set("key", "value") === "OK"
-    );
+    await until(async () => await portOf(client) === watched.replica.port);
+    assert.equal(await client.set("key", "value"), "OK");
+  });
+
+  it("stays where it is when another sentinel tells of the same switch", async () => {
+    const servers = [await startRedis(), await startRedis()] as const;
+    for (const server of servers) endings.push(() => server.stop());
+    // What a sentinel publishes, any server can.
+    const [master, sentinel] = servers;
+    const client = master.client();
+    await ready(client);
+    const parsed = parseRedisUrl(`sentinel://127.0.0.1:${sentinel.port}`, {
+      ...{ masterName: MASTER_NAME, sentinelPassword: null },
+    });
+    assert.ok(parsed.kind === "endpoint");
+    followMaster(client, parsed.endpoint, 400);
+    const say = (port: number) => {
+      const text = `${MASTER_NAME} 127.0.0.1 1 127.0.0.1 ${port}`;
+      return sentinel.client().publish("+switch-master", text);
+    };
+    await until(async () => await say(master.port) === 1);
+    let closed = 0;
+    client.on("close", () => closed++);
+    await say(master.port);
+    await client.ping();
+    assert.equal(closed, 0);
+    await say(master.port + 1);
+    await until(() => closed === 1);
   });
 
   it("leaves a master that the sentinels have given up, though that goes on answering", async () => {
