@@ -131,4 +131,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "if (notes.isReceiptImplied) notes.isReceiptImplied = false;",
     "if (notes.receipts < 0) notes.isReceiptImplied = false;",
   ),
+  mutant(
+    "a second delivery has the time of the first one, too",
+    VERDICT,
+    "const takeByMs = nowMs + open.takeWithinMs;",
+    "const takeByMs = nowMs + (open.takeByMs - open.publishedMs);",
+  ),
 ];
