@@ -45,7 +45,7 @@ const TOLERANCE_DEFAULT = "1s";
 /** @throws {UsageError | JournalUnavailableError | ConfigError} */
 export async function audit(options: AuditCommandOptions, shell: Shell): Promise<number> {
   const toleranceMs = parseTolerance(options.tolerance ?? TOLERANCE_DEFAULT);
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   try {
     // The server's time and the queues before the journal: whatever they show has its row in it.
     const nowMs = (await opened.lease.look()).serverMs;

@@ -39,7 +39,7 @@ export async function backfill(options: BackfillOptions, shell: Shell): Promise<
   const max = numberOption("--max", options.max, { fallback: MAX_DEFAULT, most: BACKFILL_MAX });
   const rate = numberOption("--rate", options.rate, { fallback: RATE_DEFAULT, most: RATE_MAX });
   const head = headOf(options, shell);
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   try {
     const nowMs = (await opened.lease.look()).serverMs;
     const range = rangeOf(options, nowMs);

@@ -17,7 +17,7 @@ export async function withDuck<T>(
 ): Promise<T> {
   await mustHaveFfi();
   const { openDuck } = await import("../sql/duck.ts");
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   const queues = new Map(opened.config.tasks.map(({ name, queue }) => [name, queue]));
   const spillDir = await ownDirectory("spill");
   const loading = await openDuck(span, { queues, spillDir });

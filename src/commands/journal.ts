@@ -25,7 +25,7 @@ export async function journal(options: JournalOptions, shell: Shell): Promise<nu
     throw new UsageError("expected `--follow` without `--until`, got both; leave one out");
   }
   for (const note of unknownTypes(query)) shell.err(`${note}\n`);
-  const { journal, config, close } = await openJournal(shell.env);
+  const { journal, config, close } = await openJournal(shell);
   const { namespace } = config.settings;
   const paint = paintFor(shell);
   const text = (row: JournalRow) =>

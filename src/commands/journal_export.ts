@@ -42,7 +42,7 @@ export async function journalExport(options: ExportOptions, shell: Shell): Promi
 
 async function exportText(options: ExportOptions, shell: Shell): Promise<number> {
   const range = rangeOf(parseSpan(options, systemClock.wallMs()));
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   const { namespace } = opened.config.settings;
   const isCsv = options.format === "csv";
   const textOf = (row: JournalRow) =>

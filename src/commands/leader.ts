@@ -18,7 +18,7 @@ export interface LeaderOptions {
 
 /** @throws {JournalUnavailableError | ConfigError} */
 export async function leader(options: LeaderOptions, shell: Shell): Promise<number> {
-  const { peek, lease, config, close } = await openJournal(shell.env);
+  const { peek, lease, config, close } = await openJournal(shell);
   try {
     const standing = await lease.look();
     const { leader } = standing;

@@ -8,8 +8,9 @@ import type { ArchiveError } from "../errors.ts";
 import { BeatError, EXIT } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import type { Archive, Journal, Lease, OnForeign, ReadRange } from "../ports.ts";
-import { connect, untilReady } from "../redis/client.ts";
+import { ask, connect, untilReady } from "../redis/client.ts";
 import { EMBEDDED_DIR, withEmbedded } from "../redis/embedded.ts";
+import { orNull } from "../redis/errors.ts";
 import { redisJournal } from "../redis/journal.ts";
 import type { Keys } from "../redis/keys.ts";
 import { keysOf } from "../redis/keys.ts";
@@ -18,8 +19,10 @@ import { peekingJournal } from "../redis/peek.ts";
 import { readBytes, readPages } from "../redis/bulk_read.ts";
 import { firstRowId, readEpoch } from "../redis/read.ts";
 import type { RowBytes } from "../redis/row_bytes.ts";
+import { factsOf } from "../redis/server_check.ts";
 import type { Config, RedisEndpoint, Settings } from "../settings.ts";
 import type { Shell } from "./shell.ts";
+import { spanText } from "./time_text.ts";
 
 /** Who looks does not wait long for a server that does not answer. */
 const ANSWER_MAX_MS = 5_000;
@@ -59,10 +62,13 @@ export interface OpenedJournal {
 }
 
 /**
+ * Warns where the server is a replica.
  * @throws {ConfigError} also when no broker is configured and none is embedded
  * @throws {JournalUnavailableError} at once when the server refuses, else after a few seconds
  */
-export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
+export async function openJournal(
+  { env, err }: Pick<Shell, "env" | "err">,
+): Promise<OpenedJournal> {
   const config = await orEmbedded(await loadConfig(env), env);
   const { broker, namespace, transport } = config.settings;
   const client = connect(brokerOf(broker), { name: "beat-look", commandTimeoutMs: ANSWER_MAX_MS });
@@ -82,6 +88,8 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     pages: (...args) => readPages(client, keys, ...args),
     bytes: (range) => readBytes(client, keys, range),
   };
+  const warning = await replicaWarning(client);
+  if (warning !== null) err(`${warning}\n`);
   const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {
     client.disconnect();
     throw error;
@@ -99,6 +107,19 @@ export async function openJournal(env: Shell["env"]): Promise<OpenedJournal> {
     client,
     close: () => client.disconnect(),
   };
+}
+
+/** `null` on a master, and where the user may not ask. */
+async function replicaWarning(client: OpenedJournal["client"]): Promise<string | null> {
+  const info = await orNull(() => ask(client, () => client.info("replication")));
+  const facts = factsOf(info ?? "");
+  if (facts.get("role") !== "slave") return null;
+  const master = `${facts.get("master_host")}:${facts.get("master_port")}`;
+  const downS = Number(facts.get("master_link_down_since_seconds") ?? -1);
+  const isDown = facts.get("master_link_status") === "down";
+  const sinceText = downS < 0 ? "" : ` for ${spanText(downS * 1000)}`;
+  return `this server is a replica of Redis, its master is ${master}: ` +
+    (isDown ? `it has no link to it${sinceText}, and shows what was` : "what it shows may be late");
 }
 
 /** Each damaged file once, a line each; `null` where there is none. */

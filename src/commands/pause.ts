@@ -25,7 +25,7 @@ export async function pauseOrResume(options: PauseOptions, shell: Shell): Promis
   }
   const of = task === undefined ? null : taskName(task);
   const request = { kind, task: of, ...headOf(options, shell) };
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   try {
     return await ask(opened, request, options, shell);
   } finally {

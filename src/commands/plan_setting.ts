@@ -168,7 +168,7 @@ async function realState(
 ) {
   const nothing = { loaded: null, measured: NOTHING_MEASURED };
   try {
-    const opened = await openJournal(shell.env);
+    const opened = await openJournal(shell);
     try {
       const loaded = await opened.journal.load();
       const all = both(opened.config);

@@ -38,7 +38,7 @@ const UNDER_WAY_MS = 5_000;
 
 /** @throws {UsageError | JournalUnavailableError | ConfigError | ArchiveError} */
 export async function replay(options: ReplayCommandOptions, shell: Shell): Promise<number> {
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   try {
     const nowMs = (await opened.lease.look()).serverMs;
     const source = await wholeReading(opened);

@@ -19,7 +19,7 @@ export interface TasksOptions {
 
 /** @throws {JournalUnavailableError | ConfigError} */
 export async function tasks(options: TasksOptions, shell: Shell): Promise<number> {
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   const { config } = opened;
   try {
     const loaded = await opened.journal.load();

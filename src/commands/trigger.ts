@@ -22,7 +22,7 @@ export async function trigger(options: TriggerOptions, shell: Shell): Promise<nu
   const own = argumentsOf(options);
   const isObeying = options.obey ?? false;
   const request = { kind: "trigger", task, isObeying, ...headOf(options, shell), ...own } as const;
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   try {
     return await ask(opened, request, options, shell);
   } finally {

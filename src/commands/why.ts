@@ -55,7 +55,7 @@ const RESULTS_WAIT_MS = 1_000;
 
 /** @throws {UsageError | JournalUnavailableError | ConfigError | ArchiveError} */
 export async function why(options: WhyOptions, shell: Shell): Promise<number> {
-  const opened = await openJournal(shell.env);
+  const opened = await openJournal(shell);
   try {
     const nowMs = (await opened.journal.reload([], [])).serverMs;
     const { journal, config } = opened;
