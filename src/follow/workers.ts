@@ -17,6 +17,12 @@ const BEATS_MISSED = 3;
 /** So many signs of life after a task has started: more than one that was on its way. */
 const BEATS_WHILE_BUSY = 2;
 
+/**
+ * A worker that stops in order says so at once, and then nothing more while it ends what it runs: so long
+ * it may. Milliseconds.
+ */
+const STOPS_WITHIN_MS = 3_600_000;
+
 /** A worker that runs nothing is forgotten after this. Milliseconds. */
 const FORGET_AFTER_MS = 3_600_000;
 
@@ -63,7 +69,8 @@ export function workers(): Workers {
   }
 
   function isSilent(worker: Worker, nowMs: number): boolean {
-    return lineUpMs !== null && nowMs - Math.max(worker.heardMs, lineUpMs) >= worker.silentMs;
+    const silentMs = worker.isStopped ? STOPS_WITHIN_MS : worker.silentMs;
+    return lineUpMs !== null && nowMs - Math.max(worker.heardMs, lineUpMs) >= silentMs;
   }
 
   function isGone(name: string, key: string, nowMs: number): boolean {
