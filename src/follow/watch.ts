@@ -116,7 +116,7 @@ function takeEvent(
   if (!noteEvent(notes, tracked.open, hint, nowMs)) return false;
   if (before !== null && before !== hint.worker) crew.end(before, tracked.key);
   if (hint.type === "started") crew.begin(hint.worker, tracked.key, nowMs);
-  if (notes.end !== null || hint.type === "retried") crew.end(hint.worker, tracked.key);
+  if (notes.end !== null || hint.type === "retried") crew.finish(hint.worker, tracked.key);
   return true;
 }
 

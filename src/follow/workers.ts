@@ -42,12 +42,17 @@ interface Worker {
   readonly orphans: Map<string, number>;
   /** When its process seemed to be another one than before. */
   restartMs: number;
+  /** When each process of its name spoke last, as far back as it matters. */
+  readonly spokeMs: Map<number, number>;
 }
 
 export interface Workers {
   note(hint: Extract<Hint, { kind: "worker" | "line" }>, nowMs: number): void;
   /** A worker says that it has started this fire; that it received one says nothing of its pool. */
   begin(worker: string, key: string, nowMs: number): void;
+  /** It says that this fire has ended: what it said since the start, it said while it was busy. */
+  finish(worker: string, key: string): void;
+  /** It is not asked about this fire any more. */
   end(worker: string, key: string): void;
   /** Whether `worker` cannot end this fire any more. */
   isGone(worker: string, key: string, nowMs: number): boolean;
@@ -84,6 +89,12 @@ export function workers(): Workers {
       worker.beats - beatsBefore >= BEATS_WHILE_BUSY;
   }
 
+  function end(name: string, key: string): void {
+    const worker = byName.get(name);
+    worker?.orphans.delete(key);
+    worker?.running.delete(key);
+  }
+
   return {
     note(hint, nowMs) {
       if (hint.kind === "line") {
@@ -95,17 +106,19 @@ export function workers(): Workers {
     begin(name, key, nowMs) {
       const worker = workerOf(name, nowMs);
       worker.heardMs = nowMs;
+      // Begun anew, it does not hang on a process that is no more.
+      worker.orphans.delete(key);
       if (!worker.running.has(key)) worker.running.set(key, worker.beats);
     },
-    end(name, key) {
+    finish(name, key) {
       const worker = byName.get(name);
       const beatsBefore = worker?.running.get(key);
-      if (worker === undefined) return;
-      worker.orphans.delete(key);
-      if (beatsBefore === undefined) return;
-      if (worker.beats - beatsBefore >= BEATS_WHILE_BUSY) worker.hasBeatenWhileBusy = true;
-      worker.running.delete(key);
+      if (worker !== undefined && beatsBefore !== undefined) {
+        if (worker.beats - beatsBefore >= BEATS_WHILE_BUSY) worker.hasBeatenWhileBusy = true;
+      }
+      end(name, key);
     },
+    end,
     isGone,
     abandoned(nowMs) {
       const gone: { worker: string; key: string }[] = [];
@@ -136,16 +149,17 @@ function newWorker(nowMs: number): Worker {
     running: new Map(),
     orphans: new Map(),
     restartMs: -Infinity,
+    spokeMs: new Map(),
   };
 }
 
 function hear(worker: Worker, hint: Extract<Hint, { kind: "worker" }>, nowMs: number): void {
   if (hasRestarted(worker, hint)) {
-    // Faster than one can start: several share the name, and each speaks in turn.
-    if (nowMs - worker.restartMs < worker.silentMs) takeBack(worker);
+    if (isOneOfSeveral(worker, hint, nowMs)) takeBack(worker);
     else orphan(worker, nowMs);
     worker.restartMs = nowMs;
   }
+  if (hint.processId !== undefined) worker.spokeMs.set(hint.processId, nowMs);
   worker.heardMs = nowMs;
   worker.isStopped = !hint.isOnline;
   worker.processId = hint.processId ?? worker.processId;
@@ -159,6 +173,19 @@ function hasRestarted(worker: Worker, hint: Extract<Hint, { kind: "worker" }>): 
   const isOther = worker.processId !== null && hint.processId !== undefined &&
     hint.processId !== worker.processId;
   return isOther || (hint.processed !== undefined && hint.processed < worker.processed);
+}
+
+/** Several share the name, and each speaks in turn: this one was heard before, or comes faster than one can start. */
+function isOneOfSeveral(
+  { processId, restartMs, silentMs, spokeMs }: Worker,
+  hint: Extract<Hint, { kind: "worker" }>,
+  nowMs: number,
+): boolean {
+  for (const [each, atMs] of spokeMs) if (nowMs - atMs >= silentMs) spokeMs.delete(each);
+  if (hint.processId === undefined || hint.processId === processId) {
+    return nowMs - restartMs < silentMs;
+  }
+  return spokeMs.has(hint.processId);
 }
 
 /** What ran in the process before ended with it. */

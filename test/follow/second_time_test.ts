@@ -53,3 +53,46 @@ describe("follower() on a worker that stops in order", () => {
     assert.equal((await rig.story()).at(-1), "finished lost");
   });
 });
+
+describe("follower() on a worker that goes on", () => {
+  it("does not take what it said after a run for words while it was busy", async () => {
+    const { rig, open } = await begun();
+    // A pool of the kind solo says nothing meanwhile; its last word is lost, and the result is seen late.
+    await rig.watch(300 * SECOND);
+    await beatFor(rig, 10);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.equal((await rig.story(open)).at(-1), "finished success");
+    rig.beat();
+    const other = await rig.publish();
+    rig.take(other);
+    rig.event(other, "received");
+    rig.ack(other);
+    rig.event(other, "started");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(other), ["taken event", "acked broker"]);
+  });
+
+  it("does not call a run lost that was begun anew in its new process", async () => {
+    const { rig, open } = await begun({ task: { ignoreResult: true } }, false);
+    await beatFor(rig, 12, 2);
+    rig.giveBack(open);
+    await beatFor(rig, 3, 2);
+    rig.take(open);
+    rig.event(open, "received");
+    rig.event(open, "started");
+    await beatFor(rig, 60, 2);
+    rig.ack(open);
+    await beatFor(rig, 5, 2);
+    rig.event(open, "succeeded");
+    await rig.sample();
+    assert.equal((await rig.story()).at(-1), "finished success");
+  });
+
+  it("calls a run lost although it starts anew twice in ten seconds", async () => {
+    const { rig } = await begun();
+    await beatFor(rig, 5, 2);
+    await beatFor(rig, 15, 3);
+    assert.equal((await rig.story()).at(-1), "finished lost");
+  });
+});
