@@ -23,7 +23,9 @@ export function afterLook(
   const { open } = tracked;
   const { goneMs, unseenMs, settlement } = verdict;
   const { kind } = evidence.position;
-  const isCertain = (kind === "queued" || kind === "behind") && open.state === "queued";
+  // One that is out of reach ends at the second look.
+  const isOver = open.expiresMs !== null && nowMs > open.expiresMs + EXPIRED_BEHIND_MS;
+  const isCertain = (kind === "queued" || kind === "behind") && open.state === "queued" && !isOver;
   // What is sure to wait needs no notes: there may be very many of its kind.
   if (tracked.notes === null && settlement === null && isCertain) return deadlineAfter(open, nowMs);
   if (evidence === UNREAD && settlement === null) return null;

@@ -2,10 +2,14 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { openKey } from "../../src/open_fire.ts";
 import type { FollowRig, RigOptions } from "../support/follow_rig.ts";
-import { followRig, WORKER } from "../support/follow_rig.ts";
+import { followRig, idsOf, WORKER } from "../support/follow_rig.ts";
 
 const SECOND = 1_000;
+const HOUR = 3_600_000;
+
+const ANOTHER = "00000000-0000-5000-8000-000000000000";
 
 /** Messages of others, more than a sample reads. */
 const OTHERS = Array.from({ length: 150 }, () => "somebody else's");
@@ -94,5 +98,24 @@ describe("follower() on a worker that goes on", () => {
     await beatFor(rig, 5, 2);
     await beatFor(rig, 15, 3);
     assert.equal((await rig.story()).at(-1), "finished lost");
+  });
+});
+
+describe("follower() at the second look at a message", () => {
+  it("ends one that expired out of reach, behind one of ours that waits on", async () => {
+    const rig = followRig({ task: { expiresMs: 60_000, takeByMs: 24 * HOUR } });
+    const first = await rig.publish();
+    // The message of another task of the queue, which does not expire.
+    const { bytes } = rig.find(first)!;
+    const lasting = bytes.replaceAll(idsOf(first).taskId, ANOTHER).replace(/"expires":"[^"]*"/, "");
+    rig.world.open.remove(openKey(first));
+    const others = Array.from({ length: 7 }, () => OTHERS).flat();
+    rig.store.lists.set("maintenance", [...others, lasting.replace(/,,/, ",")]);
+    rig.advance(2 * SECOND);
+    const open = await rig.publish();
+    await rig.watch(119 * SECOND);
+    assert.deepEqual(await rig.story(open), []);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(open), ["expired ttl beat"]);
   });
 });
