@@ -5,7 +5,7 @@ import type { Detail, FireEventType, Row } from "../event.ts";
 import type { Settlement } from "../ports.ts";
 import type { TaskResult } from "../sensors.ts";
 import type { EventEnd, Evidence, Notes } from "./evidence.ts";
-import { deliveriesOf, GONE_AFTER_MS, isFinal } from "./evidence.ts";
+import { deliveriesOf, GONE_AFTER_MS, isFinal, PACE_MAX_MS } from "./evidence.ts";
 
 /**
  * A message is removed only so long after its end: then a worker would drop it, even one whose clock
@@ -179,7 +179,7 @@ function givenUp(
   goneMs: number | null,
 ): Settlement | null {
   if (nowMs < open.giveUpMs || reserved === null || result === "unread") return null;
-  if (goneMs !== null) return null;
+  if (goneMs !== null && nowMs - goneMs < PACE_MAX_MS) return null;
   return close(
     open,
     row(open, "fire.expired", nowMs, { reason: "unacknowledged", by: "beat" }),

@@ -118,4 +118,22 @@ describe("follower() at the second look at a message", () => {
     await rig.watch(5 * SECOND);
     assert.deepEqual(await rig.story(open), ["expired ttl beat"]);
   });
+
+  it("gives up what one look found gone, and none since could find", async () => {
+    const rig = followRig({ task: { giveUpMs: 120_000, ignoreResult: true } });
+    const opens = [await rig.publish()];
+    rig.advance(2 * SECOND);
+    opens.push(await rig.publish());
+    rig.advance(SECOND);
+    rig.store.lists.get("maintenance")!.unshift(...OTHERS);
+    for (const open of opens) {
+      rig.take(open);
+      rig.ack(open);
+      await rig.sample();
+    }
+    await rig.watch(180 * SECOND);
+    for (const open of opens) {
+      assert.deepEqual(await rig.story(open), ["overdue", "expired unacknowledged beat"]);
+    }
+  });
 });
