@@ -170,7 +170,9 @@ function acked(each: Case, goneMs: number | null): Settlement | null {
   if (!canFinish(each)) {
     return close(open, ack, row(open, "fire.finished", nowMs, { outcome: "unknown" }));
   }
-  return { open, next: { ...open, state: "acked" }, rows: [ack], remove: null };
+  // The next leader counts from here how long its finish is awaited.
+  const next: OpenFire = { ...open, state: "acked", isOverdue: false, takeByMs: nowMs };
+  return { open, next, rows: [ack], remove: null };
 }
 
 /** Nobody has said a last word for too long. Being reserved is none; a next look may be an ack. */

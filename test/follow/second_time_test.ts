@@ -2,7 +2,10 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { auditOf } from "../../src/audit/audit.ts";
 import { openKey } from "../../src/open_fire.ts";
+import { WHOLE } from "../support/audited.ts";
+import { rowsOf, T0 } from "../support/build.ts";
 import type { FollowRig, RigOptions } from "../support/follow_rig.ts";
 import { followRig, idsOf, WORKER } from "../support/follow_rig.ts";
 
@@ -135,5 +138,41 @@ describe("follower() at the second look at a message", () => {
     for (const open of opens) {
       assert.deepEqual(await rig.story(open), ["overdue", "expired unacknowledged beat"]);
     }
+  });
+});
+
+describe("follower() of the next leader", () => {
+  for (const takeByMs of [SECOND, 24 * HOUR]) {
+    it(`awaits a finish for as long as an audit does, with take_by of ${takeByMs} ms`, async () => {
+      const rig = followRig({ task: { takeByMs } });
+      const open = await rig.publish();
+      await rig.watch(12 * SECOND);
+      rig.take(open);
+      rig.ack(open);
+      await rig.watch(20 * SECOND);
+      rig.advance(12 * HOUR);
+      await rig.changeLeader();
+      await rig.watch(3 * SECOND);
+      rig.advance(12 * HOUR);
+      await rig.watch(360 * SECOND);
+      const audit = auditOf({ ...WHOLE, isTrimmed: true });
+      for (const row of await rowsOf(rig.journal)) audit.take(row);
+      const { findings } = audit.close(T0 + 24 * HOUR + 395 * SECOND);
+      assert.deepEqual(findings.filter(({ kind }) => kind === "stuck"), []);
+      assert.equal((await rig.story()).at(-1), "finished unknown");
+    });
+  }
+
+  it("awaits the finish of what a worker had held for a day", async () => {
+    const rig = followRig();
+    const open = await rig.publish();
+    rig.take(open);
+    await rig.watch(3 * SECOND);
+    rig.advance(25 * HOUR);
+    rig.ack(open);
+    await rig.watch(5 * SECOND);
+    await rig.changeLeader();
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
   });
 });
