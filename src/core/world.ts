@@ -32,7 +32,9 @@ export function worldOf(
   { cursors, open, lastId }: Omit<Loaded, "serverMs">,
   fires: OpenFires,
 ): World {
-  for (const each of open) fires.add(each);
+  // A hash has no order, and of too many the oldest are let go.
+  const inOrder = open.toSorted((one, other) => one.publishedMs - other.publishedMs);
+  for (const each of inOrder) fires.add(each);
   const recordedMs = millisecondsOf(lastId);
   return { cursors: new Map(cursors), open: fires, runs: new Map(), again: new Map(), recordedMs };
 }

@@ -3,9 +3,12 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { auditOf } from "../../src/audit/audit.ts";
+import { worldOf } from "../../src/core/world.ts";
+import { NO_ID } from "../../src/event.ts";
+import { openFires } from "../../src/follow/open_fires.ts";
 import { openKey } from "../../src/open_fire.ts";
 import { WHOLE } from "../support/audited.ts";
-import { rowsOf, T0 } from "../support/build.ts";
+import { anOpenFire, rowsOf, T0 } from "../support/build.ts";
 import type { FollowRig, RigOptions } from "../support/follow_rig.ts";
 import { followRig, idsOf, WORKER } from "../support/follow_rig.ts";
 
@@ -174,5 +177,14 @@ describe("follower() of the next leader", () => {
     await rig.changeLeader();
     await rig.watch(60 * SECOND);
     assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
+  });
+
+  it("is given the fires in the order of their publishing: of too many, the oldest are let go", () => {
+    const fires = [5, 1, 9, 3].map((late) =>
+      anOpenFire({ dueMs: T0 + late, publishedMs: T0 + late, state: "acked" })
+    );
+    const { open } = worldOf({ cursors: new Map(), open: fires, lastId: NO_ID }, openFires());
+    const unfinished = [...open.tracked.unfinishedOf(fires[0]!.task)];
+    assert.deepEqual(unfinished.map((each) => each.open.dueMs - T0), [1, 3, 5, 9]);
   });
 });
