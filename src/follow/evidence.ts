@@ -79,7 +79,7 @@ export interface Notes {
   isSurplus: boolean;
   /** The worker that its events came from. */
   worker: string | null;
-  /** How often workers said that they received it, and that they will retry it. */
+  /** How often workers said that they received it, or must have, and that they will retry it. */
   receipts: number;
   retries: number;
   /** One of the receipts was not told: it started. Told later, it is the same. */
@@ -92,7 +92,7 @@ export interface Notes {
   end: EventEnd | null;
 }
 
-export function newNotes(): Notes {
+export function newNotes({ redeliveries }: Pick<OpenFire, "redeliveries">): Notes {
   return {
     lookMs: 0,
     paceMs: 0,
@@ -101,7 +101,8 @@ export function newNotes(): Notes {
     ackedMs: null,
     isSurplus: false,
     worker: null,
-    receipts: 0,
+    // Those of the deliveries before may have been told to another leader.
+    receipts: redeliveries,
     retries: 0,
     isReceiptImplied: false,
     extraReceiptMs: null,
@@ -128,6 +129,7 @@ export function noteEvent(
     case "received":
       if (notes.isReceiptImplied) notes.isReceiptImplied = false;
       else notes.receipts++;
+      notes.isRejected = false;
       break;
     case "started":
       notes.isStarted = true;
@@ -155,6 +157,25 @@ export function noteEvent(
   const hasExtra = deliveriesOf(notes) > open.redeliveries + 1;
   notes.extraReceiptMs = hasExtra ? notes.extraReceiptMs ?? nowMs : null;
   return true;
+}
+
+/**
+ * Takes a delivery that was recorded into the notes.
+ *
+ * @param next the fire after that
+ */
+export function noteDelivery(notes: Notes, next: OpenFire): void {
+  if (deliveriesOf(notes) <= next.redeliveries + 1) notes.extraReceiptMs = null;
+  if (isReceived(notes, next)) return;
+  // Nobody told of it: what was told is of those before.
+  notes.receipts = next.redeliveries + notes.retries;
+  notes.isReceiptImplied = false;
+  notes.worker = null;
+}
+
+/** Whether a worker told that it received the message as it was delivered last. */
+export function isReceived(notes: Notes, { redeliveries }: OpenFire): boolean {
+  return deliveriesOf(notes) > redeliveries;
 }
 
 /** Deliveries of this very message that workers told of. */

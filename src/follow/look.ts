@@ -45,7 +45,7 @@ export function looker(parts: LookerParts, watch: Watch): Looker {
     const isIgnored = parts.task(entryOf(tracked.open.task))?.ignoreResult ?? false;
     const isOutcomeStored = sensors.hasResults && !isIgnored;
     const rules = { nowMs, isOutcomeStored };
-    const verdict = judge(tracked.open, tracked.notes ?? newNotes(), evidence, rules);
+    const verdict = judge(tracked.open, tracked.notes ?? newNotes(tracked.open), evidence, rules);
     watch.looked(tracked, evidence, verdict, nowMs);
     return verdict.settlement === null ? [] : [verdict.settlement];
   }

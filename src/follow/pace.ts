@@ -29,7 +29,7 @@ export function afterLook(
   // What is sure to wait needs no notes: there may be very many of its kind.
   if (tracked.notes === null && settlement === null && isCertain) return deadlineAfter(open, nowMs);
   if (evidence === UNREAD && settlement === null) return null;
-  const notes = tracked.notes ??= newNotes();
+  const notes = tracked.notes ??= newNotes(open);
   notes.goneMs = goneMs;
   notes.unseenMs = unseenMs;
   if (open.state === "acked") notes.ackedMs ??= ackedBy(open, nowMs);
@@ -53,7 +53,7 @@ function ackedBy({ isOverdue, takeByMs, giveUpMs }: OpenFire, nowMs: number): nu
 
 /** Starts the pace anew after a step of a fire; when to look again. Unix milliseconds. */
 export function afterStep(tracked: Tracked, next: OpenFire, nowMs: number): number {
-  const notes = tracked.notes ??= newNotes();
+  const notes = tracked.notes ??= newNotes(next);
   notes.paceMs = PACE_MIN_MS;
   notes.lookMs = nowMs + PACE_MIN_MS - PACE_SLACK_MS;
   if (next.state === "acked") notes.ackedMs ??= nowMs;

@@ -5,7 +5,7 @@ import type { Detail, FireEventType, Row } from "../event.ts";
 import type { Settlement } from "../ports.ts";
 import type { TaskResult } from "../sensors.ts";
 import type { EventEnd, Evidence, Notes } from "./evidence.ts";
-import { deliveriesOf, GONE_AFTER_MS, isFinal, PACE_MAX_MS } from "./evidence.ts";
+import { deliveriesOf, GONE_AFTER_MS, isFinal, isReceived, PACE_MAX_MS } from "./evidence.ts";
 
 /**
  * A message is removed only so long after its end: then a worker would drop it, even one whose clock
@@ -202,8 +202,11 @@ function noted(each: Case): Settlement | null {
   }
   const by = next.state === "queued" ? takenBy(each, next) : null;
   if (by !== null) {
+    // One of a delivery before has it no more.
+    const isOther = next !== open && !isReceived(each.notes, next);
+    const worker = isOther ? null : each.notes.worker;
     next = { ...next, state: "taken" };
-    rows.push(row(open, "fire.taken", nowMs, { by, ...workerOf(each.notes.worker) }));
+    rows.push(row(open, "fire.taken", nowMs, { by, ...workerOf(worker) }));
   }
   if (isOverdue(each, next)) {
     next = { ...next, isOverdue: true };
@@ -226,7 +229,7 @@ function takenBy({ notes, evidence }: Case, open: OpenFire): Detail<"fire.taken"
   const { position, reserved, result } = evidence;
   if (reserved === "first" || reserved === "again") return "unacked";
   if (position.kind === "queued") return null;
-  if (deliveriesOf(notes) > open.redeliveries || notes.retries > 0) return "event";
+  if (isReceived(notes, open) || notes.retries > 0) return "event";
   if (result === null || result === "unread") return null;
   // STARTED stays where a run was broken off: after that it says nothing.
   const isRunning = result.status === "STARTED" && open.redeliveries === 0;

@@ -3,10 +3,11 @@
 import type { Settlement } from "../ports.ts";
 import type { Hint } from "../sensors.ts";
 import type { Evidence } from "./evidence.ts";
-import { newNotes, noteEvent, PACE_MIN_MS } from "./evidence.ts";
+import { newNotes, noteDelivery, noteEvent, PACE_MIN_MS } from "./evidence.ts";
 import type { LateAcks } from "./late.ts";
 import type { TaskNames } from "./names.ts";
 import { taskNames } from "./names.ts";
+import type { OpenFire } from "../open_fire.ts";
 import type { OpenFires, Tracked } from "./open_fires.ts";
 import { afterLook, afterStep } from "./pace.ts";
 import type { Verdict } from "./verdict.ts";
@@ -48,6 +49,18 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
     told.delete(tracked);
     asked.delete(tracked);
     fires.remove(tracked);
+  }
+
+  function step(tracked: Tracked, next: OpenFire, nowMs: number): void {
+    const { notes } = tracked;
+    if (notes !== null && next.redeliveries > tracked.open.redeliveries) {
+      const { worker } = notes;
+      noteDelivery(notes, next);
+      if (worker !== null && notes.worker === null) crew.end(worker, tracked.key);
+    }
+    fires.replace(tracked, next);
+    fires.lookAt(tracked, afterStep(tracked, next, nowMs));
+    if (next.state === "acked") markSurplus(fires.unfinishedOf(next.task), asked);
   }
 
   return {
@@ -92,9 +105,7 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
         if (isOpenEnded(settlement)) late.remember(names.taskIdOf(tracked), tracked.open);
         return close(tracked);
       }
-      fires.replace(tracked, next);
-      fires.lookAt(tracked, afterStep(tracked, next, nowMs));
-      if (next.state === "acked") markSurplus(fires.unfinishedOf(next.task), asked);
+      step(tracked, next, nowMs);
     },
     putBack(some, nowMs) {
       for (const tracked of some) {
@@ -111,7 +122,7 @@ function takeEvent(
   crew: Workers,
   nowMs: number,
 ): boolean {
-  const notes = tracked.notes ??= newNotes();
+  const notes = tracked.notes ??= newNotes(tracked.open);
   const before = notes.worker;
   if (!noteEvent(notes, tracked.open, hint, nowMs)) return false;
   if (before !== null && before !== hint.worker) crew.end(before, tracked.key);
@@ -126,7 +137,7 @@ function markSurplus(unfinished: ReadonlySet<Tracked>, asked: Set<Tracked>): voi
   if (surplus <= 0) return;
   for (const oldest of unfinished) {
     if (surplus-- <= 0) return;
-    const notes = oldest.notes ??= newNotes();
+    const notes = oldest.notes ??= newNotes(oldest.open);
     if (!notes.isSurplus) asked.add(oldest);
     notes.isSurplus = true;
   }

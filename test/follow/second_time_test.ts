@@ -188,3 +188,70 @@ describe("follower() of the next leader", () => {
     assert.deepEqual(unfinished.map((each) => each.open.dueMs - T0), [1, 3, 5, 9]);
   });
 });
+
+describe("follower() on what is delivered once more", () => {
+  it("waits again whether a retry explains a receipt", async () => {
+    const { rig, open } = await begun({}, false);
+    rig.event(open, "received");
+    await rig.watch(5 * SECOND);
+    const story = ["taken event", "redelivered 2", "taken event"];
+    assert.deepEqual(await rig.story(), story);
+    rig.event(open, "received");
+    await rig.glance();
+    rig.event(open, "retried");
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(), story);
+  });
+
+  for (const who of ["the same leader", "the next leader"]) {
+    it(`believes a worker that has it now, heard by ${who}`, async () => {
+      const rig = followRig({ task: { expiresMs: 60_000 } });
+      const open = await rig.publish();
+      rig.advance(SECOND);
+      rig.take(open);
+      // That it was received got lost.
+      rig.event(open, "started");
+      await rig.watch(2 * SECOND);
+      rig.giveBack(open);
+      await rig.watch(3 * SECOND);
+      if (who === "the next leader") await rig.changeLeader();
+      const { bytes } = rig.find(open)!;
+      const returned = bytes.replaceAll(idsOf(open).taskId, ANOTHER);
+      rig.store.lists.get("maintenance")!.unshift(...OTHERS.map(() => returned));
+      rig.take(open);
+      rig.ack(open);
+      for (const type of ["received", "started"] as const) rig.event(open, type, false, "w2@host");
+      await rig.watch(180 * SECOND);
+      assert.deepEqual(await rig.story(), ["taken event", "redelivered 2", "taken event"]);
+    });
+  }
+
+  it("does not take the worker that had it before for the one that has it", async () => {
+    const { rig, open } = await begun({ task: { ignoreResult: true } }, false);
+    await beatFor(rig, 10);
+    await rig.watch(60 * SECOND);
+    rig.giveBack(open);
+    rig.take(open);
+    await rig.watch(60 * SECOND);
+    rig.ack(open);
+    await rig.watch(5 * SECOND);
+    const rows = await rowsOf(rig.journal);
+    const taken = rows.filter(({ type }) => type === "fire.taken").map(({ detail }) => detail);
+    assert.deepEqual(taken, [{ by: "event", worker: WORKER }, { by: "unacked" }]);
+    assert.equal((await rig.story()).at(-1), "finished unknown");
+  });
+
+  it("sees a message leave that was rejected once, and taken again", async () => {
+    const { rig, open } = await begun({}, false);
+    rig.giveBack(open);
+    rig.event(open, "rejected");
+    await rig.watch(3 * SECOND);
+    rig.take(open);
+    rig.event(open, "received", false, "w2@host");
+    await rig.watch(3 * SECOND);
+    rig.store.lists.set("maintenance", [...OTHERS]);
+    rig.ack(open);
+    await rig.watch(90 * SECOND);
+    assert.equal((await rig.story()).at(-1), "acked broker");
+  });
+});

@@ -37,7 +37,12 @@ interface Case {
 /** The rows, and the state that they leave. */
 function say({ open: own, notes, look = NOWHERE, afterMs = 5 * SECOND, ...rest }: Case): string {
   const rules = { nowMs: T0 + afterMs, isOutcomeStored: rest.isOutcomeStored ?? true };
-  const { settlement } = judge(anOpenFire(own), { ...newNotes(), ...notes }, look, rules);
+  const { settlement } = judge(
+    anOpenFire(own),
+    { ...newNotes(anOpenFire(own)), ...notes },
+    look,
+    rules,
+  );
   if (settlement === null) return "nothing";
   const rows = settlement.rows.map(({ type, detail }) => {
     const { reason, by, outcome } = detail as Record<string, string | undefined>;
@@ -202,7 +207,7 @@ describe("judge()", () => {
     };
     for (const times of [1, 2, 3]) {
       const nowMs = T0 + times * HOUR;
-      const { settlement } = judge(open, newNotes(), look, { nowMs, isOutcomeStored: true });
+      const { settlement } = judge(open, newNotes(open), look, { nowMs, isOutcomeStored: true });
       const { state, isOverdue, redeliveries, takeByMs } = settlement!.next!;
       assert.deepEqual({ state, isOverdue, redeliveries, takeByMs }, {
         state: "queued",
