@@ -21,7 +21,6 @@ import type { Views } from "./position.ts";
 import type { Watch } from "./watch.ts";
 import { watchOver } from "./watch.ts";
 import type { World } from "../core/world.ts";
-import { applyReload } from "../core/world.ts";
 
 /** Messages of each list that a sample reads, and that the rounds after it read. */
 const SAMPLE_MAX = 100;
@@ -135,7 +134,7 @@ export function follower(parts: FollowerParts): Follower {
 }
 
 /** Sends settlements in batches and keeps the watch in step with what became of them. */
-function settler({ journal, world, log, fence }: FollowerParts, watch: Watch) {
+function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
   return async (settlements: readonly Settlement[], to: Followed): Promise<void> => {
     for (let start = 0; start < settlements.length && !to.isFenced; start += BATCH_MAX) {
       await settle(settlements.slice(start, start + BATCH_MAX), to);
@@ -148,7 +147,7 @@ function settler({ journal, world, log, fence }: FollowerParts, watch: Watch) {
       to.isFenced = true;
       return;
     }
-    const changed: string[] = [];
+    const changed = new Map<string, Settlement>();
     for (const [index, outcome] of reply.outcomes.entries()) {
       const settlement = settlements[index]!;
       const key = openKey(settlement.open);
@@ -158,7 +157,7 @@ function settler({ journal, world, log, fence }: FollowerParts, watch: Watch) {
           to.settled.push(settlement);
           break;
         case "duplicate":
-          changed.push(key);
+          changed.set(key, settlement);
           break;
         case "raced": // A worker was quicker: see where it went.
           watch.ask(key);
@@ -169,9 +168,12 @@ function settler({ journal, world, log, fence }: FollowerParts, watch: Watch) {
           });
       }
     }
-    if (changed.length === 0) return;
-    const asked = { tasks: [], openIds: changed };
-    applyReload(world, asked, await journal.reload([], changed));
+    if (changed.size === 0) return;
+    const loaded = await journal.reload([], [...changed.keys()]);
+    const stands = new Map(loaded.open.map((open) => [openKey(open), open]));
+    for (const [key, settlement] of changed) {
+      watch.reread(key, settlement, stands.get(key) ?? null, reply.serverMs);
+    }
   }
 }
 

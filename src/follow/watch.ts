@@ -32,6 +32,8 @@ export interface Watch {
   /** Keeps what a look found, and sets the next. */
   looked(tracked: Tracked, evidence: Evidence, verdict: Verdict, nowMs: number): void;
   settled(key: string, settlement: Settlement, nowMs: number): void;
+  /** As `settled`, where Redis held another text, `open`: that counts, and what was noticed still does. */
+  reread(key: string, settlement: Settlement, open: OpenFire | null, nowMs: number): void;
   /** Looks again at fires whose look failed. */
   putBack(fires: readonly Tracked[], nowMs: number): void;
 }
@@ -49,6 +51,10 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
     told.delete(tracked);
     asked.delete(tracked);
     fires.remove(tracked);
+  }
+
+  function remember(tracked: Tracked, settlement: Settlement): void {
+    if (isOpenEnded(settlement)) late.remember(names.taskIdOf(tracked), tracked.open);
   }
 
   function step(tracked: Tracked, next: OpenFire, nowMs: number): void {
@@ -102,10 +108,17 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
       if (tracked === undefined) return;
       const { next } = settlement;
       if (next === null) {
-        if (isOpenEnded(settlement)) late.remember(names.taskIdOf(tracked), tracked.open);
+        remember(tracked, settlement);
         return close(tracked);
       }
       step(tracked, next, nowMs);
+    },
+    reread(key, settlement, open, nowMs) {
+      const tracked = fires.get(key);
+      if (tracked === undefined) return;
+      if (open !== null) return step(tracked, open, nowMs);
+      remember(tracked, settlement);
+      close(tracked);
     },
     putBack(some, nowMs) {
       for (const tracked of some) {

@@ -4,6 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { auditOf } from "../../src/audit/audit.ts";
 import { worldOf } from "../../src/core/world.ts";
+import { JournalUnavailableError } from "../../src/errors.ts";
 import { NO_ID } from "../../src/event.ts";
 import { openFires } from "../../src/follow/open_fires.ts";
 import { openKey } from "../../src/open_fire.ts";
@@ -253,5 +254,36 @@ describe("follower() on what is delivered once more", () => {
     rig.ack(open);
     await rig.watch(90 * SECOND);
     assert.equal((await rig.story()).at(-1), "acked broker");
+  });
+});
+
+describe("follower() after a reply that was lost", () => {
+  it("does not forget what a worker told meanwhile", async () => {
+    const rig = followRig({ task: { ignoreResult: true } });
+    const open = await rig.publish();
+    rig.advance(SECOND);
+    rig.take(open);
+    rig.event(open, "received");
+    rig.faults.loseReply = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    rig.event(open, "succeeded");
+    rig.ack(open);
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken event", "acked event", "finished success"]);
+  });
+
+  it("records what comes for a fire that was given up in it", async () => {
+    const rig = followRig({ task: { giveUpMs: 60_000, takeByMs: HOUR } });
+    const open = await rig.publish();
+    rig.advance(60 * SECOND);
+    rig.faults.loseReply = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    await rig.watch(3 * SECOND);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), [
+      "expired unacknowledged beat",
+      "late_ack result success",
+    ]);
   });
 });
