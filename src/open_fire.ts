@@ -21,7 +21,7 @@ export interface OpenFire {
   readonly publishedMs: number;
   /** The message's own end, or `null`. */
   readonly expiresMs: number | null;
-  /** By then a worker should have taken it, as it was delivered last. */
+  /** By then a worker should have taken it, as it was delivered last; of an acked one, when it was acked. */
   readonly takeByMs: number;
   /** How long each delivery may wait for a worker. Milliseconds. */
   readonly takeWithinMs: number;

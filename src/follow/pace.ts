@@ -32,7 +32,8 @@ export function afterLook(
   const notes = tracked.notes ??= newNotes(open);
   notes.goneMs = goneMs;
   notes.unseenMs = unseenMs;
-  if (open.state === "acked") notes.ackedMs ??= ackedBy(open, nowMs);
+  // Were it counted from now, leaders that change every few hours would await its finish for ever.
+  if (open.state === "acked") notes.ackedMs ??= Math.min(nowMs, open.takeByMs);
   const isSoon = settlement !== null || evidence.result === "unread";
   notes.paceMs = isSoon
     ? PACE_MIN_MS
@@ -43,20 +44,12 @@ export function afterLook(
   return Math.min(notes.lookMs, deadlineAfter(open, nowMs));
 }
 
-/**
- * When a fire was acked at the latest that another leader saw acked, as far as it tells itself: were it
- * counted from now, leaders that change every few hours would wait for its finish for ever.
- */
-function ackedBy({ isOverdue, takeByMs, giveUpMs }: OpenFire, nowMs: number): number {
-  return Math.min(nowMs, isOverdue ? giveUpMs : takeByMs);
-}
-
 /** Starts the pace anew after a step of a fire; when to look again. Unix milliseconds. */
 export function afterStep(tracked: Tracked, next: OpenFire, nowMs: number): number {
   const notes = tracked.notes ??= newNotes(next);
   notes.paceMs = PACE_MIN_MS;
   notes.lookMs = nowMs + PACE_MIN_MS - PACE_SLACK_MS;
-  if (next.state === "acked") notes.ackedMs ??= nowMs;
+  if (next.state === "acked") notes.ackedMs ??= Math.min(nowMs, next.takeByMs);
   return Math.min(notes.lookMs, deadlineAfter(next, nowMs));
 }
 

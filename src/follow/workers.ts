@@ -18,10 +18,11 @@ const BEATS_MISSED = 3;
 const BEATS_WHILE_BUSY = 2;
 
 /**
- * A worker that stops in order says so at once, and then nothing more while it ends what it runs: so long
- * it may. Milliseconds.
+ * A worker that stops in order says so at once, and then nothing more while it ends what it runs. Whoever
+ * supervises it kills it at last: 90 s is what systemd waits, 600 s what Celery's own file for supervisord
+ * does. Milliseconds.
  */
-const STOPS_WITHIN_MS = 3_600_000;
+const STOPS_WITHIN_MS = 900_000;
 
 /** A worker that runs nothing is forgotten after this. Milliseconds. */
 const FORGET_AFTER_MS = 3_600_000;
