@@ -119,8 +119,10 @@ export function takerOf(
     accept(sheet, at, request);
     const run = runOf(request, clock.monotonicMs());
     if (request.kind === "trigger") sliceOf(sheet, at, run);
-    else runs.set(cursor, run);
-    return await commit(now, sheet, sheet.steps);
+    const isWritten = await commit(now, sheet, sheet.steps);
+    // Before it is, it would stand in its own way when it is taken up again.
+    if (isWritten && request.kind === "backfill") runs.set(cursor, run);
+    return isWritten;
   }
 
   function tooMany(request: Request): string | null {

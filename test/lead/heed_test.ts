@@ -215,6 +215,20 @@ describe("heed(), asked for a backfill", () => {
     }
   });
 
+  it("is carried out once whichever call or reply is lost while it begins", async () => {
+    for (const fault of ["request", "reply", "late", "refused"] as const) {
+      const desk = await anAskedDesk(HOUR);
+      desk.journal.faults.push(fault);
+      await desk.ask(backfill("r1"));
+      await desk.pass(2_000);
+      await desk.journal.arrive();
+      await desk.pass(6_000);
+      assert.deepEqual(await desk.answers(), ["r1 done"], fault);
+      assert.deepEqual(await dueOf(desk, "a+r1"), HOURS, fault);
+      assert.deepEqual((await desk.audit()).findings, [], fault);
+    }
+  });
+
   it("leaves the rhythm of the schedule and other requests alone", async () => {
     const desk = await anAskedDesk(SECOND);
     await desk.pass(2_000);

@@ -141,9 +141,11 @@ function wrongBackfill(
   if (!given.some(({ detail }) => detail.result === "done")) {
     const refused = given.filter(({ detail }) => detail.result === "refused");
     const isRight = mayBeUnknown(world, request) ||
-      refused.every((row) =>
-        mayHaveNoList(world, [row]) || MAY_REFUSE.test(String(row.detail.reason))
-      );
+      refused.every((row) => {
+        const reason = String(row.detail.reason);
+        const isForItself = reason.startsWith(`${request.id} of the same task`);
+        return mayHaveNoList(world, [row]) || (MAY_REFUSE.test(reason) && !isForItself);
+      });
     return isRight ? [] : [`${request.id} was refused`];
   }
   const passed = request.fires!.filter(([dueMs]) => !fires.some((row) => row.dueMs === dueMs));
