@@ -8,8 +8,8 @@ import type { ServerClock } from "../clock.ts";
 import { queueKey } from "../level.ts";
 import { JournalUnavailableError } from "../errors.ts";
 import { pressureAfter } from "../levels/move.ts";
-import type { QueueEstimate, QueueReading } from "../levels/queue.ts";
-import { estimate, remember, standOf } from "../levels/queue.ts";
+import type { QueueReading } from "../levels/queue.ts";
+import { estimate, isStill, remember, standOf } from "../levels/queue.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import type { QueueSample, Sensors } from "../sensors.ts";
@@ -24,7 +24,7 @@ const QUEUES_MAX = 50;
 const PORTION = 10;
 /** Workers are asked no more often than this. Milliseconds. */
 const ASK_MS = 10_000;
-/** Their answers count for so long. Milliseconds. */
+/** Their answers count for so long, and for the first look after them in any case. Milliseconds. */
 const ANSWER_MS = 15_000;
 
 export interface QueueWatchParts {
@@ -65,19 +65,28 @@ export function queueWatch(
       };
       const kept = remember(readings.get(queue) ?? [], reading);
       readings.set(queue, kept);
-      await judge(queue, marks[queue]!, estimate(kept));
+      await judge(queue, marks[queue]!, kept);
     }
     // Of all, not of this look alone: its turn and that of a question might never meet.
     workers.ask(all.filter((queue) => hasWaited(readings.get(queue) ?? [])));
   }
 
-  async function judge(queue: string, marks: QueueMarks, found: QueueEstimate): Promise<void> {
+  async function judge(
+    queue: string,
+    marks: QueueMarks,
+    kept: readonly QueueReading[],
+  ): Promise<void> {
     const key = queueKey(queue);
+    const found = estimate(kept);
     const stand = standOf(found, marks);
     const standing = writer.standing(key);
     const dwell = { nowMs: server.nowMs(), leastMs: marks.dwellMs };
     const to = pressureAfter(standing, stand.type, dwell);
     if (to === standing.level) return;
+    // One look does not tell how fast it is served. That nobody serves it takes a new leader some more to
+    // see, and a question that fails hides it.
+    const isUnsure = standing.level === "paused" || (to === "normal" && kept.length === 1);
+    if (isUnsure && isStill(kept)) return;
     const { depth, expired, ageMs, waitMs, drainPerS, consumers } = found;
     const facts = { depth, expired, ageMs, waitMs, drainPerS, consumers };
     await writer.change(key, { to, reason: stand.reason, facts });
@@ -139,9 +148,17 @@ function lookOf(samples: readonly QueueSample[], nowMs: number): Look {
   };
 }
 
+interface Answer {
+  readonly count: number;
+  /** Monotonic milliseconds. */
+  readonly atMs: number;
+  /** A look has taken it in. */
+  isTold: boolean;
+}
+
 /** What workers said they consume. Asked beside the looks: an answer takes up to a second. */
 function workerBook({ gauges, clock, log }: QueueWatchParts) {
-  const answers = new Map<string, { readonly count: number; readonly atMs: number }>();
+  const answers = new Map<string, Answer>();
   let askedMs = -Infinity;
   let isAsking = false;
 
@@ -149,7 +166,7 @@ function workerBook({ gauges, clock, log }: QueueWatchParts) {
     try {
       const counts = await gauges.consumers(queues);
       const atMs = clock.monotonicMs();
-      for (const [queue, count] of counts ?? []) answers.set(queue, { count, atMs });
+      for (const [queue, count] of counts ?? []) answers.set(queue, { count, atMs, isTold: false });
     } catch (error) {
       if (!(error instanceof JournalUnavailableError)) throw error;
       log.debug("workers cannot be asked", { err: error });
@@ -162,7 +179,9 @@ function workerBook({ gauges, clock, log }: QueueWatchParts) {
     /** `null` where nothing was said lately. */
     consumers(queue: string): number | null {
       const answer = answers.get(queue);
-      if (answer === undefined || clock.monotonicMs() - answer.atMs > ANSWER_MS) return null;
+      if (answer === undefined) return null;
+      if (answer.isTold && clock.monotonicMs() - answer.atMs > ANSWER_MS) return null;
+      answer.isTold = true;
       return answer.count;
     },
     ask(queues: readonly string[]): void {

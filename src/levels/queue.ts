@@ -57,7 +57,10 @@ export function remember(readings: readonly QueueReading[], reading: QueueReadin
   // A queue that was empty starts anew; and so it is after the clock was set back.
   const start = readings.findLastIndex(({ depth, atMs }) => depth === 0 || atMs >= reading.atMs);
   const rest = readings.slice(start + 1);
-  return [...rest.filter(({ atMs }) => reading.atMs - atMs <= MEMORY_MS), reading];
+  // However seldom it is looked at, there is one to compare with.
+  const isKept = ({ atMs }: QueueReading, at: number) =>
+    at === rest.length - 1 || reading.atMs - atMs <= MEMORY_MS;
+  return [...rest.filter(isKept), reading];
 }
 
 /** @param readings as {@link remember} keeps them; at least one */
@@ -104,6 +107,16 @@ function isUnserved(readings: readonly QueueReading[]): boolean {
   );
   const since = readings[moved + 1];
   return since !== undefined && last.atMs - since.atMs >= STILL_MS;
+}
+
+/**
+ * Messages wait, and as far as these readings reach, nothing was taken and no worker said that it consumes
+ * it. So a few may say where there are not enough yet for {@link QueueEstimate.isUnserved}.
+ */
+export function isStill(readings: readonly QueueReading[]): boolean {
+  const { depth, expired, frontMs } = readings.at(-1)!;
+  return depth > expired && frontMs !== null &&
+    readings.every((each) => each.frontMs === frontMs && (each.consumers ?? 0) === 0);
 }
 
 function rounded(value: number): number {

@@ -159,6 +159,67 @@ describe("watchLevels()", () => {
     assert.deepEqual(names.filter((name) => !paused.has(`queue:${name} paused`)), []);
   });
 
+  const WAITS = { low: 60_000, high: 300_000, pause: 1_800_000 };
+  const LONG = { ...MARKS, depth: { low: 200, high: 1_000, pause: 2_000 }, waitMs: WAITS };
+
+  it("leaves a queue that nobody serves paused in the next term", async () => {
+    const shop = start({ tasks: [NORMAL[0]!], levels: { ...NO_LEVELS, queues: { work: LONG } } });
+    shop.worker.work = 0;
+    await shop.pass(100);
+    const before = await shop.moves();
+    assert.deepEqual(before.map(({ to }) => to), ["paused"]);
+    await shop.nextTerm();
+    await shop.pass(90);
+    assert.deepEqual(await shop.moves(), before);
+    shop.worker.work = 20;
+    await shop.pass(60);
+    assert.equal((await shop.moves()).at(-1)!.to, "normal");
+  });
+
+  it("leaves a queue that is served slowly slowed in the next term", async () => {
+    const depth = { low: 1e6, high: 1e7, pause: 1e8 };
+    const waitMs = { low: 300_000, high: 600_000, pause: 1e9 };
+    const busy = {
+      ...CRITICAL,
+      queue: "work",
+      trigger: { kind: "every", everyMs: 100, phaseMs: 0 },
+    };
+    const shop = start({
+      tasks: [busy as Partial<Task>, NORMAL[0]!],
+      levels: { ...NO_LEVELS, queues: { work: { ...LONG, depth, waitMs } } },
+    });
+    shop.worker.work = 1;
+    await shop.pass(150);
+    const before = await shop.moves();
+    assert.deepEqual(before.map(({ to }) => to), ["slowed"]);
+    await shop.nextTerm();
+    await shop.pass(60);
+    assert.deepEqual(await shop.moves(), before);
+  });
+
+  it("leaves a queue that nobody serves paused where a question to the workers fails", async () => {
+    const shop = start({ tasks: [NORMAL[0]!], levels: { ...NO_LEVELS, queues: { work: LONG } } });
+    shop.worker.work = 0;
+    await shop.pass(100);
+    const before = await shop.moves();
+    assert.deepEqual(before.map(({ to }) => to), ["paused"]);
+    shop.shop.isSilent = true;
+    await shop.pass(15);
+    shop.shop.isSilent = false;
+    await shop.pass(90);
+    assert.deepEqual(await shop.moves(), before);
+  });
+
+  it("sees that nobody serves a queue, however seldom it looks", async () => {
+    for (const everyMs of [15_000, 20_000, 120_000]) {
+      const queues = { work: { ...LONG, waitMs: null } };
+      const shop = start({ tasks: [NORMAL[0]!], levels: { ...NO_LEVELS, everyMs, queues } });
+      shop.worker.work = 0;
+      await shop.pass(600);
+      assert.deepEqual((await shop.moves()).map(({ to }) => to), ["paused"], `${everyMs}`);
+    }
+  });
+
   it("lets go of a queue that is not watched any more", async () => {
     const shop = start({ tasks: TASKS, levels: PRESSED });
     await shop.pass(60);

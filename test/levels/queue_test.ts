@@ -4,7 +4,14 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { QueueReading } from "../../src/levels/queue.ts";
-import { estimate, MEMORY_MS, remember, standOf, STILL_MS } from "../../src/levels/queue.ts";
+import {
+  estimate,
+  isStill,
+  MEMORY_MS,
+  remember,
+  standOf,
+  STILL_MS,
+} from "../../src/levels/queue.ts";
 import type { QueueMarks } from "../../src/level.ts";
 import { T0 } from "../support/build.ts";
 
@@ -120,11 +127,31 @@ describe("estimate()", () => {
   });
 });
 
+describe("isStill()", () => {
+  it("says that nothing was taken, as far as a few readings tell", () => {
+    const one = aReading({ consumers: null });
+    const isStillAfter = (own: Partial<QueueReading>) =>
+      isStill([one, aReading({ atMs: T0 + 5_000, consumers: 0, ...own })]);
+    assert.equal(isStill([one]), true);
+    assert.equal(isStillAfter({}), true);
+    assert.equal(isStillAfter({ consumers: 1 }), false);
+    assert.equal(isStillAfter({ frontMs: T0 }), false);
+    assert.equal(isStill([{ ...one, frontMs: null }]), false, "not to be told");
+    assert.equal(isStill([{ ...one, depth: 3, expired: 3 }]), false, "nothing waits");
+  });
+});
+
 describe("remember()", () => {
   it("keeps a minute", () => {
     const all = Array.from({ length: 30 }, (_, at) => aReading({ atMs: T0 + at * 5_000 }));
     const kept = all.reduce<QueueReading[]>((past, each) => remember(past, each), []);
     assert.equal(kept[0]!.atMs, all.at(-1)!.atMs - MEMORY_MS);
+  });
+
+  it("keeps the one before, however long ago it was", () => {
+    const all = [0, 1, 2].map((hour) => aReading({ atMs: T0 + hour * 3_600_000 }));
+    const kept = all.reduce<QueueReading[]>((past, each) => remember(past, each), []);
+    assert.deepEqual(kept, all.slice(1));
   });
 
   it("starts anew after the queue was empty, and after the clock was set back", () => {

@@ -52,6 +52,8 @@ export function throttledShop({ tasks, levels, share, toldMs }: ShopOptions) {
   const shop = {
     failing: 0,
     isBrokerAway: false,
+    /** Questions to the workers fail. */
+    isSilent: false,
     served: [] as Served[],
     turn: 0,
     lookedAt: [] as (readonly string[])[],
@@ -82,9 +84,11 @@ export function throttledShop({ tasks, levels, share, toldMs }: ShopOptions) {
       listsOf: (queue) => listsOf(queue, KOMBU),
       gauges: {
         consumers: (queues) =>
-          Promise.resolve(
-            new Map(queues.map((queue) => [queue, (worker.perS[queue] ?? 0) > 0 ? 1 : 0])),
-          ),
+          shop.isSilent
+            ? Promise.reject(new JournalUnavailableError("no answer", "backoff"))
+            : Promise.resolve(
+              new Map(queues.map((queue) => [queue, (worker.perS[queue] ?? 0) > 0 ? 1 : 0])),
+            ),
         share: (source) =>
           share === undefined
             ? new Promise(() => {})
@@ -135,6 +139,8 @@ export function throttledShop({ tasks, levels, share, toldMs }: ShopOptions) {
         each();
       }
     },
+    /** Its lease is gone, and it takes it anew. */
+    nextTerm: () => parts.lease.release("a"),
     rows: () => rowsOf(memory),
     async moves(): Promise<Moved[]> {
       return (await rowsOf(memory)).filter(({ type }) => type === "level.changed").map(movedOf);
