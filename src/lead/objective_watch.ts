@@ -53,7 +53,7 @@ export function objectiveWatch(
     const text = JSON.stringify(objective);
     const known = books.get(objective.name);
     if (known?.objective === text) return known.book;
-    const book = newBook(parts.outcomes, objective);
+    const book = newBook(parts, objective);
     books.set(objective.name, { objective: text, book });
     return book;
   }
@@ -108,9 +108,22 @@ export function objectiveWatch(
   };
 }
 
-function newBook(outcomes: Pick<Outcomes, "total">, { source }: Objective): Book {
-  const counted = source.kind === "workers" ? outcomes.total(source.tasks) : { events: 0, bad: 0 };
-  return { samples: [], counted, nextMs: -Infinity, isAsking: false, told: "" };
+function newBook(
+  { outcomes, clock }: Pick<ObjectiveWatchParts, "outcomes" | "clock">,
+  { source, everyMs }: Objective,
+): Book {
+  const book: Book = {
+    ...{
+      samples: [],
+      counted: { events: 0, bad: 0 },
+      nextMs: -Infinity,
+      isAsking: false,
+      told: "",
+    },
+  };
+  if (source.kind !== "workers") return book;
+  // Nothing is counted yet, and that does not say that nothing is bad.
+  return { ...book, counted: outcomes.total(source.tasks), nextMs: clock.monotonicMs() + everyMs };
 }
 
 /** Nobody measures it any more, so it must not hold anything back. */

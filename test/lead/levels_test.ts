@@ -313,6 +313,17 @@ describe("watchLevels() of objectives", () => {
     await tenBadMinutes(shop, (share) => shop.shop.failing = share);
   });
 
+  it("takes no errors for good ones where nothing was counted yet, in the next term", async () => {
+    const shop = start(undefined, { source: { kind: "workers", tasks: null }, minEvents: 20 });
+    shop.shop.failing = 0.05;
+    await shop.pass(400);
+    const before = await shop.moves();
+    assert.equal(before.at(-1)!.to, "paused");
+    await shop.nextTerm();
+    await shop.pass(120);
+    assert.deepEqual(await shop.moves(), before);
+  });
+
   it("is told nothing by a source that hangs for 30 s, and holds up no tick", async () => {
     const shop = start(() => shop.clock.sleep(30_000, new AbortController().signal).then(() => 1));
     await shop.pass(300);
