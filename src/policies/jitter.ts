@@ -27,7 +27,8 @@ export function jitter(spec: JitterSpec, { openings, changeMs }: Hours = ALL_HOU
   return {
     name: "jitter",
     judge(fire, nowMs) {
-      const opening = openings?.at(fire.dueMs);
+      // The one that lets it go: what was caught up may have been due in the one before.
+      const opening = openings?.at(nowMs);
       const baseMs = Math.max(fire.dueMs, opening?.fromMs ?? 0);
       // Most are asked about when they are due or when their place has come, few in between.
       if (nowMs >= baseMs + maxMs) return PASS;

@@ -109,6 +109,19 @@ describe("jitter() beside a window", () => {
     assert.ok(new Set(releases).size > 90);
   });
 
+  it("spreads what was due inside it, and is caught up later, from its next start on", () => {
+    const policies = { ...NO_POLICIES, window: NIGHT, jitter: SPEC };
+    const releases = Array.from({ length: 100 }, (_, index) => {
+      const fire = aFire(
+        { name: `report.${index}`, trigger: DAILY, policies },
+        T0 + 5 * HOUR,
+      );
+      return lastRelease(fire, T0 + 7 * HOUR);
+    });
+    assert.ok(Math.min(...releases) >= OPENS && Math.max(...releases) < OPENS + MINUTE);
+    assert.ok(new Set(releases).size > 90);
+  });
+
   it("never shifts what is due inside it beyond its end", () => {
     const dueMs = T0 + 6 * HOUR - 1000;
     const openings = openingsOf(NIGHT);
@@ -141,10 +154,10 @@ describe("jitter() beside a session", () => {
   });
 });
 
-/** When the whole gate lets a fire go. */
-function lastRelease(fire: ReturnType<typeof aFire>): number {
+/** When the whole gate lets a fire go. @param sinceMs when it is asked first; absent: when it is due */
+function lastRelease(fire: ReturnType<typeof aFire>, sinceMs = fire.dueMs): number {
   const gate = gateOf(policiesOf(fire.task))!;
-  return releaseMs({ name: "gate", judge: gate }, fire);
+  return releaseMs({ name: "gate", judge: gate }, fire, calm(), sinceMs);
 }
 
 const aJitter = fc.record({

@@ -57,7 +57,7 @@ export function rulingOn(
     }
   }
   if (jitter !== null) {
-    const opening = window === null ? null : openingAt(window, dueMs);
+    const opening = window === null ? null : openingAt(window, decidedMs);
     const untilMs = placeOf(jitter, fire, {
       baseMs: Math.max(dueMs, opening?.fromMs ?? 0),
       endMs: opening?.endMs ?? Infinity,

@@ -17,9 +17,14 @@ export function calm(own: Partial<Facts> = {}): Facts {
   return { running: [], level: () => "normal", pause: null, ...own };
 }
 
-/** When a policy lets a fire go, asked when it is due and then whenever it says. */
-export function releaseMs(policy: Policy, fire: Candidate, facts: Facts = calm()): number {
-  let nowMs = fire.dueMs;
+/** When a policy lets a fire go, asked at `sinceMs`, mostly when it is due, and then whenever it says. */
+export function releaseMs(
+  policy: Policy,
+  fire: Candidate,
+  facts: Facts = calm(),
+  sinceMs: number = fire.dueMs,
+): number {
+  let nowMs = sinceMs;
   for (let asked = 0; asked < 10; asked++) {
     const verdict: Verdict = policy.judge(fire, nowMs, facts);
     if (verdict.kind === "pass") return nowMs;
