@@ -37,7 +37,7 @@ export function reloader(parts: ReloadParts, before: Config): () => Promise<bool
       const after = await parts.load(running);
       const roster = parts.rosterOf(after);
       const changes = difference(running, after);
-      sayRestart(running, after, log);
+      sayRestart({ before, running, after }, log);
       running = after;
       declared.levels = after.levels;
       const isSame = Object.values(changes).every((names) => names.length === 0);
@@ -131,7 +131,12 @@ function isFolder(path: string): boolean {
   }
 }
 
-function sayRestart(before: Config, after: Config, log: Log): void {
-  if (JSON.stringify(before.settings) === JSON.stringify(after.settings)) return;
+/** @param configs.before that of the start, whose settings are in force */
+function sayRestart(
+  { before, running, after }: Readonly<Record<"before" | "running" | "after", Config>>,
+  log: Log,
+): void {
+  const text = ({ settings }: Config) => JSON.stringify(settings);
+  if (text(after) === text(running) || text(after) === text(before)) return;
   log.warn("settings other than tasks changed; they are taken up by a restart");
 }

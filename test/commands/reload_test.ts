@@ -67,6 +67,20 @@ describe("reloader()", () => {
     });
   });
 
+  it("asks for a restart where settings change, and not where they are again those of the start", async () => {
+    await withFiles(FILES, async (directory) => {
+      const config = await loadConfig({}, { directory });
+      const { reload, log } = aRunning(config, () => loadConfig({}, { directory }));
+      const asked: number[] = [];
+      for (const more of ["BEAT_LOG_LEVEL=debug\n", "BEAT_LOG_LEVEL=debug\n", ""]) {
+        await writeFile(join(directory, "env/.env.common"), FILES["env/.env.common"] + more);
+        await reload();
+        asked.push(log.lines.filter(({ level }) => level === "warn").length);
+      }
+      assert.deepEqual(asked, [1, 1, 1]);
+    });
+  });
+
   it("keeps the old schedule where loading breaks for a defect of ours", async () => {
     await withFiles(FILES, async (directory) => {
       const config = await loadConfig({}, { directory });
