@@ -153,19 +153,23 @@ export function noteEvent(
       notes.end = { outcome: "revoked", isExpired: hint.isExpired, runtimeMs: null };
       break;
   }
-  // The order of a retry and of the receipt that follows it is not sure: see whether it lasts.
-  const hasExtra = deliveriesOf(notes) > open.redeliveries + 1;
-  notes.extraReceiptMs = hasExtra ? notes.extraReceiptMs ?? nowMs : null;
+  notes.extraReceiptMs = hasExtraReceipt(notes, open) ? notes.extraReceiptMs ?? nowMs : null;
   return true;
 }
 
+/** The order of a retry and of the receipt that follows it is not sure: see whether it lasts. */
+function hasExtraReceipt(notes: Notes, { redeliveries }: OpenFire): boolean {
+  return deliveriesOf(notes) > redeliveries + 1;
+}
+
 /**
- * Takes a delivery that was recorded into the notes.
+ * Takes a delivery that was recorded into the notes: what it explains is none of the receipts that are
+ * left, which have a while of their own.
  *
  * @param next the fire after that
  */
-export function noteDelivery(notes: Notes, next: OpenFire): void {
-  if (deliveriesOf(notes) <= next.redeliveries + 1) notes.extraReceiptMs = null;
+export function noteDelivery(notes: Notes, next: OpenFire, nowMs: number): void {
+  notes.extraReceiptMs = hasExtraReceipt(notes, next) ? nowMs : null;
   if (isReceived(notes, next)) return;
   // Nobody told of it: what was told is of those before.
   notes.receipts = next.redeliveries + notes.retries;

@@ -61,7 +61,7 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
     const { notes } = tracked;
     if (notes !== null && next.redeliveries > tracked.open.redeliveries) {
       const { worker } = notes;
-      noteDelivery(notes, next);
+      noteDelivery(notes, next, nowMs);
       if (worker !== null && notes.worker === null) crew.end(worker, tracked.key);
     }
     fires.replace(tracked, next);

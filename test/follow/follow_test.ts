@@ -2,23 +2,12 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { openKey } from "../../src/open_fire.ts";
-import { JournalUnavailableError } from "../../src/errors.ts";
 import { wantedName } from "../../src/fire.ts";
-import type { RigOptions } from "../support/follow_rig.ts";
-import { followRig, idsOf } from "../support/follow_rig.ts";
+import { followRig, idsOf, oneFire } from "../support/follow_rig.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-
-/** A fire that was published a second ago. */
-async function oneFire(options: RigOptions = {}) {
-  const rig = followRig(options);
-  const open = await rig.publish();
-  rig.advance(SECOND);
-  return { rig, open };
-}
 
 describe("follower() on a fire that runs", () => {
   it("acks and finishes by the result, without ever having seen it taken", async () => {
@@ -410,89 +399,23 @@ describe("follower() with events out of their order", () => {
   });
 });
 
-describe("follower() when something fails", () => {
-  it("repeats nothing and loses nothing when a request or a reply is lost", async () => {
-    for (const fault of ["settle", "loseReply"] as const) {
+describe("follower(), told of a retry after the receipt of it", () => {
+  it("waits for it, however often the message was delivered before", async () => {
+    for (const deliveries of [1, 2, 3]) {
       const { rig, open } = await oneFire();
       rig.take(open);
-      rig.storeResult(open, "SUCCESS");
-      rig.faults[fault] = 1;
-      await assert.rejects(rig.sample(), JournalUnavailableError);
+      for (let count = 0; count < deliveries; count++) {
+        rig.event(open, "received");
+        await rig.watch(5 * SECOND);
+      }
+      const before = await rig.story();
+      assert.equal(before.length, 2 * deliveries - 1);
+      rig.event(open, "received");
+      rig.advance(100);
+      await rig.glance();
+      rig.event(open, "retried");
       await rig.watch(5 * SECOND);
-      assert.deepEqual(await rig.story(), ["acked result", "finished success"], fault);
-      assert.equal(rig.world.open.size, 0);
+      assert.deepEqual(await rig.story(), before);
     }
-  });
-
-  it("records a late ack once, though the reply was lost", async () => {
-    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
-    await rig.watch(HOUR + 2 * SECOND);
-    const other = await rig.publish();
-    rig.storeResult(open, "SUCCESS");
-    rig.faults.commit = 1;
-    await assert.rejects(rig.watch(60 * SECOND), JournalUnavailableError);
-    await rig.watch(60 * SECOND);
-    assert.deepEqual((await rig.story(open)).slice(2), ["late_ack result success"]);
-    rig.advance(HOUR);
-    await rig.watch(2 * SECOND);
-    rig.storeResult(other, "FAILURE");
-    await rig.watch(60 * SECOND);
-    assert.equal((await rig.story(other)).at(-1), "late_ack result failure");
-  });
-
-  it("concludes nothing from silence while the result backend is away", async () => {
-    const { rig, open } = await oneFire({ task: { giveUpMs: 60_000, expiresMs: 20_000 } });
-    const held = await rig.publish();
-    rig.take(open);
-    rig.ack(open);
-    rig.take(held);
-    rig.faults.results = 1;
-    await rig.watch(200 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken unacked"]);
-    rig.faults.results = 0;
-    rig.storeResult(open, "SUCCESS");
-    await rig.watch(60 * SECOND);
-    assert.deepEqual(await rig.story(open), ["acked result", "finished success"]);
-    assert.equal(rig.log.lines.length, 2);
-  });
-
-  it("goes on after the broker was away", async () => {
-    const { rig, open } = await oneFire();
-    rig.take(open);
-    rig.sensors.tell({ kind: "result", taskId: idsOf(open).taskId });
-    rig.storeResult(open, "SUCCESS");
-    rig.faults.queues = 1;
-    await assert.rejects(rig.sample(), JournalUnavailableError);
-    await rig.watch(2 * SECOND);
-    assert.deepEqual(await rig.story(), ["acked result", "finished success"]);
-  });
-
-  it("says that it is fenced, and writes nothing", async () => {
-    const { rig, open } = await oneFire();
-    rig.storeResult(open, "SUCCESS");
-    rig.take(open);
-    rig.store.fence = 2;
-    assert.equal((await rig.sample()).isFenced, true);
-    assert.deepEqual(await rig.story(), []);
-  });
-
-  it("takes over what another leader left open", async () => {
-    const rig = followRig();
-    const opens = [];
-    for (let count = 0; count < 5; count++) {
-      opens.push(await rig.publish());
-      rig.advance(10);
-    }
-    const [taken, acked, queued, gone] = opens;
-    for (const open of [taken!, acked!]) rig.take(open);
-    rig.ack(acked!);
-    await rig.watch(3 * SECOND);
-    rig.take(gone!);
-    rig.storeResult(gone!, "SUCCESS");
-    await rig.changeLeader();
-    for (const open of [taken!, acked!]) rig.storeResult(open, "SUCCESS");
-    await rig.watch(3 * SECOND);
-    assert.deepEqual([...rig.world.open.values()].map(openKey), [queued!, opens[4]!].map(openKey));
-    assert.deepEqual(await rig.story(acked!), ["acked broker", "finished success"]);
   });
 });

@@ -104,6 +104,14 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
   };
 }
 
+/** A follower, and a fire that was published a second ago. */
+export async function oneFire(options: RigOptions = {}) {
+  const rig = followRig(options);
+  const open = await rig.publish();
+  rig.advance(1_000);
+  return { rig, open };
+}
+
 /** Calls that are to fail, by number; `results` fails until it is put back to 0. */
 function noFaults() {
   return { settle: 0, loseReply: 0, commit: 0, results: 0, queues: 0 };
