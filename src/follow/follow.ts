@@ -70,6 +70,15 @@ export function follower(parts: FollowerParts): Follower {
   const watch = watchOver(parts.world.open, parts.namespace, late);
   const look = looker(parts, watch);
   const settleAll = settler(parts, watch);
+  /** Recorded, and not told yet: a call may fail after that. */
+  let untold: Settlement[] = [];
+
+  const begin = (): Followed => ({ isFenced: false, hasMore: false, settled: untold });
+
+  function tell(to: Followed): Followed {
+    untold = [];
+    return to;
+  }
 
   /** Whatever fails, the fires that were picked are looked at again. */
   async function keeping<T>(fires: readonly Tracked[], work: () => Promise<T>): Promise<T> {
@@ -111,7 +120,7 @@ export function follower(parts: FollowerParts): Follower {
       return watch.hasHints;
     },
     async sample() {
-      const to = newFollowed();
+      const to = begin();
       watch.names.nameNew();
       const hinted = await useHints(to);
       const lists = parts.world.open.tracked.lists();
@@ -122,13 +131,13 @@ export function follower(parts: FollowerParts): Follower {
       await sweep(views, to);
       if (!to.isFenced) await recordLate(parts, { late, look }, to);
       to.hasMore = picked.length >= LOOKS_MAX || watch.hasHints;
-      return to;
+      return tell(to);
     },
     async glance() {
-      const to = newFollowed();
+      const to = begin();
       await lookAndSettle(await useHints(to), null, to);
       to.hasMore = watch.hasHints;
-      return to;
+      return tell(to);
     },
   };
 }
@@ -172,7 +181,10 @@ function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
     const loaded = await journal.reload([], [...changed.keys()]);
     const stands = new Map(loaded.open.map((open) => [openKey(open), open]));
     for (const [key, settlement] of changed) {
-      watch.reread(key, settlement, stands.get(key) ?? null, reply.serverMs);
+      const open = stands.get(key) ?? null;
+      watch.reread(key, settlement, open, reply.serverMs);
+      // What is gone was ended by us, and the reply was lost.
+      if (open === null && settlement.next === null) to.settled.push(settlement);
     }
   }
 }
@@ -186,8 +198,4 @@ async function recordLate(
   const results = wanted.length === 0 ? [] : await look.readResults(wanted) ?? [];
   results.forEach((result, index) => late.take(wanted[index]!, result, server.nowMs()));
   to.isFenced = !await late.record(journal, fence);
-}
-
-function newFollowed(): Followed {
-  return { isFenced: false, hasMore: false, settled: [] };
 }

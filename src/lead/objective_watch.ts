@@ -113,13 +113,11 @@ function newBook(
   { source, everyMs }: Objective,
 ): Book {
   const book: Book = {
-    ...{
-      samples: [],
-      counted: { events: 0, bad: 0 },
-      nextMs: -Infinity,
-      isAsking: false,
-      told: "",
-    },
+    samples: [],
+    counted: { events: 0, bad: 0 },
+    nextMs: -Infinity,
+    isAsking: false,
+    told: "",
   };
   if (source.kind !== "workers") return book;
   // Nothing is counted yet, and that does not say that nothing is bad.

@@ -10,6 +10,35 @@ const SECOND = 1_000;
 const HOUR = 3_600_000;
 
 describe("follower() when something fails", () => {
+  it("tells what it has settled, also where it failed after that", async () => {
+    const { rig, open } = await oneFire();
+    rig.advance(1);
+    await rig.publish();
+    rig.take(open);
+    rig.event(open, "failed");
+    rig.faults.queues = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    assert.deepEqual(await rig.story(open), ["acked event", "finished failure"]);
+    assert.equal((await rig.sample()).settled.length, 1);
+    assert.equal((await rig.sample()).settled.length, 0);
+  });
+
+  it("records a late ack of what it ended, and the reply to that was lost", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
+    await rig.watch(HOUR - 5 * SECOND);
+    rig.advance(5 * SECOND);
+    rig.faults.loseReply = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    const { settled } = await rig.sample();
+    assert.equal(settled.length, 1);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual((await rig.story()).slice(-2), [
+      "expired unacknowledged beat",
+      "late_ack result success",
+    ]);
+  });
+
   it("repeats nothing and loses nothing when a request or a reply is lost", async () => {
     for (const fault of ["settle", "loseReply"] as const) {
       const { rig, open } = await oneFire();
