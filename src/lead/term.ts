@@ -1,6 +1,7 @@
 /** One leader's time in office: from loading the world to handing over. */
 
 import type { ServerClock } from "../clock.ts";
+import { waitFor } from "../clock.ts";
 import { openFires } from "../follow/open_fires.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
@@ -19,6 +20,7 @@ import { forget, forgetTold } from "./history.ts";
 import { reconcile } from "../core/reconcile.ts";
 import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
+import { PREPARE_MS } from "../core/tick.ts";
 import type { World } from "../core/world.ts";
 import { cursorText, skipRunOf, worldOf } from "../core/world.ts";
 
@@ -104,7 +106,7 @@ export async function declare(
 
 /** Records the end of a term. @throws {JournalUnavailableError} */
 export async function closeTerm(
-  { world, committer: sender, server }: Tick,
+  { world, committer: sender, server, clock }: Tick,
   term: Term,
   { owner, reason }: { owner: string; reason: string },
 ): Promise<void> {
@@ -116,8 +118,14 @@ export async function closeTerm(
     detail: { owner, reason },
   };
   const step = logStep(world, LOG_CURSOR.term, { dueMs: term.fence, revision: "ended" }, row);
-  await sender.commitAll([...inBatches(skipSteps({ server }, world)), [step]], term.fence);
+  const skips = () => inBatches(skipSteps({ server }, world));
+  const { earlyByMs } = await sender.commitAll(skips(), term.fence);
+  // The last tick may have skipped ahead of its time what it prepared.
+  if (earlyByMs > 0) await waitFor(clock, Math.min(earlyByMs, PREPARE_MS), NEVER);
+  await sender.commitAll([...skips(), [step]], term.fence);
 }
+
+const NEVER = new AbortController().signal;
 
 /** Rows for what policies have skipped and not written yet. */
 function skipSteps({ server }: Pick<TermParts, "server">, world: World): Step[] {

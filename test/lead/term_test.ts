@@ -6,9 +6,13 @@ import fc from "fast-check";
 import { newHistory, watchHistory } from "../../src/lead/history.ts";
 import { closeTerm, declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
+import { PREPARE_MS, tick } from "../../src/core/tick.ts";
+import { encodeCursor, encodeNote, pauseCursor } from "../../src/cursor.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import type { Row } from "../../src/event.ts";
 import { appendRow } from "../../src/memory/store.ts";
+import { gateOf } from "../../src/policies/mod.ts";
+import { pause as pausePolicy } from "../../src/policies/pause.ts";
 import type { Committed } from "../../src/ports.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
@@ -373,6 +377,28 @@ describe("closeTerm()", () => {
     const { now: next, term } = await desk.nextTerm(now.roster);
     await desk.tick(next, term);
     assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000], "it is due still");
+  });
+
+  it("tells what was skipped in a row, also where it was stopped as the next was prepared", async () => {
+    const desk = aDesk();
+    const pause = { dueMs: T0, revision: encodeNote({ who: "ops", note: "", untilMs: null }) };
+    desk.store.cursors.set(pauseCursor("a"), encodeCursor(pause));
+    const now = await desk.open(aRoster({ ...aTask("a"), gate: gateOf([pausePolicy()]) }));
+    for (let second = 1; second <= 3; second++) {
+      await desk.clock.advance(1000);
+      await desk.tick(now);
+    }
+    await desk.clock.advance(1000 - PREPARE_MS);
+    const stop = new AbortController();
+    const last = tick(now, TERM, stop.signal);
+    stop.abort();
+    await last;
+    const closing = closeTerm(now, TERM, { owner: "me", reason: "stopped" });
+    await desk.clock.advance(PREPARE_MS);
+    await closing;
+    assert.deepEqual(await storyOf(desk), [
+      ...["term.started", "task.known a", "fire.skipped a", "task.dropped a", "term.ended"],
+    ]);
   });
 });
 
