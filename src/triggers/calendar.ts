@@ -116,7 +116,8 @@ function compile(spec: CalendarSpec): Calendar {
     let ms = calendar.nextChange(afterMs, margin);
     while (ms !== null) {
       const [before, state] = [calendar.stateAt(ms - 1, margin), calendar.stateAt(ms, margin)];
-      if (state === wanted && before !== wanted) return ms;
+      const isChange = wanted === "open" ? before !== "open" : before === "open";
+      if (state === wanted && isChange) return ms;
       ms = calendar.nextChange(ms, margin);
     }
     return null;

@@ -229,6 +229,12 @@ describe("calendarOf()", () => {
     assert.equal(calendar.nextOpen(Date.UTC(2019, 0)), Date.UTC(2020, 0));
   });
 
+  it("does not close on the holiday with which its data begin", () => {
+    const calendar = calendarOf(specOf("XHKG"));
+    const lunchMs = localMs("Asia/Hong_Kong", "2020-01-02T12:00");
+    assert.equal(calendar.nextClose(Date.UTC(2019, 11, 30)), lunchMs);
+  });
+
   it("opens and closes elsewhere in UTC after the clocks change", () => {
     const utcOf = (name: string, date: string) => {
       const calendar = calendarOf(specOf(name));
