@@ -77,7 +77,7 @@ export interface Config {
   readonly hints: readonly string[];
   /** The files that were read, in order; watched for changes. */
   readonly files: readonly string[];
-  /** Those of the env files and `beat.yaml` that say something. */
+  /** Those of them that say something. */
   readonly written: readonly string[];
 }
 

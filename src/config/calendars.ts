@@ -1,13 +1,13 @@
 /** The calendars that a configuration may name: those of the project, and those of the user. */
 
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import type { Problem } from "../errors.ts";
 import { ConfigError } from "../errors.ts";
 import type { CalendarFile } from "./calendar_file.ts";
 import { parseCalendar } from "./calendar_file.ts";
-import { inDirectory, readEnvironment, readText } from "./env_files.ts";
+import { inDirectory, lostProblem, readEnvironment, readText } from "./env_files.ts";
 import { nearest } from "./nearest.ts";
 
 /** Beside the code, wherever Beat runs. */
@@ -29,13 +29,15 @@ export const NO_CALENDARS: CalendarBook = { all: [], find: () => null, advice: (
  * Reads every calendar. One of the user's own stands in the place of the project's with the same code.
  *
  * @param own a directory of the user's, and what names it; `null` for none
+ * @param before see `LoadOptions`
  */
 export async function readCalendars(
   own: { readonly directory: string; readonly by: string } | null,
   problems: Problem[],
+  before: readonly string[] = [],
 ): Promise<CalendarBook> {
-  const read = await readDirectory(SHIPPED, "Beat", problems);
-  const owned = own === null ? [] : await readDirectory(own.directory, own.by, problems);
+  const read = await readDirectory({ directory: SHIPPED, by: "Beat" }, problems, before);
+  const owned = own === null ? [] : await readDirectory(own, problems, before);
   return bookOf(
     read.filter(({ spec }) => !owned.some((each) => isSame(each.spec.mic, spec.mic))),
     owned,
@@ -65,9 +67,9 @@ export async function loadCalendars(
 }
 
 async function readDirectory(
-  directory: string,
-  by: string,
+  { directory, by }: { readonly directory: string; readonly by: string },
   problems: Problem[],
+  before: readonly string[],
 ): Promise<CalendarFile[]> {
   let names: string[];
   try {
@@ -78,6 +80,10 @@ async function readDirectory(
     problems.push({ where: by, message });
     return [];
   }
+  const lost = before.filter((file) =>
+    file === join(directory, basename(file)) && !names.includes(basename(file))
+  );
+  problems.push(...lost.map(lostProblem));
   const calendars: CalendarFile[] = [];
   for (const name of names) {
     const file = join(directory, name);

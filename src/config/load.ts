@@ -68,7 +68,7 @@ export async function loadConfig(
   });
   const calendars = await calendarsFor(
     yaml,
-    { values, directory, by: whereOf("BEAT_CALENDARS") },
+    { values, directory, by: whereOf("BEAT_CALENDARS"), before },
     problems,
   );
   const isSet = (name: string) => environment.variables.has(name);
@@ -102,12 +102,9 @@ export async function loadConfig(
     transport: transportOf(yaml),
     timezone: values.CELERY_TIMEZONE,
   };
-  const files = [
-    ...environment.files,
-    ...(yaml.isRead ? [yaml.path] : []),
-    ...calendarFiles(tasks, calendars),
-  ];
-  const written = [...environment.written, ...(yaml.isWritten ? [yaml.path] : [])];
+  const followed = calendarFiles(tasks, calendars);
+  const files = [...environment.files, ...(yaml.isRead ? [yaml.path] : []), ...followed];
+  const written = [...environment.written, ...(yaml.isWritten ? [yaml.path] : []), ...followed];
   return frozen({ settings, tasks, levels, off, hints, files, written });
 }
 
@@ -183,7 +180,12 @@ async function beatYaml(
 /** Nothing is read for a configuration that names no calendar: start-up counts. */
 async function calendarsFor(
   { data }: YamlFile,
-  { values, directory, by }: { values: Values; directory: string; by: string },
+  { values, directory, by, before }: {
+    values: Values;
+    directory: string;
+    by: string;
+    before: readonly string[];
+  },
   problems: Problem[],
 ): Promise<CalendarBook> {
   const isNamed = [data.defaults, ...Object.values(data.tasks)].some((entry) =>
@@ -194,6 +196,7 @@ async function calendarsFor(
   return await readCalendars(
     own === undefined ? null : { directory: inDirectory(own, directory), by },
     problems,
+    before,
   );
 }
 

@@ -14,6 +14,7 @@ import type { Row } from "../../src/event.ts";
 import type { Config } from "../../src/settings.ts";
 import { aLog, T0 } from "../support/build.ts";
 import { withFiles, yamlTasks } from "../support/load_files.ts";
+import { readProjectFile } from "../support/source_file.ts";
 import { until } from "../support/until.ts";
 
 const FILES: Readonly<Record<string, string>> = {
@@ -53,6 +54,26 @@ describe("reloader()", () => {
         });
       }
     }
+  });
+
+  it("takes no market's hours from elsewhere where the calendar of one's own is gone", async () => {
+    const files = {
+      ...yamlTasks("own: { task: check.echo, queue: q, every: 5s, calendar: XNYS }"),
+      "own/nyse.json": readProjectFile("env/calendars/XNYS.json").replace("16:00", "15:00"),
+    };
+    await withFiles(files, async (directory) => {
+      const env = { BEAT_CALENDARS: "own" };
+      const config = await loadConfig(env, { directory });
+      const load = ({ written }: Config) => loadConfig(env, { directory, before: written });
+      const { reload, declared } = aRunning(config, load);
+      const { roster } = declared;
+      await rm(join(directory, "own/nyse.json"));
+      await reload();
+      assert.equal(declared.roster, roster);
+      assert.match(JSON.stringify(declared.rows), /nyse\.json: expected the file that was read/);
+      await writeFile(join(directory, "own/nyse.json"), files["own/nyse.json"]);
+      assert.equal(await reload(), false, "no task changed");
+    });
   });
 
   it("does not miss a file that said nothing before", async () => {
