@@ -75,8 +75,12 @@ export interface Sensors {
   readonly sep: string;
   /** Whether results are stored where Beat can read them. */
   readonly hasResults: boolean;
-  /** @param limit the most messages of each list to read */
-  sampleQueues(lists: readonly string[], limit: number): Promise<QueueSample[]>;
+  /**
+   * @param limit the most messages of each list to read
+   * @param fence of the leader who asks: a server that knows an older one only is no master any more, and
+   * what waits there says nothing
+   */
+  sampleQueues(lists: readonly string[], limit: number, fence?: number): Promise<QueueSample[]>;
   /** Whether the message of each delivery tag is reserved by a worker and not acknowledged. */
   reservations(deliveryTags: readonly string[]): Promise<Reservation[]>;
   /** @throws {JournalUnavailableError} also when only the result backend is away */

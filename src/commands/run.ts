@@ -123,7 +123,7 @@ function officeOf({ config, owner, origin, isPatient, log, roster }: {
   const staging = connect(broker, { name: "beat-stage", commandTimeoutMs });
   const leasing = connect(broker, { name: keys.lease, commandTimeoutMs });
   const sensors = redisSensors({
-    ...{ broker, backend, transport, commandTimeoutMs },
+    ...{ broker, backend, transport, commandTimeoutMs, fenceKey: keys.fence },
     onRefused: (what, err) =>
       log.warn("may not listen: ends of fires are seen later", { what, err }),
   });

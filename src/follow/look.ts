@@ -20,6 +20,7 @@ export interface LookerParts {
   /** The server's time. Unix milliseconds. */
   readonly server: { nowMs(): number };
   readonly log: Log;
+  readonly fence: number;
   /** `null` for tasks that are no longer declared. */
   readonly task: (name: string) => Pick<Task, "ignoreResult"> | null;
 }
@@ -36,7 +37,7 @@ export interface Looker {
 }
 
 export function looker(parts: LookerParts, watch: Watch): Looker {
-  const { sensors, server } = parts;
+  const { sensors, server, fence } = parts;
   const readResults = resultReader(parts);
 
   function judgeOne(tracked: Tracked, evidence: Evidence, nowMs: number): Settlement[] {
@@ -54,7 +55,7 @@ export function looker(parts: LookerParts, watch: Watch): Looker {
     async takeViews(lists, limit) {
       const sampledMs = server.nowMs();
       const all = [...new Set(lists.flatMap((list) => [list, plainListOf(list, sensors.sep)]))];
-      const samples = all.length === 0 ? [] : await sensors.sampleQueues(all, limit);
+      const samples = all.length === 0 ? [] : await sensors.sampleQueues(all, limit, fence);
       const views = samples.map((sample, index) => viewOf(all[index]!, sample));
       return {
         sampledMs,

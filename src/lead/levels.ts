@@ -39,7 +39,7 @@ export async function watchLevels(
     alone: (work) => alone(office, work),
     unsure: () => endUnsure(office, onFenced),
   });
-  const common = { ...parts, ...measuring, writer, outcomes };
+  const common = { ...parts, ...measuring, writer, outcomes, fence: input.fence };
   const settings = () => declared.levels ?? NO_LEVELS;
   const queues = queueWatch(common, () => settings().queues);
   const objectives = objectiveWatch(common, () => settings().objectives, signal);

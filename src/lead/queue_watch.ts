@@ -34,6 +34,7 @@ export interface QueueWatchParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly writer: LevelWriter;
+  readonly fence: number;
   /** The lists of a queue, one for each step of priority. */
   listsOf(queue: string): readonly string[];
 }
@@ -124,11 +125,12 @@ async function readQueues(
 }
 
 async function readPortion(
-  { sensors, server, listsOf }: QueueWatchParts,
+  { sensors, server, fence, listsOf }: QueueWatchParts,
   queues: readonly string[],
 ): Promise<[queue: string, look: Look][]> {
   const lists = queues.flatMap((queue) => listsOf(queue).map((list) => ({ queue, list })));
-  const samples = await sensors.sampleQueues(lists.map(({ list }) => list), SAMPLE_MAX);
+  const names = lists.map(({ list }) => list);
+  const samples = await sensors.sampleQueues(names, SAMPLE_MAX, fence);
   const nowMs = server.nowMs();
   return queues.map((queue) => {
     const own = samples.filter((_, index) => lists[index]!.queue === queue);

@@ -156,7 +156,7 @@ function levelLooks(
     unsure() {},
   });
   const watch = queueWatch({
-    ...{ server, clock, log: QUIET, writer, listsOf },
+    ...{ server, clock, log: QUIET, writer, listsOf, fence: TERM.fence },
     sensors: memorySensors(journal.store),
     gauges: { consumers: () => Promise.resolve(null) },
   }, () => levels?.queues ?? {});

@@ -34,17 +34,26 @@ export interface SensorLimits {
   readonly results: SampleLimits;
 }
 
+export interface SensorOptions {
+  /** For who looks again and again. @default none */
+  readonly limits?: SensorLimits;
+  /** Where the server keeps the fence of who leads; needed where samples are taken for a leader. */
+  readonly fenceKey?: string | undefined;
+}
+
 /** Starts connecting and returns at once; until then, what is asked is refused. */
-export function redisSensors(options: ListenOptions): RedisSensors {
-  const { broker, backend, transport, commandTimeoutMs } = options;
+export function redisSensors(
+  options: ListenOptions & Pick<SensorOptions, "fenceKey">,
+): RedisSensors {
+  const { fenceKey, broker, backend, transport, commandTimeoutMs } = options;
   const queues = connect(broker, { name: "beat-sensors", commandTimeoutMs });
   const results = backend === null
     ? null
     : connect(backend, { name: "beat-results", commandTimeoutMs });
   return {
     ...sensorsOver({ queues, results }, transport, {
-      lists: sampleLimits(),
-      results: sampleLimits(),
+      limits: { lists: sampleLimits(), results: sampleLimits() },
+      fenceKey,
     }),
     listen: (onHint, signal) => listenTo(options, onHint, signal),
     close() {
@@ -54,28 +63,26 @@ export function redisSensors(options: ListenOptions): RedisSensors {
   };
 }
 
-/**
- * What is read over connections that somebody else opens and closes.
- * @param limits for who looks again and again. @default none
- */
+/** What is read over connections that somebody else opens and closes. */
 export function sensorsOver(
   { queues, results }: { readonly queues: Redis; readonly results: Redis | null },
   transport: Transport,
-  limits: SensorLimits = { lists: NO_LIMITS, results: NO_LIMITS },
+  { limits = { lists: NO_LIMITS, results: NO_LIMITS }, fenceKey }: SensorOptions = {},
 ): Omit<Sensors, "listen"> {
   const { sep, globalKeyPrefix, unackedKey } = transport;
   const unacked = globalKeyPrefix + unackedKey;
   return {
     sep,
     hasResults: results !== null,
-    sampleQueues(lists, limit) {
+    sampleQueues(lists, limit, fence) {
+      const least = fence === undefined || fenceKey === undefined ? null : { fence, fenceKey };
       return inPortions(lists, () => LISTS, async (some) => {
         const wanted = some.map((list) => ({
           key: globalKeyPrefix + list,
           limit: limits.lists.of(list, limit),
         }));
         try {
-          const samples = await ask(queues, () => sampleLists(queues, wanted));
+          const samples = await ask(queues, () => sampleLists(queues, wanted, least));
           samples.forEach(({ oldest }, index) =>
             limits.lists.learn(some[index]!, oldest.map(({ bytes }) => bytes))
           );
@@ -98,16 +105,26 @@ export function sensorsOver(
   };
 }
 
-/** Length and old end of each list, of one moment: else a sample might look whole that is not. */
+/**
+ * Length and old end of each list, of one moment: else a sample might look whole that is not.
+ * @param least what the server must know. A connection to one that was the master may stay open, and all
+ * that was published since would seem to have left its lists.
+ */
 async function sampleLists(
   client: Redis,
   wanted: readonly { readonly key: string; readonly limit: number }[],
+  least: { readonly fence: number; readonly fenceKey: string } | null,
 ): Promise<QueueSample[]> {
   if (wanted.length === 0) return [];
   const moment = client.multi();
   for (const { key, limit } of wanted) moment.llen(key).lrange(key, -limit, -1);
+  if (least !== null) moment.get(least.fenceKey);
   const replies = await moment.exec();
   if (replies === null) throw new JournalUnavailableError("Redis dropped a sample", "backoff");
+  if (least !== null && !(Number(replies.at(-1)![1]) >= least.fence)) {
+    client.disconnect(true);
+    throw new JournalUnavailableError("this server of Redis leads no more", "reconnect");
+  }
   return wanted.map((_, index) => {
     const depth = listReply<number>(replies[2 * index]!) ?? 0;
     const elements = listReply<string[]>(replies[2 * index + 1]!) ?? [];

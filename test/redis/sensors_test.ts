@@ -108,6 +108,20 @@ needs("redis").describe("redisSensors()", () => {
     );
   });
 
+  it("believes no server that knows only an older fence, and connects anew", async () => {
+    const queues = server.client();
+    const over = sensorsOver({ queues, results: null }, TRANSPORT, { fenceKey: "beat:fence" });
+    await client.set("beat:fence", "5");
+    assert.equal((await over.sampleQueues(["q"], 3, 5)).length, 1);
+    const isClosed = new Promise((resolve) => queues.once("close", resolve));
+    await assert.rejects(over.sampleQueues(["q"], 3, 6), /leads no more/);
+    await isClosed;
+    await client.set("beat:fence", "7");
+    await until(() => queues.status === "ready");
+    assert.equal((await over.sampleQueues(["q"], 3, 6)).length, 1);
+    assert.equal((await over.sampleQueues(["q"], 3)).length, 1);
+  });
+
   it("reads ever fewer where the answer does not get through", async () => {
     const limits = { lists: sampleLimits(), results: sampleLimits() };
     const failing = {
@@ -115,7 +129,7 @@ needs("redis").describe("redisSensors()", () => {
       multi: () => client.multi().call("NOSUCH"),
       mget: () => client.call("NOSUCH"),
     } as unknown as Redis;
-    const over = sensorsOver({ queues: failing, results: failing }, TRANSPORT, limits);
+    const over = sensorsOver({ queues: failing, results: failing }, TRANSPORT, { limits });
     await assert.rejects(over.sampleQueues(["q"], 100), JournalUnavailableError);
     assert.equal(limits.lists.of("q", 100), 2);
     await assert.rejects(over.results(["x", "y", "z", "u"]), JournalUnavailableError);
@@ -132,7 +146,7 @@ needs("redis").describe("redisSensors()", () => {
       },
     } as unknown as Redis;
     const limits = { lists: sampleLimits(), results: sampleLimits() };
-    const over = sensorsOver({ queues: client, results: counting }, TRANSPORT, limits);
+    const over = sensorsOver({ queues: client, results: counting }, TRANSPORT, { limits });
     const long = JSON.stringify({ status: "SUCCESS", result: "x".repeat(400_000) });
     const ids = Array.from({ length: 12 }, (_, index) => `long${index}`);
     for (const id of ids) await client.set(`celery-task-meta-${id}`, long);
@@ -159,7 +173,7 @@ needs("redis").describe("redisSensors()", () => {
       },
     } as unknown as Redis;
     const limits = { lists: sampleLimits(), results: sampleLimits() };
-    const over = sensorsOver({ queues: client, results: stuck }, TRANSPORT, limits);
+    const over = sensorsOver({ queues: client, results: stuck }, TRANSPORT, { limits });
     const documentOf = (result: string) =>
       JSON.stringify({ status: "SUCCESS", result, date_done: "2026-11-24T18:55:26.991122" });
     const ids = ["short", "absent", "long", "other"];

@@ -110,7 +110,9 @@ export function startBeat(parts: ReplicaParts, generation: number): Beat {
     ...(stepsMin === undefined ? {} : { stage: redisStage(client(), KEYS, { journal, stepsMin }) }),
     lease: redisLease(client(), KEYS),
     sensors: {
-      ...sensorsOver({ queues: client(), results: client() }, TRANSPORT),
+      ...sensorsOver({ queues: client(), results: client() }, TRANSPORT, {
+        fenceKey: KEYS.fence,
+      }),
       listen: (onHint, signal) => parts.listen(process, onHint, signal),
     },
     clock,
