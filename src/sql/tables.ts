@@ -73,30 +73,42 @@ function rowsOfLines(path: string): string {
 const TEXTS: ReadonlySet<string> = new Set(["t", "k", "p"]);
 
 /**
- * Which queue a task had from when until when. A snapshot says what had been so before it, too: with each
- * change comes a row.
+ * Which queue a task had from when until when. A snapshot says what was so where it cuts, and had been
+ * so before: with each change comes a row. One that cuts before the rows that are read goes for what
+ * nothing else tells: a change may lie between.
  */
 function declared(queues: ReadonlyMap<string, string>): string {
   const configured = [...queues].map(([task, queue]) => `(${quoted(task)}, ${quoted(queue)})`);
   return `
   create table told as
-  select task, id_ms, false as is_standing, detail->>'$.definition.queue' as queue from entries
-  where t in ('task.known', 'task.changed')
+  select task, id_ms, id_count, false as is_standing, detail->>'$.definition.queue' as queue
+  from entries where t in ('task.known', 'task.changed')
   union all
-  select plan->>'$.task', id_ms, true, plan->>'$.definition.queue' from (
-    select id_ms, unnest(cast(detail->'$.state.plans' as json[])) as plan from entries
-    where t = 'journal.snapshot'
+  select plan->>'$.task', coalesce(try_cast(split_part(cut_id, '-', 1) as bigint), id_ms),
+    coalesce(try_cast(split_part(cut_id, '-', 2) as bigint), id_count), true,
+    plan->>'$.definition.queue'
+  from (
+    select id_ms, id_count, unnest(cast(detail->'$.state.plans' as json[])) as plan,
+      detail->>'$.cutId' as cut_id
+    from entries where t = 'journal.snapshot'
   );
 
   create table declared as
+  with configured(task, queue) as (values ${["('', '')", ...configured].join(", ")}),
+    sure as (
+      from told where not is_standing or id_ms >= (select min(id_ms) from entries)
+    )
   select task, queue,
     case when is_standing and row_number() over told_of = 1 then 0 else id_ms end as from_ms,
     lead(id_ms, 1, ${Number.MAX_SAFE_INTEGER}) over told_of as until_ms
-  from told window told_of as (partition by task order by id_ms)
+  from sure window told_of as (partition by task order by id_ms, id_count, is_standing desc)
   union all
-  select task, queue, 0, ${Number.MAX_SAFE_INTEGER}
-  from (values ${["('', '')", ...configured].join(", ")}) as configured(task, queue)
-  where task not in (select task from told) and task <> '';
+  select task, queue, 0, ${Number.MAX_SAFE_INTEGER} from (
+    from configured where task <> ''
+    union all
+    select task, arg_max(queue, id_ms) from told
+    where task not in (select task from configured) group by task
+  ) where task not in (select task from sure);
   drop table told;
 `;
 }

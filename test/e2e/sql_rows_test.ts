@@ -24,15 +24,17 @@ const DUE = String(T0 - 7);
 const NAMES = ["v", "t", "k", "d", "m", "f", "p"];
 
 const declared = (queue: string) => JSON.stringify({ revision: "r", definition: { queue } });
-const plans = JSON.stringify({
-  state: { plans: [{ task: "b", definition: { queue: "of_snapshot" } }] },
-});
+/** Of the rows before `at`. */
+const snapshot = (at: number, queues: Readonly<Record<string, string>>) => {
+  const plans = Object.entries(queues).map(([task, queue]) => ({ task, definition: { queue } }));
+  return JSON.stringify({ cutId: `${T0 + at}-${at % 2}`, state: { plans } });
+};
 
 /** Values of rows in the order of the names, and entries that are none. */
 const WRITTEN: readonly (readonly string[])[] = [
   ["1", "task.known", "a", DUE, "0", "3", declared("first")],
   ["1", "task.known", "für.東京", DUE, "0", "3", declared("日本")],
-  ["1", "journal.snapshot", "", "", DUE, "3", plans],
+  ["1", "journal.snapshot", "", "", DUE, "3", snapshot(2, { b: "of_snapshot" })],
   ["1", "p", "a", DUE, "12", "3", ""],
   ["1", "p", "a+slot", DUE, "-2", "3", '{"attempt":2}'],
   ["1", "p", "für.東京", DUE, "1", "3", '{"notes":{"jitter":"für 東京 \\\\ \\"so\\", \'#1\'"}}'],
@@ -57,6 +59,8 @@ const WRITTEN: readonly (readonly string[])[] = [
   ["1", "task.changed", "a", DUE, "0", "5", declared("second")],
   ["1", "p", "a", DUE, "20", "5", '{"a_long_text":"' + "x".repeat(1_200_000) + '"}'],
   ["1", "p", "a+other", DUE, "21", "5", ""],
+  ["1", "journal.snapshot", "", "", DUE, "5", snapshot(3, { a: "first", b: "of_snapshot" })],
+  ["1", "p", "a", DUE, "22", "5", ""],
 ];
 const entries = WRITTEN.map((values, at): Entry => [
   `${T0 + at}-${at % 2}`,
@@ -137,7 +141,11 @@ describe("rows in SQL", () => {
     assert.deepEqual(await toldOf(3, 10), configured);
     assert.deepEqual(await toldOf(2, 10), [...configured, "b of_snapshot", "b of_snapshot"]);
     // Which it was before a change is not known without what stands before.
-    assert.deepEqual(await toldOf(5, 30), ["a second", "a second", "a+other second"]);
+    const second = ["a second", "a second", "a+other second"];
+    assert.deepEqual(await toldOf(5, 26), second);
+    // A snapshot tells it of those of which nothing else does.
+    const ofSnapshot = ["b of_snapshot", "b of_snapshot"];
+    assert.deepEqual(await toldOf(5, 28), [...ofSnapshot, ...second, "a second"]);
   });
 
   it("come in UTC wherever the machine is, and texts as texts", async () => {
@@ -173,7 +181,10 @@ function expected(all: readonly Entry[]): Record<string, unknown>[] {
   return all.map(([id, fields]) => decodeRow(id, fields)).filter((row) => typeof row !== "string")
     .map((row) => {
       const { id, type, task, dueMs, decidedMs, fence, detail } = row;
-      for (const [name, queue] of declarationsIn(row)) queues.set(name, queue);
+      for (const [name, queue] of declarationsIn(row)) {
+        // A snapshot is of rows long before it.
+        if (type !== "journal.snapshot" || !queues.has(name)) queues.set(name, queue);
+      }
       return {
         ...{ id, recorded: timeText(millisecondsOf(id)), type, task: task === "" ? null : task },
         ...{ due: dueMs === null ? null : timeText(dueMs), decided: timeText(decidedMs), fence },
@@ -188,7 +199,8 @@ function expected(all: readonly Entry[]): Record<string, unknown>[] {
 function declarationsIn({ type, task, detail }: JournalRow & { detail: any }): [string, string][] {
   if (/^task\.(known|changed)$/.test(type)) return [[task, detail.definition.queue]];
   if (type !== "journal.snapshot") return [];
-  return [[detail.state.plans[0].task, detail.state.plans[0].definition.queue]];
+  // deno-lint-ignore no-explicit-any
+  return detail.state.plans.map(({ task, definition }: any) => [task, definition.queue]);
 }
 
 function inWords(rows: Record<string, string>[]): Record<string, unknown>[] {
