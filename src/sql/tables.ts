@@ -128,7 +128,8 @@ function journal(): string {
 
 const FIRES = `
   create view fires as
-  select task, due, any_value(queue) as queue,
+  select task, due,
+    coalesce(any_value(queue) filter (type = 'fire.published'), any_value(queue)) as queue,
     min(recorded) filter (type = 'fire.published') as published,
     min(recorded) filter (type = 'fire.acked') as acked,
     max(recorded) filter (type in ('fire.finished', 'fire.expired', 'fire.skipped')) as finished,
@@ -143,7 +144,7 @@ const FIRES = `
     max(detail->>'$.reason') filter (type in ('fire.skipped', 'fire.expired')) as reason,
     min(late_ms) as late_ms,
     max(cast(detail->>'$.runtimeMs' as double)) filter (type = 'fire.finished') as runtime_ms,
-    max(detail->>'$.worker') as worker,
+    arg_max(detail->>'$.worker', recorded) as worker,
     count(*) filter (type = 'fire.published') as publishes
   from journal where type like 'fire.%' and due is not null group by task, due;
 `;

@@ -61,6 +61,12 @@ const WRITTEN: readonly (readonly string[])[] = [
   ["1", "p", "a+other", DUE, "21", "5", ""],
   ["1", "journal.snapshot", "", "", DUE, "5", snapshot(3, { a: "first", b: "of_snapshot" })],
   ["1", "p", "a", DUE, "22", "5", ""],
+  ["1", "task.known", "c", DUE, "0", "6", declared("of_publish")],
+  ["1", "p", "c", DUE, "23", "6", ""],
+  ["1", "t", "c", DUE, "24", "6", '{"by":"event","worker":"z@gone"}'],
+  ["1", "task.changed", "c", DUE, "0", "6", declared("of_edit")],
+  ["1", "fire.redelivered", "c", DUE, "25", "6", '{"deliveries":2}'],
+  ["1", "a", "c", DUE, "26", "6", '{"by":"event","worker":"a@there"}'],
 ];
 const entries = WRITTEN.map((values, at): Entry => [
   `${T0 + at}-${at % 2}`,
@@ -126,6 +132,11 @@ describe("rows in SQL", () => {
       ...{ acked: timeText(T0 + 6), finished: timeText(T0 + 7), outcome: "failure" },
       ...{ reason: null, late_ms: null, runtime_ms: 12.5, worker: "celery@höst", publishes: 0 },
     }]);
+  });
+
+  it("say of a fire to which queue it went, and which worker had it last", async () => {
+    const [fire] = await told("select queue, worker from fires where task = 'c'");
+    assert.deepEqual(fire, { queue: "of_publish", worker: "a@there" });
   });
 
   it("say the queue though it was declared before what is read", async () => {
