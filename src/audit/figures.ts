@@ -6,6 +6,7 @@
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
 import { entryOf, openIdOf } from "../fire.ts";
+import type { SnapshotState } from "./snapshot.ts";
 
 export interface Figures {
   take(row: JournalRow): void;
@@ -41,12 +42,16 @@ interface Seconds {
 /** Seconds that are kept: a fire is not shifted further than that. */
 const SECONDS_KEPT = 7_200;
 
-/** @param window rows recorded in [sinceMs, untilMs) count; those before tell what tasks are */
+/**
+ * @param window rows recorded in [sinceMs, untilMs) count; those before tell what tasks are
+ * @param seed what the rows before the first came to
+ */
 export function figuresOf(
   { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
+  seed: Pick<SnapshotState, "plans" | "levels"> | null = null,
 ): Figures {
-  const tasks = new Map<string, { readonly queue: string; readonly isCritical: boolean }>();
-  const raised = new Set<unknown>();
+  const tasks = new Map(seed?.plans.map(({ task, definition }) => [task, sharesOf(definition)]));
+  const raised = new Set<unknown>(seed?.levels.map(([key]) => key));
   const delayedBy = new Map<string, string>();
   const open = new Map<string, "normal" | "degraded">();
   const peaks = new Map<string, { withJitter: Seconds; without: Seconds }>();
@@ -60,8 +65,7 @@ export function figuresOf(
     }
     const { definition } = detail;
     if (!type.startsWith("task.") || definition === null || typeof definition !== "object") return;
-    const { queue, importance } = definition as Record<string, unknown>;
-    tasks.set(task, { queue: String(queue), isCritical: importance === "critical" });
+    tasks.set(task, sharesOf(definition as Record<string, unknown>));
   }
 
   function published({ task, dueMs, decidedMs }: JournalRow & { readonly dueMs: number }): void {
@@ -132,6 +136,11 @@ export function figuresOf(
     },
     ...fared,
   };
+}
+
+/** As much of a definition as the figures rest on. */
+function sharesOf({ queue, importance }: Readonly<Record<string, unknown>>) {
+  return { queue: String(queue), isCritical: importance === "critical" };
 }
 
 function newFared() {

@@ -64,7 +64,7 @@ export async function audit(options: AuditCommandOptions, shell: Shell): Promise
       isShowingAll: options.verify === true,
       sights: sighting.sights,
     }, source.seed);
-    const figures = options.figures === true ? figuresOf(window) : null;
+    const figures = options.figures === true ? figuresOf(window, source.seed) : null;
     const both = figures === null ? reading : {
       ...reading,
       take(row: JournalRow) {

@@ -1,8 +1,13 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { auditOf } from "../../src/audit/audit.ts";
 import { figuresOf } from "../../src/audit/figures.ts";
+import { snapshotOf } from "../../src/audit/snapshot.ts";
+import { definitionOf } from "../../src/core/reconcile.ts";
 import type { JournalRow } from "../../src/event.ts";
-import { T0 } from "../support/build.ts";
+import { revisionOf } from "../../src/task.ts";
+import { WHOLE } from "../support/audited.ts";
+import { aTask, T0 } from "../support/build.ts";
 
 function aJournalRow(own: Partial<JournalRow> & { readonly type: string }): JournalRow {
   const decidedMs = own.decidedMs ?? T0;
@@ -70,6 +75,19 @@ describe("figuresOf()", () => {
     ]);
     assert.deepEqual(normal, { succeeded: 1, failed: 0, delaysMs: [2, 3] });
     assert.deepEqual(degraded, { succeeded: 0, failed: 1, delaysMs: [40] });
+  });
+
+  it("knows from a snapshot what tasks are, and what is throttled", () => {
+    const before = auditOf(WHOLE);
+    const detail = { key: "queue:q", from: "normal", to: "slowed", reason: "" };
+    const level = aJournalRow({ type: "level.changed", task: "", dueMs: null, detail });
+    const task = aTask({ name: "a", queue: "q", importance: "critical" });
+    const known = { revision: revisionOf(task), definition: definitionOf(task) };
+    for (const row of [level, aJournalRow({ type: "task.known", detail: known })]) before.take(row);
+    const all = figuresOf({ sinceMs: T0, untilMs: T0 + 1e9 }, snapshotOf(before.ledger));
+    all.take(aJournalRow({ type: "fire.published" }));
+    assert.deepEqual([...all.queues], [["q", { withJitter: 1, without: 1 }]]);
+    assert.deepEqual([all.normal.delaysMs, all.degraded.delaysMs], [[], [0]]);
   });
 
   it("leaves rows of another time out", () => {

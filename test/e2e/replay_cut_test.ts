@@ -3,6 +3,7 @@
 import { after, before } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
+import { figuresOf } from "../../src/audit/figures.ts";
 import { systemClock } from "../../src/clock.ts";
 import { standingPauses } from "../../src/core/pauses.ts";
 import { ALL_TASKS, decodeCursor } from "../../src/cursor.ts";
@@ -32,6 +33,7 @@ describe("a journal whose old rows are gone", () => {
   let client: Redis;
   let cwd: string;
   let whole: CleanJournal;
+  let keepMs: number;
   const told = async (...args: string[]) => {
     const env = { ...SEVEN_OFF, CELERY_BROKER_URL: redis.url, BEAT_ARCHIVE: `${cwd}/none` };
     const { out, err } = await beat([...args, "--json"], { cwd, env });
@@ -48,6 +50,7 @@ describe("a journal whose old rows are gone", () => {
     await client.hset(KEYS.cursors, Object.fromEntries(whole.cursors));
     if (whole.open.size > 0) await client.hset(KEYS.open, Object.fromEntries(whole.open));
     const { fence } = rows.at(-1)!;
+    keepMs = (whole.nowMs - rows[0]!.decidedMs) / 3;
     await client.mset(KEYS.epoch, "epoch-1", KEYS.fence, fence);
     const kept = await retain(
       {
@@ -55,7 +58,7 @@ describe("a journal whose old rows are gone", () => {
         archive: memoryArchive(),
         clock: systemClock,
         server: { nowMs: () => whole.nowMs },
-        limits: { keepMs: (whole.nowMs - rows[0]!.decidedMs) / 3, maxBytes: 1e12 },
+        limits: { keepMs, maxBytes: 1e12 },
         openFires: () => openFiresIn(whole),
       },
       fence,
@@ -89,5 +92,20 @@ describe("a journal whose old rows are gone", () => {
     const since = new Date(whole.nowMs - 1_000).toISOString();
     const { findings } = await told("audit", "--verify", "--since", since);
     assert.deepEqual(findings.filter(({ kind }: { kind: string }) => kind === "differs"), []);
+  });
+
+  it("has figures of the queues of tasks that were declared in them", async () => {
+    const sinceMs = Math.floor(whole.nowMs - keepMs / 2);
+    const { figures } = await told(
+      "audit",
+      "--figures",
+      "--since",
+      new Date(sinceMs).toISOString(),
+    );
+    const all = figuresOf({ sinceMs, untilMs: Infinity });
+    for (const row of rowsIn(whole)) all.take(row);
+    const peaks = [...all.queues].map(([queue, { withJitter }]) => [queue, withJitter]);
+    const shown = Object.entries<{ with_jitter: number }>(figures.queue_peaks);
+    assert.deepEqual(shown.map(([queue, { with_jitter }]) => [queue, with_jitter]), peaks);
   });
 });
