@@ -34,6 +34,12 @@ export interface Fared {
   readonly delaysMs: readonly number[];
 }
 
+/** What holds a fire, and since when. Unix milliseconds. */
+interface Held {
+  readonly by: string;
+  readonly sinceMs: number;
+}
+
 interface Seconds {
   readonly counts: Map<number, number>;
   most: number;
@@ -52,11 +58,16 @@ export function figuresOf(
 ): Figures {
   const tasks = new Map(seed?.plans.map(({ task, definition }) => [task, sharesOf(definition)]));
   const raised = new Set<unknown>(seed?.levels.map(([key]) => key));
-  const delayedBy = new Map<string, string>();
+  const held = new Map<string, Held>();
   const open = new Map<string, "normal" | "degraded">();
   const peaks = new Map<string, { withJitter: Seconds; without: Seconds }>();
   const fared = { normal: newFared(), degraded: newFared() };
   const counts = { decided: 0, skippedBySession: 0, published: 0, expired: 0 };
+
+  function hold(openId: string, { decidedMs, detail }: JournalRow): void {
+    const by = String(detail.by);
+    if (held.get(openId)?.by !== by) held.set(openId, { by, sinceMs: decidedMs });
+  }
 
   function noteState({ type, task, detail }: JournalRow): void {
     if (type === "level.changed") {
@@ -72,13 +83,13 @@ export function figuresOf(
     counts.published++;
     const known = tasks.get(entryOf(task));
     const openId = openIdOf(task, dueMs, 0);
-    const isShifted = delayedBy.get(openId) === "jitter";
-    delayedBy.delete(openId);
+    const last = held.get(openId);
+    held.delete(openId);
     if (known === undefined) return;
     const own = peaks.get(known.queue) ?? { withJitter: newSeconds(), without: newSeconds() };
     peaks.set(known.queue, own);
     count(own.withJitter, decidedMs);
-    count(own.without, isShifted ? dueMs : decidedMs);
+    count(own.without, last?.by === "jitter" ? last.sinceMs : decidedMs);
     if (!known.isCritical) return;
     const how = raised.size > 0 ? "degraded" : "normal";
     open.set(openId, how);
@@ -89,13 +100,13 @@ export function figuresOf(
     const { type, task, dueMs, detail } = row;
     const openId = openIdOf(task, dueMs, 0);
     const how = open.get(openId);
-    if (type === "fire.delayed") delayedBy.set(openId, String(detail.by));
+    if (type === "fire.delayed") hold(openId, row);
     else if (type === "fire.published") {
       counts.decided++;
       published(row);
     } else if (type === "fire.skipped") {
       counts.decided++;
-      delayedBy.delete(openId);
+      held.delete(openId);
       if (detail.by === "session") counts.skippedBySession++;
     } else if (type === "fire.expired") counts.expired++;
     if (type !== "fire.finished" && type !== "fire.expired") return;

@@ -13,7 +13,7 @@ export function printFigures(figures: Figures, { sum }: Report, shell: Shell): v
     ...[...figures.queues].toSorted(([one], [other]) => one < other ? -1 : 1).map(([queue, peak]) =>
       `queue peak, ${queue}: ${peak.withJitter} a second with jitter, ${peak.without} without`
     ),
-    "    the most fires published to the queue within one second; without: what jitter held counts when it was due",
+    "    the most fires published to the queue within one second; without: what jitter held counts when it came to that",
     `task timeout rate: ${percent(expired, published)} (${expired} of ${published})`,
     "    fires that expired, or were given up, before a worker ended them, of all published",
     `off-session fires saved: ${

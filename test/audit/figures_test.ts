@@ -40,6 +40,24 @@ describe("figuresOf()", () => {
     assert.deepEqual(figures(rows).queues.get("q"), { withJitter: 1, without: 3 });
   });
 
+  it("counts what a window let go and jitter spread in the second of the window", () => {
+    const rows = ["a", "b"].flatMap((task, index) => {
+      const dueMs = T0 + 60_000 * index;
+      const openMs = T0 + 600_000;
+      const row = (type: string, decidedMs: number, by: string) =>
+        aJournalRow({ type, task, dueMs, decidedMs, detail: { by, reason: "" } });
+      return [
+        declared(task, "normal"),
+        row("fire.delayed", dueMs, "window"),
+        row("fire.delayed", openMs, "jitter"),
+        // Asked again after an edit.
+        row("fire.delayed", openMs + 1_500, "jitter"),
+        row("fire.published", openMs + 2_000 + 5_000 * index, ""),
+      ];
+    });
+    assert.deepEqual(figures(rows).queues.get("q"), { withJitter: 1, without: 2 });
+  });
+
   it("counts what sessions saved and what expired", () => {
     const skip = { by: "session", reason: "closed" };
     const all = figures([
