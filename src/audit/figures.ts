@@ -5,7 +5,7 @@
 
 import type { JournalRow } from "../event.ts";
 import { recordedMs } from "../event.ts";
-import { entryOf, openIdOf } from "../fire.ts";
+import { entryOf, isWantedName, openIdOf } from "../fire.ts";
 import type { SnapshotState } from "./snapshot.ts";
 
 export interface Figures {
@@ -90,7 +90,7 @@ export function figuresOf(
     peaks.set(known.queue, own);
     count(own.withJitter, decidedMs);
     count(own.without, last?.by === "jitter" ? last.sinceMs : decidedMs);
-    if (!known.isCritical) return;
+    if (!known.isCritical || isWantedName(task)) return;
     const how = raised.size > 0 ? "degraded" : "normal";
     open.set(openId, how);
     fared[how].delaysMs.push(decidedMs - dueMs);
@@ -102,7 +102,7 @@ export function figuresOf(
     const how = open.get(openId);
     if (type === "fire.delayed") hold(openId, row);
     else if (type === "fire.published") {
-      counts.decided++;
+      if (!isWantedName(task)) counts.decided++;
       published(row);
     } else if (type === "fire.skipped") {
       counts.decided++;

@@ -58,6 +58,15 @@ describe("figuresOf()", () => {
     assert.deepEqual(figures(rows).queues.get("q"), { withJitter: 1, without: 2 });
   });
 
+  it("leaves what somebody asked for out of what the schedule decided, and of its delays", () => {
+    const { decided, published, normal } = figures([
+      declared("a", "critical"),
+      aJournalRow({ type: "fire.published" }),
+      aJournalRow({ type: "fire.published", task: "a+backfill", dueMs: T0 - 86_400_000 }),
+    ]);
+    assert.deepEqual([decided, published, normal.delaysMs], [1, 2, [0]]);
+  });
+
   it("counts what sessions saved and what expired", () => {
     const skip = { by: "session", reason: "closed" };
     const all = figures([
