@@ -48,7 +48,7 @@ export function otherSchedule(
   const notes: PastPresence["notes"][number][] = [];
   let start: Start | null = null;
   // Where the journal begins in the period, the other schedule begins with it.
-  let isBefore = seed !== null;
+  let isBefore = false;
   let beginMs = sinceMs;
   let lastMs = sinceMs;
 
@@ -57,12 +57,15 @@ export function otherSchedule(
       const atMs = recordedMs(row);
       lastMs = Math.max(lastMs, row.decidedMs);
       if (!isBefore && atMs >= sinceMs) beginMs = row.decidedMs;
-      isBefore ||= atMs < sinceMs || row.type === "task.known";
-      if (start === null && atMs >= sinceMs) {
-        start = startOf(past, sinceMs);
+      isBefore ||= seed !== null || atMs < sinceMs || row.type === "task.known";
+      if (atMs < sinceMs) {
+        there.before(row);
+        return past.take(row);
+      }
+      if (start === null) {
+        start = startOf(past, beginMs);
         for (const open of start.open) there.begin(open);
       }
-      if (atMs < sinceMs) return past.take(row);
       there.take(row);
       was.take(row);
       const before = past.facts.notes;

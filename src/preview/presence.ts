@@ -8,6 +8,8 @@ import { openIdOf } from "../fire.ts";
 import { isDecision } from "./decisions.ts";
 
 export interface Presence {
+  /** A row from before the period. */
+  before(row: JournalRow): void;
   take(row: JournalRow): void;
   /**
    * When the row taken last was true for those who decide. A decision that stands before it was made
@@ -58,6 +60,12 @@ export function presence(): Presence {
   let decidedMs = -Infinity;
   let trueMs = -Infinity;
 
+  function noteTerm({ fence, decidedMs: atMs }: JournalRow): void {
+    const last = terms.at(-1);
+    if (last === undefined || fence > last.fence) terms.push({ fence, fromMs: atMs, toMs: atMs });
+    else if (fence === last.fence) last.toMs = Math.max(last.toMs, atMs);
+  }
+
   function noteFire(row: JournalRow): void {
     const { type, task, dueMs, decidedMs: atMs } = row;
     if (dueMs === null) return;
@@ -95,11 +103,9 @@ export function presence(): Presence {
   }
 
   return {
+    before: noteTerm,
     take(row) {
-      const last = terms.at(-1);
-      if (last === undefined || row.fence > last.fence) {
-        terms.push({ fence: row.fence, fromMs: row.decidedMs, toMs: row.decidedMs });
-      } else if (row.fence === last.fence) last.toMs = Math.max(last.toMs, row.decidedMs);
+      noteTerm(row);
       trueMs = row.decidedMs <= decidedMs ? decidedMs + JUST_AFTER_MS : row.decidedMs;
       if (isDecision(row)) {
         decidedMs = Math.max(decidedMs, row.decidedMs);

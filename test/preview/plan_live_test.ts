@@ -2,12 +2,15 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { auditOf } from "../../src/audit/audit.ts";
+import { snapshotOf } from "../../src/audit/snapshot.ts";
 import { serverClock } from "../../src/clock.ts";
 import { simClock } from "../support/sim_clock.ts";
 import { supervise } from "../../src/commands/supervise.ts";
 import { rosterOf } from "../../src/core/roster.ts";
 import type { Roster } from "../../src/core/roster.ts";
 import type { JournalRow } from "../../src/event.ts";
+import { recordedMs } from "../../src/event.ts";
 import { decodeRow } from "../../src/row_text.ts";
 import type { LevelSettings } from "../../src/level.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
@@ -18,7 +21,8 @@ import { plan } from "../../src/preview/plan.ts";
 import type { Journal } from "../../src/ports.ts";
 import type { Task } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
-import { aLog, T0 } from "../support/build.ts";
+import { WHOLE } from "../support/audited.ts";
+import { aLog, aTask, T0 } from "../support/build.ts";
 import type { Draw } from "../support/clean_journal.ts";
 import { drawsOf } from "../support/clean_journal.ts";
 import { drawPoliced } from "../support/policed_shop.ts";
@@ -69,6 +73,33 @@ describe("another schedule", () => {
       const { differences, counts } = await compared(shop, shop.roster);
       assert.deepEqual(differences.slice(0, 2), [], `seed ${seed}`);
       assert.ok([...counts.values()].some(({ was }) => was > 20));
+    }
+  });
+
+  it("is led from the start of the period on, though nothing was due for a while", async () => {
+    const each = (everyMs: number) => {
+      const trigger = { kind: "every", everyMs, phaseMs: 0 } as const;
+      return rosterOf([aTask({ name: "a.each", trigger })], TRANSPORT, "beat@plan");
+    };
+    const roster = each(3_600_000);
+    const shop = { ...aShop(drawsOf(SEED)), roster, fromMs: T0 - 5_000, untilMs: T0 + 7_201_000 };
+    const rows = await livedRows(shop);
+    const sinceMs = T0 + 1_800_000;
+    const cut = rows.findIndex((row) => recordedMs(row) >= T0 + 3_600_000);
+    const before = auditOf(WHOLE);
+    for (const row of rows.slice(0, cut)) before.take(row);
+    const seed = snapshotOf(before.ledger);
+    for (
+      const [other, read, count] of [
+        [otherSchedule({ sinceMs, untilMs: sinceMs + 5_400_000 }), rows, 90],
+        // It begins with the first row that is left.
+        [otherSchedule({ sinceMs, untilMs: sinceMs + 5_400_000 }, seed), rows.slice(cut), 60],
+      ] as const
+    ) {
+      for (const row of read) other.take(row);
+      const { differences, counts } = await other.close(each(60_000), (queue) => [queue]);
+      assert.deepEqual([...counts], [["a.each", { was: 1, now: count - 1 }]]);
+      assert.ok(differences.every((each) => each.other?.type !== "fire.skipped"));
     }
   });
 
