@@ -235,7 +235,7 @@ function whyNotTaken({ evidence, story, queue }: CauseParts): Cause[] {
 
 const BUSY: Cause = { kind: "workers busy" };
 
-/** What is missed in the broker was taken seconds before, or is lost. */
-function isSignOfWorker({ type, detail }: JournalRow): boolean {
+/** That one serves the queue. What is missed in the broker was taken seconds before, or is lost. */
+export function isSignOfWorker({ type, detail }: JournalRow): boolean {
   return type === "fire.taken" || (type === "fire.acked" && detail.by !== "broker");
 }

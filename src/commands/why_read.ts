@@ -1,5 +1,6 @@
 /** Reads what the journal has around one due time: bounded, by the ids of its rows, which are times. */
 
+import { isSignOfWorker } from "../audit/cause.ts";
 import { DECLARES } from "../audit/schedule_then.ts";
 import type { JournalRow } from "../event.ts";
 import { entryOf, wantedName } from "../fire.ts";
@@ -164,10 +165,6 @@ function isBehindWanted({ type, task: name, detail }: JournalRow, task: string):
     (type === "control.requested" && wantedName(name, String(detail.request)) === task);
 }
 
-/** A sign that a worker served a queue. */
-const SERVES: ReadonlySet<string> = new Set(["fire.taken", "fire.acked"]);
-const SERVED_MAX = 100;
-
 const ENDS: ReadonlySet<string> = new Set(["fire.finished", "fire.expired", "fire.skipped"]);
 
 async function readForwards(
@@ -175,15 +172,21 @@ async function readForwards(
   { task, dueMs, isOpen, isUndecided, isDeep, neighbours }: AroundOptions,
 ): Promise<{ rows: JournalRow[]; isComplete: boolean }> {
   const rows: JournalRow[] = [];
-  let served = 0;
+  /** The last sign that its queue was served while it waited: of many, one is as good as all. */
+  let served: JournalRow | null = null;
   // The end of one that is open has not been written.
   let limit = isUndecided ? AFTER_END : isDeep ? Infinity : AROUND_MAX;
   let hasEnded = isUndecided || isOpen;
+  let isOver = false;
   let count = 0;
   for await (const row of peek.read({ from: String(dueMs + 1), to: "+" })) {
-    const isServed = SERVES.has(row.type) && neighbours.has(row.task) && served++ < SERVED_MAX;
-    if (count++ === 0 || isServed || isAbout(row, { task, dueMs })) rows.push(row);
-    if (!hasEnded && isEnd(row, task, dueMs)) {
+    if (count++ === 0 || isAbout(row, { task, dueMs })) rows.push(row);
+    else if (!isOver && isSignOfWorker(row) && neighbours.has(row.task)) {
+      if (served !== null) rows.splice(rows.lastIndexOf(served), 1);
+      rows.push(served = row);
+    }
+    isOver ||= isEnd(row, task, dueMs);
+    if (!hasEnded && isOver) {
       hasEnded = true;
       limit = count + AFTER_END;
     }

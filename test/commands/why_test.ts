@@ -179,6 +179,31 @@ describe("readAround()", () => {
     assert.equal((await readAround(journal, { ...undecided, isUndecided: false })).before, null);
   });
 
+  it("finds that workers served the queue to the last, however much they did before", async () => {
+    const journal = aJournal("r.r", 0);
+    const { dueMs } = options;
+    const add = (atMs: number, row: Row) => appendRow(journal.store, atMs, row, 1);
+    const taken: Row = {
+      ...{ type: "fire.taken", task: "other", dueMs, decidedMs: dueMs },
+      detail: { by: "event" },
+    };
+    for (let index = 1; index <= 500; index++) add(dueMs + index * 1_000, taken);
+    const expired: Row = {
+      ...{ type: "fire.expired", task: "report", dueMs, decidedMs: dueMs },
+      detail: { reason: "ttl", by: "beat" },
+    };
+    add(dueMs + 501_000, expired);
+    add(dueMs + 502_000, taken);
+    const evidence = {
+      ...{ task: "report", dueMs, nowMs: dueMs + HOUR, open: null, leader: null, offBy: null },
+      cursor: { dueMs, revision: "r.r" },
+      today: { spec: SPEC, queue: "maintenance", expiresMs: null },
+      ...await readAround(journal, { ...options, neighbours: new Set(["report", "other"]) }),
+    };
+    const causes = causesOf({ evidence, story: storyOf(evidence), queue: null, owners: new Map() });
+    assert.deepEqual(causes.map(({ kind }) => kind), ["workers busy", "expires"]);
+  });
+
   it("says when it did not read to the end", async () => {
     const journal = aJournal("r.r", 0);
     for (let index = 0; index <= AROUND_MAX; index++) {
