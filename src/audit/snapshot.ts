@@ -6,7 +6,7 @@
 
 import type { Cursor } from "../cursor.ts";
 import { decodeCursor, encodeCursor, levelCursor, pauseCursor } from "../cursor.ts";
-import { parseOpenId } from "../fire.ts";
+import { entryOf, parseFireId, parseOpenId } from "../fire.ts";
 import type { Fold, FoldedFire } from "./fold.ts";
 import type { AuditOptions, Ledger, Note } from "./ledger.ts";
 import { accountOf, openLedger } from "./ledger.ts";
@@ -181,14 +181,17 @@ export function seedLedger(
 }
 
 function* seedPlans(ledger: Ledger, { plans, fires }: SnapshotState): Generator<void> {
+  const isAudited = (task: string) => ledger.tasks === null || ledger.tasks.has(task);
   for (const [index, kept] of plans.entries()) {
-    const isAudited = ledger.tasks === null || ledger.tasks.has(kept.task);
-    if (isAudited) accountOf(ledger, kept.task).plan = planFrom(kept);
+    if (isAudited(kept.task)) accountOf(ledger, kept.task).plan = planFrom(kept);
     if ((index + 1) % PLANS_AT_ONCE === 0) yield;
   }
   for (const kept of fires) {
     const fire = ledger.fold.fires.get(kept.fireId);
-    if (fire !== undefined) fire.note = noteOf(ledger, kept);
+    const id = parseFireId(kept.fireId);
+    if (fire !== undefined && id !== null && isAudited(entryOf(id.task))) {
+      fire.note = noteOf(ledger, kept);
+    }
   }
 }
 

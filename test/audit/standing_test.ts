@@ -5,10 +5,12 @@ import { snapshotOf, standingIn } from "../../src/audit/snapshot.ts";
 import { checksumOf, snapshotReader } from "../../src/audit/snapshot_parts.ts";
 import { standingOf } from "../../src/audit/standing.ts";
 import { verify } from "../../src/audit/verify.ts";
+import { definitionOf } from "../../src/core/reconcile.ts";
 import { ALL_TASKS, encodeNote, levelCursor, pauseCursor } from "../../src/cursor.ts";
 import type { JournalRow } from "../../src/event.ts";
+import { revisionOf } from "../../src/task.ts";
 import { WHOLE } from "../support/audited.ts";
-import { T0 } from "../support/build.ts";
+import { aTask, T0 } from "../support/build.ts";
 
 const ORDER = { request: "r", who: "ada", note: "a move" };
 const PAUSED = [
@@ -104,6 +106,24 @@ describe("audit --verify", () => {
     assert.match(differences(lost).join(), /^pause:\* is ".*ada.*" by the journal, and "none"/);
     const forged = new Map([...same, [levelCursor("queue:one"), normal]]);
     assert.match(differences(forged).join(), /^level:queue:one is ".*slowed" by the journal/);
+  });
+
+  it("of some tasks alone leaves out what a snapshot has of others", () => {
+    const [started] = PAUSED as [JournalRow];
+    const task = aTask({ name: "check.echo" });
+    const detail = { revision: revisionOf(task), definition: definitionOf(task) };
+    const known = aRow({ type: "task.known", dueMs: T0 - 1, detail });
+    const seed = snapshotOf(audited([started, known, aRow({})]).ledger);
+    assert.equal(seed.fires.length, 1);
+    const cursors = new Map([["check.echo", { dueMs: T0, revision: revisionOf(task) }]]);
+    const differences = (task: string) => {
+      const audit = auditOf({ ...WHOLE, tasks: new Set([task]) }, seed);
+      audit.take(aRow({ type: "fire.acked", id: `${T0}-9`, detail: { by: "result" } }));
+      audit.take(aRow({ type: "fire.finished", id: `${T0}-10`, detail: { outcome: "success" } }));
+      verify(audit.ledger, { cursors, open: [] });
+      return audit.close(T0).counts.get("differs") ?? 0;
+    };
+    assert.deepEqual(["check.echo", "other"].map(differences), [0, 0]);
   });
 });
 
