@@ -75,8 +75,8 @@ function isPlaced(ledger: Ledger, account: Account, row: FireRow, atMs: number):
 }
 
 /** Decided by rows that are gone, and now anew. */
-function isRedone({ terms: { loss } }: Ledger, dueMs: number): boolean {
-  return loss !== null && dueMs > loss.fromMs && dueMs <= loss.toMs;
+function isRedone({ terms: { losses } }: Ledger, dueMs: number): boolean {
+  return losses.some(({ fromMs, toMs }) => dueMs > fromMs && dueMs <= toMs);
 }
 
 function hold({ plan }: Account, { dueMs, task, detail: { untilMs } }: FireRow): void {

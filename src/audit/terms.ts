@@ -21,12 +21,14 @@ export interface Terms {
   readonly lastControl: string;
   /** The last cut of the history that was told. */
   readonly loss: Loss | null;
+  /** All that were told since {@link KeptTerms}: what one took may be decided anew after the next. */
+  readonly losses: readonly Loss[];
   /** No row was ever before the first: a namespace begins with a term. */
   readonly isWhole: boolean;
 }
 
 /** What is to be known of the terms before a row, to go on from there. */
-export type KeptTerms = Omit<Terms, "take">;
+export type KeptTerms = Omit<Terms, "take" | "losses">;
 
 /**
  * @param isTrimmed rows before the first are known to be gone
@@ -37,7 +39,7 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
   let told = seed?.told ?? { count: 0, isEnded: false };
   let controls = seed?.controls ?? 0;
   let lastControl = seed?.lastControl ?? "";
-  let loss = seed?.loss ?? null;
+  const losses: Loss[] = seed?.loss == null ? [] : [seed.loss];
   let isWhole = seed?.isWhole ?? false;
   let isLossTold = false;
   /** Cuts are told in their order, and none reaches into the next. */
@@ -84,7 +86,7 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
     const { fromId, toId } = cut.detail;
     if (compareIds(fromId, toldToId) < 0) return "its term had told it before";
     toldToId = toId;
-    loss = { fromMs: millisecondsOf(fromId), toMs: millisecondsOf(toId) };
+    losses.push({ fromMs: millisecondsOf(fromId), toMs: millisecondsOf(toId) });
     return null;
   }
 
@@ -97,6 +99,7 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
   }
 
   return {
+    losses,
     get fence() {
       return fence;
     },
@@ -110,7 +113,7 @@ export function termsOf(isTrimmed: boolean, seed: KeptTerms | null = null): Term
       return lastControl;
     },
     get loss() {
-      return loss;
+      return losses.at(-1) ?? null;
     },
     get isWhole() {
       return isWhole;

@@ -106,6 +106,22 @@ describe("auditOf()", () => {
     assert.match(again.findings.map(({ text }) => text).join(), /its term had told it before/);
   });
 
+  it("explains what a second cut took of what was decided anew after the first", () => {
+    const cut = (fence: number, from: number, to: number, atMs: number) => {
+      const detail = { owner: "b", fromId: `${at(from)}-0`, toId: `${at(to)}-0` };
+      return inTerm(fence, row("term.history_shortened", { task: "", dueMs: null, detail }, atMs));
+    };
+    const anew = (fence: number, minute: number, atMs: number) =>
+      fireOf(EACH, at(minute), atMs).map((each) => inTerm(fence, each));
+    const first = [started(at(6), 2), cut(2, 1.5, 5.5, at(6)), ...anew(2, 2, at(6))];
+    const lost = [3, 4, 5].flatMap((minute) => anew(3, minute, at(7)));
+    const second = [started(at(7), 3), cut(3, 6.1, 6.5, at(7)), ...lost];
+    const rows = [started(), known(EACH), ...fires([1]), ...first, ...second];
+    const { sum, findings } = audited(rows, { untilMs: at(6) }, at(7.5));
+    assert.deepEqual(findings.map(({ kind }) => kind), ["history"]);
+    assert.deepEqual([sum.published, sum.redone, sum.late], [5, 4, 0]);
+  });
+
   it("finds a fire stuck that should have been taken, expired or given up", () => {
     for (
       const [own, minutes] of [
