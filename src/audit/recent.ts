@@ -18,7 +18,7 @@ export interface TaskRecent {
   /** From publish to the first sign of a worker, or to expiry. */
   readonly waits: number[];
   readonly runtimes: number[];
-  /** From the first sign of a worker to the ack: about as long as Celery counts it as reserved. */
+  /** From the first sign of the worker that acked it to the ack: about as long as Celery counts it as reserved. */
   readonly holds: number[];
   /** The newest due time that was decided, and the newest thing known of it. */
   lastDueMs: number | null;
@@ -68,6 +68,8 @@ export function recentOf(): Recent {
       }
       if (LEAVES.has(row.type)) left.set(fire, recordedMs(row));
       if (row.type === "fire.acked") acked.set(fire, recordedMs(row));
+      // What took it before has not acked it.
+      if (row.type === "fire.redelivered") acked.delete(fire);
       const ackedMs = acked.get(fire);
       if (row.type === "fire.taken" && ackedMs !== undefined) {
         task.holds.push(ackedMs - recordedMs(row));

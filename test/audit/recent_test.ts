@@ -31,6 +31,18 @@ describe("recentOf()", () => {
     assert.deepEqual([recent.rows, recent.sinceMs], [4, T0 + 3]);
   });
 
+  it("counts as held what the worker held that acked it, and not those before", () => {
+    const recent = recentBy([
+      [3, "fire.published"],
+      [20, "fire.taken"],
+      [3_600_000, "fire.redelivered", { deliveries: 2 }],
+      [3_600_010, "fire.taken"],
+      [3_600_500, "fire.acked"],
+    ]);
+    const { waits, holds, redelivered } = recent.tasks.get("report")!;
+    assert.deepEqual([waits, holds, redelivered], [[17], [490], 1]);
+  });
+
   const ends: [string, [number, string, Record<string, unknown>?, number?][], string][] = [
     ["waits", [[3, "fire.published"]], "published"],
     ["expired", [[3, "fire.published"], [9, "fire.expired", { reason: "ttl" }]], "expired"],
