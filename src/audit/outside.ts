@@ -81,7 +81,7 @@ export function noteOutside(ledger: Ledger, sighting: Sighting, namespace: strin
       ...{ rowId: null, text },
     });
     if (fire !== null) {
-      const account = ledger.accounts.get(fire.task);
+      const account = ledger.accounts.get(entryOf(fire.task));
       if (account !== undefined) account.tally[kind]++;
     }
   };

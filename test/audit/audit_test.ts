@@ -4,6 +4,9 @@ import { auditOf } from "../../src/audit/audit.ts";
 import type { Report } from "../../src/audit/close.ts";
 import type { Finding } from "../../src/audit/findings.ts";
 import type { AuditOptions } from "../../src/audit/ledger.ts";
+import { noteOutside, sightingOf } from "../../src/audit/outside.ts";
+import { snapshotOf } from "../../src/audit/snapshot.ts";
+import { celeryTaskId } from "../../src/celery/ids.ts";
 import { definitionOf } from "../../src/core/reconcile.ts";
 import type { JournalRow } from "../../src/event.ts";
 import type { Task } from "../../src/task.ts";
@@ -211,6 +214,32 @@ describe("auditOf()", () => {
     const rows = [started(), known(EACH), known(other), ...fires([1, 2])];
     const report = audited(rows, { tasks: new Set(["each"]) }, at(2.5));
     assert.deepEqual([[...report.tasks.keys()], report.findings], [["each"], []]);
+  });
+});
+
+describe("noteOutside()", () => {
+  function seen(openId: string, before: readonly JournalRow[], after: readonly JournalRow[]) {
+    const taskId = celeryTaskId("beat", openId);
+    const message = { taskId, deliveryTag: "", publishedMs: null, expiresMs: null };
+    const bytes = JSON.stringify({ headers: { "x-beat-fire-id": openId, retries: 0 } });
+    const sample = { depth: 1, oldest: [{ ...message, isRedelivered: false, bytes }] };
+    const sighting = sightingOf(["q"], [sample], at(9));
+    const first = auditOf(WHOLE);
+    for (const each of before) first.take(each);
+    const seed = before.length === 0 ? null : snapshotOf(first.ledger);
+    const audit = auditOf({ ...WHOLE, sights: sighting.sights }, seed);
+    for (const each of after) audit.take(each);
+    noteOutside(audit.ledger, sighting, "beat");
+    return audit.close(at(2.5));
+  }
+
+  it("counts a message without a row for the task that somebody asked it for", () => {
+    const { sum, tasks } = seen(`each+r7@${at(1) + 7}`, [], [
+      started(),
+      known(EACH),
+      ...fires([1]),
+    ]);
+    assert.deepEqual([sum.orphan, tasks.get("each")?.orphan], [1, 1]);
   });
 });
 
