@@ -61,6 +61,8 @@ export interface Note {
 }
 
 export interface Ledger extends AuditOptions {
+  /** It began with a snapshot: what the rows before came to is known, and not which there were. */
+  readonly isSeeded: boolean;
   /** It did not begin with a snapshot that told of no levels and pauses. */
   readonly isStandingKnown: boolean;
   readonly fold: Fold<Note>;
@@ -96,6 +98,7 @@ export interface LedgerSeed extends Pick<Fold<Note>, "fires"> {
 export function openLedger(options: AuditOptions, seed: LedgerSeed | null = null): Ledger {
   return {
     ...options,
+    isSeeded: seed !== null,
     isStandingKnown: seed?.isStandingKnown ?? true,
     fold: foldOf(seed?.fires),
     standing: standingOf(seed?.standing),

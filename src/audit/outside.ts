@@ -97,9 +97,9 @@ export function noteOutside(ledger: Ledger, sighting: Sighting, namespace: strin
   for (const own of sighting.doubled) note("duplicate", own, "is there twice");
 }
 
-/** Its row may have been before the first that is left. */
-function isTooOld({ terms, firstId }: Ledger, dueMs: number | null): boolean {
-  return !terms.isWhole && firstId !== null && dueMs !== null &&
+/** Its row may have been before the first that is left, or read: what was given up waits on. */
+function isTooOld({ terms, isSeeded, firstId }: Ledger, dueMs: number | null): boolean {
+  return (isSeeded || !terms.isWhole) && firstId !== null && dueMs !== null &&
     dueMs < millisecondsOf(firstId);
 }
 

@@ -241,6 +241,18 @@ describe("noteOutside()", () => {
     ]);
     assert.deepEqual([sum.orphan, tasks.get("each")?.orphan], [1, 1]);
   });
+
+  it("looks for no row of a message that was given up before a snapshot", () => {
+    const expired = row("fire.expired", {
+      dueMs: at(1),
+      detail: { reason: "unacknowledged", by: "beat" },
+    }, at(1.5));
+    const given = [started(), known(EACH), published(EACH, at(1)), expired];
+    const orphans = (...args: Parameters<typeof seen>) => seen(...args).counts.get("orphan") ?? 0;
+    assert.equal(orphans(`each@${at(1)}`, [], [...given, ...fires([2])]), 0);
+    assert.equal(orphans(`each@${at(1)}`, given, fires([2])), 0);
+    assert.equal(orphans(`each@${at(2) + 1}`, given, fires([2])), 1);
+  });
 });
 
 function audited(rows: readonly JournalRow[], own: Partial<AuditOptions>, nowMs: number): Report {
