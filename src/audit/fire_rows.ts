@@ -96,8 +96,11 @@ function free({ plan }: Account, { dueMs, detail }: FireRow, atMs: number): void
 function takeLateAck(ledger: Ledger, account: Account, row: FireRow, atMs: number): void {
   const { plan, tally } = account;
   const isOpen = ledger.fold.take(row).kind === "stepped";
+  // Triggers from before the first row are not known, nor has a snapshot any but the last.
+  const isCut = ledger.isSeeded || !ledger.terms.isWhole;
+  const isOlder = isCut && plan !== null && row.dueMs <= plan.sinceMs;
   const isKnown = isOpen || plan === null || plan.trigger === null || plan.task !== row.task ||
-    isDecided(plan, row.dueMs);
+    isOlder || isDecided(plan, row.dueMs);
   if (!isKnown) noteRow(ledger, "orphan", row, { atMs, account, text: "nothing was published" });
   if (isInWindow(ledger, row.dueMs)) tally.lateAcks++;
 }

@@ -209,6 +209,23 @@ describe("auditOf()", () => {
     assert.match(whole.findings[0]!.text, /no row declares its task/);
   });
 
+  it("takes a late ack under a trigger from before a snapshot as it is", () => {
+    const slow = { ...EACH, trigger: { kind: "every", everyMs: 7 * MINUTE, phaseMs: 0 } } as const;
+    const changed = row("task.changed", { dueMs: at(1.5), detail: declared(slow) }, at(1.5));
+    const late = (minute: number) =>
+      row("fire.late_ack", { dueMs: at(minute), detail: { by: "result" } }, at(3));
+    const orphans = (before: readonly JournalRow[], ...rows: readonly JournalRow[]) => {
+      const first = auditOf(WHOLE);
+      for (const each of before) first.take(each);
+      const audit = auditOf(WHOLE, before.length === 0 ? null : snapshotOf(first.ledger));
+      for (const each of rows) audit.take(each);
+      return audit.close(at(3)).counts.get("orphan") ?? 0;
+    };
+    const rows = [started(), known(EACH), ...fires([1]), changed];
+    assert.deepEqual([orphans([], ...rows, late(1)), orphans(rows, late(1))], [0, 0]);
+    assert.deepEqual([orphans([], ...rows, late(2)), orphans(rows, late(2))], [1, 1]);
+  });
+
   it("audits some tasks alone", () => {
     const other = aTask({ ...EACH, name: "other" });
     const rows = [started(), known(EACH), known(other), ...fires([1, 2])];
