@@ -107,8 +107,10 @@ const STANDS_STILL_MS = 1_000;
 
 function takeTermRow(ledger: Ledger, row: JournalRow, atMs: number): void {
   if (row.type === "term.started") ledger.decidedMs = -Infinity;
-  if (row.type === "term.history_lost") ledger.isAfterLoss = true;
-  else if (row.type !== "term.history_shortened") return;
+  if (row.type === "term.history_lost") {
+    ledger.isAfterLoss = true;
+    ledger.lost = new Set(ledger.accounts.keys());
+  } else if (row.type !== "term.history_shortened") return;
   const { fromId, toId, reason } = row.detail;
   if (row.type === "term.history_lost") {
     return noteRow(ledger, "history", row, { atMs, text: `history was lost: ${reason}` });
@@ -133,7 +135,7 @@ function takeTask(ledger: Ledger, account: Account, row: JournalRow, atMs: numbe
     return takeDeclared(ledger, account, row, { declared: retire(account.plan, atMs), atMs });
   }
   if (type !== "task.known" && type !== "task.changed") return;
-  const { plan, declared } = declare(account.plan, row, ledger.isAfterLoss);
+  const { plan, declared } = declare(account.plan, row, ledger.lost.delete(account.task));
   const isFirst = account.plan === null && !ledger.terms.isWhole;
   account.plan = plan;
   // A change of what was declared before the journal begins.

@@ -83,8 +83,10 @@ export interface Ledger extends AuditOptions {
   lateAcks: number;
   /** Rows of tasks whose declaration is older than the journal. */
   undeclared: number;
-  /** History was lost: the next declaration of a task begins anew. */
+  /** History was lost: the next declaration of a task that was known before begins anew. */
   isAfterLoss: boolean;
+  /** Those tasks, as long as none did. */
+  lost: Set<string>;
 }
 
 /** What rows before the first came to. */
@@ -114,6 +116,7 @@ export function openLedger(options: AuditOptions, seed: LedgerSeed | null = null
     lateAcks: 0,
     undeclared: 0,
     isAfterLoss: false,
+    lost: new Set(),
   };
 }
 

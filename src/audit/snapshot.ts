@@ -176,6 +176,7 @@ export function seedLedger(
   ledger.lateAcks = state.lateAcks;
   ledger.undeclared = state.undeclared;
   ledger.isAfterLoss = state.isAfterLoss;
+  if (state.isAfterLoss) ledger.lost = new Set(state.plans.map(({ task }) => task));
   ledger.decidedMs = state.decidedMs ?? -Infinity;
   return { ledger, plans: seedPlans(ledger, state) };
 }

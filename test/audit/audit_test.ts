@@ -91,6 +91,20 @@ describe("auditOf()", () => {
     assert.deepEqual([sum.published, sum.redone, sum.late, sum.duplicate], [3, 2, 0, 0]);
   });
 
+  it("lets lost history explain the next declaration of a task, and none after that", () => {
+    const detail = { owner: "b", reason: "Beat's keys are of another history" };
+    const lost = inTerm(2, row("term.history_lost", { task: "", dueMs: null, detail }, at(3.5)));
+    const anew = (minute: number) =>
+      inTerm(2, row("task.known", { dueMs: at(minute), detail: declared(EACH) }, at(minute)));
+    const rows = [started(), known(EACH), ...fires([1]), started(at(3.5), 2), lost, anew(3.6)];
+    const once = audited(rows, {}, at(3.9));
+    assert.deepEqual([...once.sum.skipped], [["schedule: history was lost", 2]]);
+    assert.deepEqual(once.findings.map(({ kind }) => kind), ["history"]);
+    const { sum, findings } = audited([...rows, anew(5.5)], {}, at(5.9));
+    assert.deepEqual([sum.missed, sum.refused], [2, 1]);
+    assert.match(findings.map(({ text }) => text).join(), /the task was declared already/);
+  });
+
   it("takes several cuts that one term tells, each once", () => {
     const cut = (from: number, to: number) => {
       const detail = { owner: "b", fromId: `${at(from)}-0`, toId: `${at(to)}-0` };
