@@ -10,8 +10,8 @@ import { pauseAt } from "../core/pauses.ts";
 import type { OpenFire } from "../open_fire.ts";
 import { ALL_TASKS, pauseCursor } from "../cursor.ts";
 import { EXIT, JournalUnavailableError } from "../errors.ts";
-import { recordedMs } from "../event.ts";
-import { entryOf, fireIdOf, isWantedName, openIdOf } from "../fire.ts";
+import { attemptOf, recordedMs } from "../event.ts";
+import { entryOf, isWantedName, openIdOf } from "../fire.ts";
 import type { Journal } from "../ports.ts";
 import { connect, untilReady } from "../redis/client.ts";
 import { sensorsOver } from "../redis/sensors.ts";
@@ -139,7 +139,8 @@ async function withResult(
     row.type === "fire.published" && row.task === task && row.dueMs === dueMs
   );
   if (isComplete || open !== null || published === undefined) return evidence;
-  const taskId = celeryTaskId(config.settings.namespace, fireIdOf(task, dueMs));
+  const openId = openIdOf(task, dueMs, attemptOf(published));
+  const taskId = celeryTaskId(config.settings.namespace, openId);
   const doneMs = await resultTime(config, taskId);
   if (doneMs === null) return evidence;
   const known = new Set(rows.map(({ id }) => id));

@@ -103,6 +103,51 @@ needs("redis").describe("beat why on a journal of 1,000,000 rows", () => {
   });
 });
 
+needs("redis").describe("beat why of an attempt that ended long after its publish", () => {
+  let redis: RedisServer;
+  before(async () => {
+    redis = await startRedis();
+  });
+  after(() => redis.stop());
+
+  it("finds the end by its own result", async () => {
+    const dueMs = Date.now() - 12 * HOUR;
+    const doneMs = dueMs + HOUR;
+    const client = redis.client();
+    const add = (atMs: number, type: string, task: string, payload: unknown) => {
+      const own = ["t", type, "k", task, "d", `${dueMs}`, "m", "2", "f", "1"];
+      return client.xadd(
+        "beat:journal",
+        `${atMs}-*`,
+        "v",
+        "1",
+        ...own,
+        "p",
+        JSON.stringify(payload),
+      );
+    };
+    const wanted = "report+again";
+    await add(dueMs + 10, "p", wanted, { attempt: 1 });
+    await client.eval(MANY, 1, "beat:journal", AROUND_MAX + 500, dueMs + 20);
+    await add(doneMs + 5, "a", wanted, { by: "result" });
+    await add(doneMs + 5, "f", wanted, { outcome: "success" });
+    const key = `celery-task-meta-${celeryTaskId("beat", `${wanted}@${dueMs}#1`)}`;
+    const dateDone = new Date(doneMs).toISOString().replace("Z", "000+00:00");
+    await client.set(key, JSON.stringify({ status: "SUCCESS", date_done: dateDone }));
+    const env = { CELERY_BROKER_URL: redis.url, CELERY_RESULT_BACKEND: redis.url };
+    const shell = keptShell({ env });
+    assert.equal(await why({ subject: `${wanted}@${dueMs}`, json: true }, shell), 0);
+    assert.equal(JSON.parse(shell.said.out).verdict, "finished");
+  });
+});
+
+/** Rows of another task. */
+const MANY = `
+for i = 1, tonumber(ARGV[1]) do
+  redis.call("XADD", KEYS[1], (tonumber(ARGV[2]) + i) .. "-0", "v", "1", "t", "t", "k", "other",
+    "d", ARGV[2], "m", "2", "f", "1", "p", '{"by":"event"}')
+end`;
+
 describe("readAround()", () => {
   const options = {
     ...{ task: "report", dueMs: T0 + HOUR, isOpen: false, isUndecided: false, isDeep: false },
