@@ -69,7 +69,7 @@ export function follower(parts: FollowerParts): Follower {
   const late = lateAcks(parts.world);
   const watch = watchOver(parts.world.open, parts.namespace, late);
   const look = looker(parts, watch);
-  const settleAll = settler(parts, watch);
+  const { settleAll, clearDoubts } = settler(parts, watch);
   /** Recorded, and not told yet: a call may fail after that. */
   let untold: Settlement[] = [];
 
@@ -121,6 +121,7 @@ export function follower(parts: FollowerParts): Follower {
     },
     async sample() {
       const to = begin();
+      await clearDoubts(to);
       watch.names.nameNew();
       const hinted = await useHints(to);
       const lists = parts.world.open.tracked.lists();
@@ -135,6 +136,7 @@ export function follower(parts: FollowerParts): Follower {
     },
     async glance() {
       const to = begin();
+      await clearDoubts(to);
       await lookAndSettle(await useHints(to), null, to);
       to.hasMore = watch.hasHints;
       return tell(to);
@@ -144,19 +146,24 @@ export function follower(parts: FollowerParts): Follower {
 
 /** Sends settlements in batches and keeps the watch in step with what became of them. */
 function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
-  return async (settlements: readonly Settlement[], to: Followed): Promise<void> => {
+  /** Sent, and nobody knows whether they were recorded: their reply was lost. */
+  const inDoubt = new Map<string, Settlement>();
+
+  async function settleAll(settlements: readonly Settlement[], to: Followed): Promise<void> {
     for (let start = 0; start < settlements.length && !to.isFenced; start += BATCH_MAX) {
       await settle(settlements.slice(start, start + BATCH_MAX), to);
     }
-  };
+  }
 
   async function settle(settlements: readonly Settlement[], to: Followed): Promise<void> {
-    const reply = await journal.settle(settlements, fence);
+    const reply = await journal.settle(settlements, fence).catch((error) => {
+      for (const each of settlements) inDoubt.set(openKey(each.open), each);
+      throw error;
+    });
     if (reply.kind === "fenced") {
       to.isFenced = true;
       return;
     }
-    const changed = new Map<string, Settlement>();
     for (const [index, outcome] of reply.outcomes.entries()) {
       const settlement = settlements[index]!;
       const key = openKey(settlement.open);
@@ -166,7 +173,7 @@ function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
           to.settled.push(settlement);
           break;
         case "duplicate":
-          changed.set(key, settlement);
+          inDoubt.set(key, settlement);
           break;
         case "raced": // A worker was quicker: see where it went.
           watch.ask(key);
@@ -177,16 +184,24 @@ function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
           });
       }
     }
-    if (changed.size === 0) return;
-    const loaded = await journal.reload([], [...changed.keys()]);
+    await clearDoubts(to);
+  }
+
+  /** Reads what stands: a look at what is over could go on for ever. */
+  async function clearDoubts(to: Followed): Promise<void> {
+    if (inDoubt.size === 0) return;
+    const loaded = await journal.reload([], [...inDoubt.keys()]);
     const stands = new Map(loaded.open.map((open) => [openKey(open), open]));
-    for (const [key, settlement] of changed) {
+    for (const [key, settlement] of inDoubt) {
       const open = stands.get(key) ?? null;
-      watch.reread(key, settlement, open, reply.serverMs);
+      watch.reread(key, settlement, open, loaded.serverMs);
       // What is gone was ended by us, and the reply was lost.
       if (open === null && settlement.next === null) to.settled.push(settlement);
     }
+    inDoubt.clear();
   }
+
+  return { settleAll, clearDoubts };
 }
 
 async function recordLate(

@@ -8,6 +8,7 @@ import type { LateAcks } from "./late.ts";
 import type { TaskNames } from "./names.ts";
 import { taskNames } from "./names.ts";
 import type { OpenFire } from "../open_fire.ts";
+import { encodeOpen } from "../open_fire.ts";
 import type { OpenFires, Tracked } from "./open_fires.ts";
 import { afterLook, afterStep } from "./pace.ts";
 import type { Verdict } from "./verdict.ts";
@@ -32,7 +33,10 @@ export interface Watch {
   /** Keeps what a look found, and sets the next. */
   looked(tracked: Tracked, evidence: Evidence, verdict: Verdict, nowMs: number): void;
   settled(key: string, settlement: Settlement, nowMs: number): void;
-  /** As `settled`, where Redis held another text, `open`: that counts, and what was noticed still does. */
+  /**
+   * As `settled`, where nobody knows whether it was recorded: what Redis holds, `open`, counts, and what
+   * was noticed still does.
+   */
   reread(key: string, settlement: Settlement, open: OpenFire | null, nowMs: number): void;
   /** Looks again at fires whose look failed. */
   putBack(fires: readonly Tracked[], nowMs: number): void;
@@ -116,9 +120,13 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
     reread(key, settlement, open, nowMs) {
       const tracked = fires.get(key);
       if (tracked === undefined) return;
-      if (open !== null) return step(tracked, open, nowMs);
-      remember(tracked, settlement);
-      close(tracked);
+      if (open === null) {
+        remember(tracked, settlement);
+        close(tracked);
+      } else if (encodeOpen(open) !== encodeOpen(tracked.open)) {
+        // As a step, the same again would stand behind others that are awaited for less long.
+        step(tracked, open, nowMs);
+      }
     },
     putBack(some, nowMs) {
       for (const tracked of some) {

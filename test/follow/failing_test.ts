@@ -4,7 +4,7 @@ import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { openKey } from "../../src/open_fire.ts";
-import { followRig, idsOf, oneFire } from "../support/follow_rig.ts";
+import { followRig, idsOf, oneFire, WORKER } from "../support/follow_rig.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;
@@ -122,5 +122,57 @@ describe("follower() when something fails", () => {
     await rig.watch(3 * SECOND);
     assert.deepEqual([...rig.world.open.values()].map(openKey), [queued!, opens[4]!].map(openKey));
     assert.deepEqual(await rig.story(acked!), ["acked broker", "finished success"]);
+  });
+
+  it("ends what it has ended, also where nothing says so any more, and the reply was lost", async () => {
+    const rig = followRig();
+    rig.hint({ kind: "line", isUp: true });
+    const open = await rig.publish();
+    rig.take(open);
+    rig.event(open, "started");
+    rig.ack(open);
+    for (let beats = 0; beats < 3; beats++) {
+      rig.beat();
+      await rig.watch(2 * SECOND);
+    }
+    await rig.watch(7 * SECOND);
+    rig.faults.loseReply = 1;
+    await assert.rejects(rig.watch(2 * SECOND), JournalUnavailableError);
+    assert.equal((await rig.story()).at(-1), "finished lost");
+    rig.beat(WORKER);
+    const { settled } = await rig.sample();
+    assert.equal(settled.length, 1);
+    assert.equal(rig.world.open.size, 0);
+  });
+
+  it("records what comes for a fire before it has read that it was given up", async () => {
+    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
+    await rig.watch(HOUR - 5 * SECOND);
+    rig.advance(5 * SECOND);
+    rig.faults.loseReply = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    rig.storeResult(open, "SUCCESS");
+    await rig.watch(60 * SECOND);
+    assert.deepEqual((await rig.story()).slice(-2), [
+      "expired unacknowledged beat",
+      "late_ack result success",
+    ]);
+  });
+
+  it("lets go of one alone of too many, though the request was lost", async () => {
+    const rig = followRig();
+    for (let count = 0; count < 101; count++) {
+      if (count === 100) await rig.watch(5 * SECOND);
+      const open = await rig.publish();
+      rig.take(open);
+      rig.ack(open);
+      rig.advance(1);
+    }
+    // The last is acked, and the first is to be let go.
+    await rig.watch(2 * SECOND);
+    rig.faults.settle = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    await rig.watch(10 * SECOND);
+    assert.equal(rig.world.open.size, 100);
   });
 });
