@@ -57,6 +57,12 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
     fires.remove(tracked);
   }
 
+  /** Celery tells of a result before its worker does, and the fire may have ended by then. */
+  function takeResult(tracked: Tracked): void {
+    if (tracked.notes?.worker) crew.ran(tracked.notes.worker, tracked.key);
+    asked.add(tracked);
+  }
+
   function remember(tracked: Tracked, settlement: Settlement): void {
     if (isOpenEnded(settlement)) late.remember(names.taskIdOf(tracked), tracked.open);
   }
@@ -80,7 +86,7 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
       if (hint.kind === "line" || hint.kind === "worker") return crew.note(hint, nowMs);
       const tracked = names.find(hint.taskId);
       if (tracked === undefined) late.hint(hint, nowMs);
-      else if (hint.kind === "result") asked.add(tracked);
+      else if (hint.kind === "result") takeResult(tracked);
       else if (takeEvent(tracked, hint, crew, nowMs)) told.add(tracked);
       // Whether it was delivered twice shows when no retry explains it in a while.
       if (tracked?.notes?.extraReceiptMs) fires.lookAt(tracked, nowMs + PACE_MIN_MS);
@@ -148,7 +154,9 @@ function takeEvent(
   if (!noteEvent(notes, tracked.open, hint, nowMs)) return false;
   if (before !== null && before !== hint.worker) crew.end(before, tracked.key);
   if (hint.type === "started") crew.begin(hint.worker, tracked.key, nowMs);
-  if (notes.end !== null || hint.type === "retried") crew.finish(hint.worker, tracked.key);
+  if (notes.end === null && hint.type !== "retried") return true;
+  crew.ran(hint.worker, tracked.key);
+  crew.end(hint.worker, tracked.key);
   return true;
 }
 

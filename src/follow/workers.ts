@@ -51,8 +51,8 @@ export interface Workers {
   note(hint: Extract<Hint, { kind: "worker" | "line" }>, nowMs: number): void;
   /** A worker says that it has started this fire; that it received one says nothing of its pool. */
   begin(worker: string, key: string, nowMs: number): void;
-  /** It says that this fire has ended: what it said since the start, it said while it was busy. */
-  finish(worker: string, key: string): void;
+  /** It ran this fire until now: what it said since the start, it said while it was busy. */
+  ran(worker: string, key: string): void;
   /** It is not asked about this fire any more. */
   end(worker: string, key: string): void;
   /** Whether `worker` cannot end this fire any more. */
@@ -90,12 +90,6 @@ export function workers(): Workers {
       worker.beats - beatsBefore >= BEATS_WHILE_BUSY;
   }
 
-  function end(name: string, key: string): void {
-    const worker = byName.get(name);
-    worker?.orphans.delete(key);
-    worker?.running.delete(key);
-  }
-
   return {
     note(hint, nowMs) {
       if (hint.kind === "line") {
@@ -111,15 +105,17 @@ export function workers(): Workers {
       worker.orphans.delete(key);
       if (!worker.running.has(key)) worker.running.set(key, worker.beats);
     },
-    finish(name, key) {
+    ran(name, key) {
       const worker = byName.get(name);
       const beatsBefore = worker?.running.get(key);
-      if (worker !== undefined && beatsBefore !== undefined) {
-        if (worker.beats - beatsBefore >= BEATS_WHILE_BUSY) worker.hasBeatenWhileBusy = true;
-      }
-      end(name, key);
+      if (worker === undefined || beatsBefore === undefined) return;
+      if (worker.beats - beatsBefore >= BEATS_WHILE_BUSY) worker.hasBeatenWhileBusy = true;
     },
-    end,
+    end(name, key) {
+      const worker = byName.get(name);
+      worker?.orphans.delete(key);
+      worker?.running.delete(key);
+    },
     isGone,
     abandoned(nowMs) {
       const gone: { worker: string; key: string }[] = [];

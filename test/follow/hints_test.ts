@@ -123,6 +123,22 @@ describe("follower() on a worker that is gone", () => {
     assert.deepEqual(await rig.story(), ["taken event", "acked broker"]);
   });
 
+  it("believes the silence of a worker that spoke while it ran one before", async () => {
+    const { rig, open } = await runningFire();
+    await beatFor(rig, 20);
+    // Celery tells the result first.
+    rig.storeResult(open, "SUCCESS");
+    rig.hint({ kind: "result", taskId: idsOf(open).taskId });
+    await rig.glance();
+    rig.event(open, "succeeded");
+    const other = await rig.publish();
+    rig.take(other);
+    rig.event(other, "started");
+    rig.ack(other);
+    await rig.watch(15 * SECOND);
+    assert.equal((await rig.story(other)).at(-1), "finished lost");
+  });
+
   it("does not believe silence while nobody could be heard, nor right after", async () => {
     const { rig } = await runningFire();
     await beatFor(rig, 6);
