@@ -37,6 +37,11 @@ const STATE_OF = new Map(
   (Object.entries(STATE_CODE) as [OpenState, string][]).map(([state, code]) => [code, state]),
 );
 
+/** Never taken as far as anybody knows: its place in the list follows from when it was published. */
+export function isWaiting(open: OpenFire): boolean {
+  return open.state === "queued" && open.redeliveries === 0;
+}
+
 /** The field of `beat:open` that it stands in. */
 export function openKey(open: OpenFire): string {
   return openIdOf(open.task, open.dueMs, open.attempt);

@@ -5,7 +5,7 @@
  */
 
 import type { OpenFire } from "../open_fire.ts";
-import { openKey } from "../open_fire.ts";
+import { isWaiting, openKey } from "../open_fire.ts";
 import type { Notes } from "./evidence.ts";
 import { lookBook } from "./look_book.ts";
 import { deadlineAfter } from "./pace.ts";
@@ -150,11 +150,6 @@ export function openFires(): OpenFires {
       },
     },
   };
-}
-
-/** Never taken as far as anybody knows: its place in the list follows from when it was published. */
-function isWaiting(open: OpenFire): boolean {
-  return open.state === "queued" && open.redeliveries === 0;
 }
 
 /** Per list: the waiting fires in publish order, and how many others may come back to it. */

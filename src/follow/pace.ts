@@ -1,6 +1,7 @@
 /** When to look at a fire again: soon where something is about to be known, else ever less often. */
 
 import type { OpenFire } from "../open_fire.ts";
+import { isWaiting } from "../open_fire.ts";
 import type { Evidence } from "./evidence.ts";
 import { GONE_AFTER_MS, newNotes, PACE_MAX_MS, PACE_MIN_MS, UNREAD } from "./evidence.ts";
 import type { Tracked } from "./open_fires.ts";
@@ -25,8 +26,8 @@ export function afterLook(
   const { kind } = evidence.position;
   // One that is out of reach ends at the second look.
   const isOver = open.expiresMs !== null && nowMs > open.expiresMs + EXPIRED_BEHIND_MS;
-  const isCertain = (kind === "queued" || kind === "behind") && open.state === "queued" && !isOver;
-  // What is sure to wait needs no notes: there may be very many of its kind.
+  const isCertain = (kind === "queued" || kind === "behind") && isWaiting(open) && !isOver;
+  // What is sure to wait, and in its place, needs no notes: there may be very many of its kind.
   if (tracked.notes === null && settlement === null && isCertain) return deadlineAfter(open, nowMs);
   if (evidence === UNREAD && settlement === null) return null;
   const notes = tracked.notes ??= newNotes(open);

@@ -8,6 +8,7 @@
  */
 
 import type { OpenFire } from "../open_fire.ts";
+import { isWaiting } from "../open_fire.ts";
 import type { QueuedMessage, QueueSample } from "../sensors.ts";
 import { CLOCK_MARGIN_MS } from "./evidence.ts";
 import type { Position } from "./evidence.ts";
@@ -109,6 +110,6 @@ function hasLeft(open: OpenFire, view: ListView): boolean {
 }
 
 function isBehind(open: OpenFire, view: ListView): boolean {
-  return open.state === "queued" && open.redeliveries === 0 && !view.isWhole &&
+  return isWaiting(open) && !view.isWhole &&
     view.oldestOwnMs !== null && open.publishedMs > view.oldestOwnMs + CLOCK_MARGIN_MS;
 }

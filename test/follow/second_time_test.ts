@@ -191,6 +191,21 @@ describe("follower() of the next leader", () => {
 });
 
 describe("follower() on what is delivered once more", () => {
+  it("sees a message go that waited again when its leader began", async () => {
+    const rig = followRig({ task: { ignoreResult: true } });
+    const open = await rig.publish();
+    rig.take(open);
+    await rig.watch(3 * SECOND);
+    rig.giveBack(open);
+    await rig.watch(70 * SECOND);
+    await rig.changeLeader();
+    await rig.watch(10 * SECOND);
+    rig.take(open);
+    rig.ack(open);
+    await rig.watch(70 * SECOND);
+    assert.deepEqual((await rig.story()).slice(-2), ["acked broker", "finished unknown"]);
+  });
+
   it("waits again whether a retry explains a receipt", async () => {
     const { rig, open } = await begun({}, false);
     rig.event(open, "received");
