@@ -1,7 +1,15 @@
 /** The books: cursors and fires as the surviving rows make them, each row held against the rules. */
 
 import type { Books, CursorBook, FireBook, StepBack } from "./books.ts";
-import { emptyBooks, moveCursor, moveFire, moveLevel, movePause, rebuilt } from "./books.ts";
+import {
+  emptyBooks,
+  moveCursor,
+  moveFire,
+  moveLevel,
+  movePause,
+  openText,
+  rebuilt,
+} from "./books.ts";
 import { decisionsOf } from "./decisions.ts";
 import { editionsOf } from "./editions.ts";
 import type { Loss } from "./history_rule.ts";
@@ -137,7 +145,9 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     const name = `${row.task}@${row.dueMs}`;
     const fire = books.fires.get(name);
     const before = fire?.stand ?? null;
-    if (row.type === "fire.overdue" && fire?.isOverdue) report("I11", `${name} is overdue twice`);
+    const isSaidTwice = (row.type === "fire.overdue" && fire?.isOverdue) ||
+      (row.type === "fire.late_ack" && fire?.isLateTold);
+    if (isSaidTwice) report("I11", `${row.type} of ${name} twice`);
     if (!moveFire(fire, row)) {
       report("I11", `${row.type} of ${name}, which is ${before ?? "not published"}`);
       return;
@@ -212,9 +222,9 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       if (!row.type.startsWith("fire.")) continue;
       const name = `${row.task}@${row.dueMs}`;
       const fire = fires.get(name);
-      const stand = fire?.stand ?? "closed";
-      const letter = texts.get(publishName(fire?.push.row ?? row))?.[0] ?? "c";
-      if (letter !== stand[0]) report("I8", `${name} is open as ${letter}, its rows say ${stand}`);
+      const text = texts.get(publishName(fire?.push.row ?? row));
+      const right = openText(fire);
+      if (text !== right) report("I8", `${name} is open as ${text}, its rows say ${right}`);
     }
   }
 

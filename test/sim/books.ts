@@ -14,6 +14,10 @@ export type Stand = "queued" | "taken" | "acked" | "closed";
 export interface FireBook {
   stand: Stand;
   isOverdue: boolean;
+  /** Deliveries beyond the first. */
+  redeliveries: number;
+  /** Evidence for it came after its end. */
+  isLateTold: boolean;
   /** When somebody should have taken it. Unix milliseconds. */
   takeByMs: number;
   readonly push: Push;
@@ -164,10 +168,15 @@ export function moveFire(
   if (fire === undefined || next === null) return false;
   fire.stand = next;
   if (next === "closed") fire.closedMs ??= serverMs;
-  if (type === "fire.acked") fire.ackedMs = decidedMs;
+  if (type === "fire.acked") {
+    fire.ackedMs = fire.takeByMs = decidedMs;
+    fire.isOverdue = false;
+  }
   if (type === "fire.overdue") fire.isOverdue = true;
+  if (type === "fire.late_ack") fire.isLateTold = true;
   if (type === "fire.redelivered") {
     fire.isOverdue = false;
+    fire.redeliveries++;
     fire.takeByMs = decidedMs + TAKE_BY_MS;
   }
   return true;
@@ -216,7 +225,21 @@ export function rebuilt(
 
 export function openBook(push: Push): FireBook {
   const takeByMs = push.row.decidedMs + TAKE_BY_MS;
-  return { stand: "queued", isOverdue: false, takeByMs, push, ackedMs: null, closedMs: null };
+  return {
+    ...{ stand: "queued", isOverdue: false, redeliveries: 0, isLateTold: false },
+    ...{ takeByMs, push, ackedMs: null, closedMs: null },
+  };
+}
+
+/** As it stands in Redis, its times counted from the publish; `undefined` for one that is closed. */
+export function openText(fire: FireBook | undefined): string | undefined {
+  if (fire === undefined || fire.stand === "closed") return undefined;
+  const { stand, isOverdue, redeliveries, takeByMs, push: { row, says, list } } = fire;
+  const flags = `${stand[0]}${isOverdue ? "o" : ""}`;
+  const expires = says.expiresMs === null ? "" : says.expiresMs - row.decidedMs;
+  const takeBy = takeByMs - row.decidedMs;
+  const take = takeBy === TAKE_BY_MS ? takeBy : `${takeBy}/${TAKE_BY_MS}`;
+  return [flags, redeliveries, row.fence, row.decidedMs, expires, take, GIVE_UP_MS, list].join(" ");
 }
 
 /** The list of a task's messages, by the rule of Celery's workers. */

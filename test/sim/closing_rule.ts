@@ -8,7 +8,10 @@ import type { Crew } from "./workers.ts";
 import { fieldsOf } from "./redis_values.ts";
 
 /** What the workers know. */
-export type Known = Pick<Crew, "revoked" | "ran" | "inHand" | "redelivered">;
+export type Known = Pick<
+  Crew,
+  "revoked" | "ran" | "succeeded" | "inHand" | "had" | "redelivered"
+>;
 
 /** Of so many whose finish is awaited, those of one task that are awaited the longest are let go. */
 const AWAITED_MAX = 100;
@@ -33,17 +36,38 @@ export function whyNotClosed(row: LedgerRow, parts: ClosingCase): string | null 
   switch (row.type) {
     case "fire.overdue":
       return whyNotOverdue(row, parts.fire);
+    case "fire.taken":
+      return whyNotTaken(row, parts);
     case "fire.redelivered":
-      return parts.crew.redelivered.has(parts.fire.push.tag) ? null : "it was delivered once";
+      return whyNotRedelivered(row, parts);
     case "fire.expired":
       return whyNotExpired(row, parts);
     case "fire.acked":
       return whyNotAcked(row, parts);
     case "fire.finished":
       return whyNotFinished(row, parts);
+    case "fire.late_ack":
+      return whyNotEnded(row.detail.outcome, parts);
     default:
       return null;
   }
+}
+
+function whyNotTaken({ detail }: LedgerRow, { fire: { push }, crew }: ClosingCase): string | null {
+  if (detail.by === "result") return "no worker stores that it has started";
+  // What a worker says of a message names no delivery.
+  const name = detail.by === "unacked" ? push.tag : push.taskId;
+  return crew.had.has(name) ? null : "no worker had it";
+}
+
+function whyNotRedelivered(
+  { detail }: LedgerRow,
+  { fire: { push, redeliveries }, crew }: ClosingCase,
+): string | null {
+  if (!crew.redelivered.has(push.tag)) return "it was delivered once";
+  return detail.deliveries === redeliveries + 1
+    ? null
+    : `it was delivered ${redeliveries + 1} times`;
 }
 
 function whyNotOverdue({ detail, decidedMs }: LedgerRow, { takeByMs }: FireBook): string | null {
@@ -79,26 +103,39 @@ function whyNotAcked(
   if (crew.revoked.has(push.taskId) && !crew.ran.has(push.taskId)) {
     return "it is acked, and its worker dropped it as expired";
   }
+  if (!crew.revoked.has(push.taskId) && !crew.succeeded.has(push.taskId)) {
+    return `it is acked by ${detail.by}, and no run of it has ended`;
+  }
   const doneMs = detail.by === "result" ? doneOf(push, store) : null;
   const isOld = doneMs !== null && doneMs < push.row.decidedMs - BEHIND_MS;
   return isOld ? `it is acked by a result of ${doneMs}, before its publish` : null;
 }
 
 function whyNotFinished({ detail, decidedMs }: LedgerRow, parts: ClosingCase): string | null {
-  const { fire: { push: { taskId }, ackedMs }, crew, isStored } = parts;
+  const { fire: { ackedMs }, isStored } = parts;
   switch (detail.outcome) {
-    case "success":
-      return crew.ran.has(taskId) ? null : "no worker ran it";
-    case "revoked":
-      return crew.revoked.has(taskId) ? null : "no worker dropped it";
-    case "failure":
-      return "no run fails";
     case "unknown": {
       if (!isStored || (ackedMs !== null && decidedMs - ackedMs >= DAY_MS)) return null;
       return parts.awaited() >= AWAITED_MAX / 2 ? null : "its result was not waited for";
     }
-    default:
+    case "lost":
       return null;
+    default:
+      return whyNotEnded(detail.outcome, parts);
+  }
+}
+
+function whyNotEnded(
+  outcome: unknown,
+  { fire: { push: { taskId } }, crew }: ClosingCase,
+): string | null {
+  switch (outcome) {
+    case "success":
+      return crew.succeeded.has(taskId) ? null : "no run of it has ended well";
+    case "revoked":
+      return crew.revoked.has(taskId) ? null : "no worker dropped it";
+    default:
+      return `no run ends as ${outcome}`;
   }
 }
 
@@ -110,7 +147,11 @@ function doneOf({ taskId }: FireBook["push"], { keys }: Store): number | null {
 
 const IN_LIST = "in its list";
 
-function whereIs({ tag, list }: FireBook["push"], { keys }: Store, crew: Known): string | null {
+export function whereIs(
+  { tag, list }: FireBook["push"],
+  { keys }: Store,
+  crew: Known,
+): string | null {
   if (fieldsOf(keys, "unacked").has(tag)) return "reserved";
   const queue = keys.get(list);
   if (queue?.type === "list") {

@@ -1,9 +1,9 @@
 /** What a task's policies say of a fire, worked out without Beat's. */
 
-import { fraction } from "../../src/fire.ts";
 import type { JitterSpec } from "../../src/task.ts";
 import { NO_POLICIES } from "../../src/task.ts";
 import type { Level } from "../../src/event.ts";
+import { hash } from "./draws.ts";
 import type { Instants } from "./instants.ts";
 import { throttled } from "./level_rule.ts";
 import { openingAt } from "./openings.ts";
@@ -91,8 +91,13 @@ function placeOf(
     case "even":
       return baseMs + Math.floor(place!.index * room / place!.count);
     case "fixed":
-      return baseMs + Math.floor(fraction(`${seed}/${task}`) * room);
+      return baseMs + Math.floor(shareOf(`${seed}/${task}`) * room);
     case "per-fire":
-      return baseMs + Math.floor(fraction(`${seed}/${task}@${dueMs}`) * room);
+      return baseMs + Math.floor(shareOf(`${seed}/${task}@${dueMs}`) * room);
   }
+}
+
+/** From 0 (inclusive) to 1 (exclusive), by the text alone. */
+function shareOf(text: string): number {
+  return (hash(text) >>> 0) / 2 ** 32;
 }

@@ -50,6 +50,10 @@ export interface Crew {
   readonly revoked: ReadonlySet<string>;
   /** Task ids that a worker ran at least once. */
   readonly ran: ReadonlySet<string>;
+  /** Task ids of runs that have ended well. */
+  readonly succeeded: ReadonlySet<string>;
+  /** Tags and task ids of messages that a worker had as `unacked`. */
+  readonly had: ReadonlySet<string>;
   /** Tags of messages between the list and `unacked`: the worker has them, and Redis does not say so. */
   readonly inHand: ReadonlySet<string>;
   /** Tags of messages that were given back, or delivered again. */
@@ -93,8 +97,9 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   const doneMs = new Map<string, number>();
   const revoked = new Set<string>();
   const ran = new Set<string>();
+  const succeeded = new Set<string>();
+  const had = new Set<string>();
   const inHand = new Set<string>();
-  const delivered = new Set<string>();
   const redelivered = new Set<string>();
   /** Since when each tag is held. */
   const sinceMs = new Map<string, number>();
@@ -156,8 +161,8 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     const kept = parts.execute(["HSET", "unacked", tag, `[${text},"",${JSON.stringify(list)}]`]);
     if (kept instanceof Error || kept === null) return;
     sinceMs.set(tag, scheduler.now());
-    if (delivered.has(tag)) redelivered.add(tag);
-    delivered.add(tag);
+    if (had.has(tag)) redelivered.add(tag);
+    had.add(tag).add(headers.id);
     doneMs.delete(headers.id);
     const { generation, habit } = worker;
     event(worker, "received", headers.id);
@@ -204,6 +209,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
 
   /** Again and again until Redis takes it. */
   function finish(headers: Headers, tag: string, status: string, worker: Worker): void {
+    if (status === "SUCCESS") succeeded.add(headers.id);
     const isStored = headers.ignore_result || store(headers.id, status);
     if (!isStored || !ack(tag)) {
       scheduler.at(scheduler.now() + 1_000, () => finish(headers, tag, status, worker));
@@ -265,7 +271,9 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     doneMs,
     revoked,
     ran,
+    succeeded,
     inHand,
+    had,
     redelivered,
     misbehave(index, habit, forMs) {
       const worker = workers[index % workers.length]!;
