@@ -147,7 +147,7 @@ function doneOf({ taskId }: FireBook["push"], { keys }: Store): number | null {
 
 const IN_LIST = "in its list";
 
-export function whereIs(
+function whereIs(
   { tag, list }: FireBook["push"],
   { keys }: Store,
   crew: Known,
