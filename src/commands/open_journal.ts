@@ -76,6 +76,8 @@ export async function openJournal(
   client.once("error", () => refused.abort());
   try {
     await untilReady(client, AbortSignal.any([refused.signal, AbortSignal.timeout(ANSWER_MAX_MS)]));
+    const warning = await replicaWarning(client);
+    if (warning !== null) err(`${warning}\n`);
   } catch (error) {
     client.disconnect();
     throw error;
@@ -88,8 +90,6 @@ export async function openJournal(
     pages: (...args) => readPages(client, keys, ...args),
     bytes: (range) => readBytes(client, keys, range),
   };
-  const warning = await replicaWarning(client);
-  if (warning !== null) err(`${warning}\n`);
   const archiveDir = await archiveDirOf(client, keys, config.settings).catch((error) => {
     client.disconnect();
     throw error;

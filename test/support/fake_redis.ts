@@ -10,6 +10,8 @@ export interface FakeRedis {
   readonly commands: string[][];
   /** How many connections there were so far. */
   connections(): number;
+  /** How many stand. */
+  standing(): number;
   /** Resolves at the `count`-th connection. */
   connected(count: number): Promise<void>;
   stop(): Promise<void>;
@@ -56,6 +58,7 @@ export async function startFakeRedis(
     port: address.port,
     commands,
     connections: () => count,
+    standing: () => sockets.size,
     async connected(wanted) {
       while (count < wanted) await once(server, "counted");
     },
