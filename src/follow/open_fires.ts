@@ -158,7 +158,7 @@ function waitingLines() {
     waiting: Set<Tracked>;
     others: number;
     lastMs: number;
-    /** A new leader is given the fires in no order. */
+    /** Not where the clock was set back between two of them. */
     isSorted: boolean;
   }
   const lines = new Map<string, Line>();
