@@ -2,8 +2,11 @@
 
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
+import { auditOf } from "../../src/audit/audit.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { openKey } from "../../src/open_fire.ts";
+import { WHOLE } from "../support/audited.ts";
+import { rowsOf, T0 } from "../support/build.ts";
 import { followRig, idsOf, oneFire, WORKER } from "../support/follow_rig.ts";
 
 const SECOND = 1_000;
@@ -174,5 +177,55 @@ describe("follower() when something fails", () => {
     await assert.rejects(rig.sample(), JournalUnavailableError);
     await rig.watch(10 * SECOND);
     assert.equal(rig.world.open.size, 100);
+  });
+
+  it("does not forget what a worker told after a reply was lost", async () => {
+    const rig = followRig({ task: { ignoreResult: true } });
+    const open = await rig.publish();
+    rig.advance(SECOND);
+    rig.take(open);
+    rig.event(open, "received");
+    rig.faults.loseReply = 1;
+    await assert.rejects(rig.sample(), JournalUnavailableError);
+    rig.event(open, "succeeded");
+    rig.ack(open);
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken event", "acked event", "finished success"]);
+  });
+});
+
+describe("follower() of the next leader", () => {
+  for (const takeByMs of [SECOND, 24 * HOUR]) {
+    it(`awaits a finish for as long as an audit does, with take_by of ${takeByMs} ms`, async () => {
+      const rig = followRig({ task: { takeByMs } });
+      const open = await rig.publish();
+      await rig.watch(12 * SECOND);
+      rig.take(open);
+      rig.ack(open);
+      await rig.watch(20 * SECOND);
+      rig.advance(12 * HOUR);
+      await rig.changeLeader();
+      await rig.watch(3 * SECOND);
+      rig.advance(12 * HOUR);
+      await rig.watch(360 * SECOND);
+      const audit = auditOf({ ...WHOLE, isTrimmed: true });
+      for (const row of await rowsOf(rig.journal)) audit.take(row);
+      const { findings } = audit.close(T0 + 24 * HOUR + 395 * SECOND);
+      assert.deepEqual(findings.filter(({ kind }) => kind === "stuck"), []);
+      assert.equal((await rig.story()).at(-1), "finished unknown");
+    });
+  }
+
+  it("awaits the finish of what a worker had held for a day", async () => {
+    const rig = followRig();
+    const open = await rig.publish();
+    rig.take(open);
+    await rig.watch(3 * SECOND);
+    rig.advance(25 * HOUR);
+    rig.ack(open);
+    await rig.watch(5 * SECOND);
+    await rig.changeLeader();
+    await rig.watch(60 * SECOND);
+    assert.deepEqual(await rig.story(), ["taken unacked", "acked broker"]);
   });
 });

@@ -3,7 +3,8 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
 import { wantedName } from "../../src/fire.ts";
-import { followRig, idsOf, oneFire } from "../support/follow_rig.ts";
+import { openKey } from "../../src/open_fire.ts";
+import { ANOTHER, followRig, idsOf, oneFire, OTHERS } from "../support/follow_rig.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;
@@ -296,6 +297,38 @@ describe("follower() on a message that waits", () => {
     assert.notEqual(rig.find(open), undefined);
   });
 
+  it("ends one that expired out of reach, behind one of ours that waits on", async () => {
+    const rig = followRig({ task: { expiresMs: 60_000, takeByMs: 24 * HOUR } });
+    const first = await rig.publish();
+    // The message of another task of the queue, which does not expire.
+    const { bytes } = rig.find(first)!;
+    const lasting = bytes.replaceAll(idsOf(first).taskId, ANOTHER).replace(/"expires":"[^"]*"/, "");
+    rig.world.open.remove(openKey(first));
+    const others = Array.from({ length: 7 }, () => OTHERS).flat();
+    rig.store.lists.set("maintenance", [...others, lasting.replace(/,,/, ",")]);
+    rig.advance(2 * SECOND);
+    const open = await rig.publish();
+    await rig.watch(119 * SECOND);
+    assert.deepEqual(await rig.story(open), []);
+    await rig.watch(5 * SECOND);
+    assert.deepEqual(await rig.story(open), ["expired ttl beat"]);
+  });
+
+  it("sees a message go that waited again when its leader began", async () => {
+    const rig = followRig({ task: { ignoreResult: true } });
+    const open = await rig.publish();
+    rig.take(open);
+    await rig.watch(3 * SECOND);
+    rig.giveBack(open);
+    await rig.watch(70 * SECOND);
+    await rig.changeLeader();
+    await rig.watch(10 * SECOND);
+    rig.take(open);
+    rig.ack(open);
+    await rig.watch(70 * SECOND);
+    assert.deepEqual((await rig.story()).slice(-2), ["acked broker", "finished unknown"]);
+  });
+
   it("gives up after `give_up`, and records what comes then", async () => {
     const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
     await rig.watch(HOUR + 2 * SECOND);
@@ -321,6 +354,24 @@ describe("follower() on a message that waits", () => {
     assert.deepEqual(await rig.story(), ["acked broker", "finished unknown"]);
   });
 
+  it("gives up what one look found gone, and none since could find", async () => {
+    const rig = followRig({ task: { giveUpMs: 120_000, ignoreResult: true } });
+    const opens = [await rig.publish()];
+    rig.advance(2 * SECOND);
+    opens.push(await rig.publish());
+    rig.advance(SECOND);
+    rig.store.lists.get("maintenance")!.unshift(...OTHERS);
+    for (const open of opens) {
+      rig.take(open);
+      rig.ack(open);
+      await rig.sample();
+    }
+    await rig.watch(180 * SECOND);
+    for (const open of opens) {
+      assert.deepEqual(await rig.story(open), ["overdue", "expired unacknowledged beat"]);
+    }
+  });
+
   it("finds a fire of a priority list in the plain list, where Kombu gave it back", async () => {
     const { rig, open } = await oneFire({ task: { priority: 9, expiresMs: HOUR } });
     assert.equal(open.list, "maintenance\x06\x169");
@@ -332,90 +383,5 @@ describe("follower() on a message that waits", () => {
     await rig.watch(2 * HOUR);
     assert.deepEqual((await rig.story()).slice(2), ["overdue", "expired ttl beat"]);
     assert.equal(rig.find(open), undefined);
-  });
-});
-
-describe("follower() on what is delivered again", () => {
-  it("records the end of a run whose message was given back, and expired there", async () => {
-    const { rig, open } = await oneFire({ task: { expiresMs: HOUR / 2 } });
-    rig.take(open);
-    await rig.watch(HOUR);
-    rig.giveBack(open);
-    await rig.watch(2 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken unacked", "expired ttl beat"]);
-    assert.equal(rig.find(open), undefined);
-    rig.storeResult(open, "SUCCESS");
-    await rig.watch(5 * SECOND);
-    assert.equal((await rig.story()).at(-1), "late_ack result success");
-  });
-
-  it("counts each return that it sees", async () => {
-    const { rig, open } = await oneFire();
-    const taken = "taken unacked";
-    for (let round = 0; round < 2; round++) {
-      rig.take(open);
-      await rig.watch(70 * SECOND);
-      rig.giveBack(open);
-      await rig.watch(3 * SECOND);
-    }
-    assert.deepEqual(await rig.story(), [taken, "redelivered 2", taken, "redelivered 3"]);
-  });
-
-  it("notices a return that was over between two looks", async () => {
-    const { rig, open } = await oneFire();
-    rig.take(open);
-    await rig.watch(2 * SECOND);
-    rig.giveBack(open);
-    rig.take(open);
-    await rig.watch(60 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken unacked", "redelivered 2", "taken unacked"]);
-  });
-
-  it("takes a second receipt for a delivery, unless a retry explains it", async () => {
-    const { rig, open } = await oneFire();
-    rig.take(open);
-    rig.event(open, "received");
-    rig.event(open, "received");
-    rig.event(open, "retried");
-    await rig.watch(5 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken event"]);
-    rig.event(open, "received");
-    await rig.watch(5 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken event", "redelivered 2", "taken event"]);
-  });
-});
-
-describe("follower() with events out of their order", () => {
-  it("takes a receipt that is told after the start for the first", async () => {
-    const { rig, open } = await oneFire();
-    rig.take(open);
-    rig.event(open, "started");
-    rig.event(open, "received");
-    await rig.watch(5 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken event"]);
-    rig.event(open, "received");
-    await rig.watch(5 * SECOND);
-    assert.deepEqual(await rig.story(), ["taken event", "redelivered 2", "taken event"]);
-  });
-});
-
-describe("follower(), told of a retry after the receipt of it", () => {
-  it("waits for it, however often the message was delivered before", async () => {
-    for (const deliveries of [1, 2, 3]) {
-      const { rig, open } = await oneFire();
-      rig.take(open);
-      for (let count = 0; count < deliveries; count++) {
-        rig.event(open, "received");
-        await rig.watch(5 * SECOND);
-      }
-      const before = await rig.story();
-      assert.equal(before.length, 2 * deliveries - 1);
-      rig.event(open, "received");
-      rig.advance(100);
-      await rig.glance();
-      rig.event(open, "retried");
-      await rig.watch(5 * SECOND);
-      assert.deepEqual(await rig.story(), before);
-    }
   });
 });

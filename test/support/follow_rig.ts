@@ -23,6 +23,12 @@ export const NAMESPACE = "test";
 export const FENCE = 1;
 export const WORKER = "w1@host";
 
+/** The task id of a message of others. */
+export const ANOTHER = "00000000-0000-5000-8000-000000000000";
+
+/** Messages of others, more than a sample reads. */
+export const OTHERS = Array.from({ length: 150 }, () => "somebody else's");
+
 type EventType = Extract<Hint, { kind: "event" }>["type"];
 
 export interface Ids {
@@ -110,6 +116,28 @@ export async function oneFire(options: RigOptions = {}) {
   const open = await rig.publish();
   rig.advance(1_000);
   return { rig, open };
+}
+
+/** A fire that a worker runs that can be heard. @param isEarly it acks first */
+export async function runningFire(options: RigOptions = {}, isEarly = true) {
+  const rig = followRig(options);
+  rig.hint({ kind: "line", isUp: true });
+  rig.beat();
+  const open = await rig.publish();
+  rig.take(open);
+  rig.event(open, "received");
+  if (isEarly) rig.ack(open);
+  rig.event(open, "started");
+  await rig.watch(2_000);
+  return { rig, open };
+}
+
+/** A worker says once a second that it lives. */
+export async function beatFor(rig: FollowRig, seconds: number, processId = 1): Promise<void> {
+  for (let passed = 0; passed < seconds; passed++) {
+    await rig.watch(1_000);
+    rig.beat(WORKER, true, processId);
+  }
 }
 
 /** Calls that are to fail, by number; `results` fails until it is put back to 0. */
@@ -208,8 +236,8 @@ function tellerOf(hint: (hint: Hint) => void, nowMs: () => number) {
       const runtimeMs = type === "succeeded" ? 12 : null;
       hint({ kind: "event", taskId, type, worker, atMs: nowMs(), runtimeMs, isExpired });
     },
-    beat(worker = WORKER, isOnline = true): void {
-      hint({ kind: "worker", worker, isOnline });
+    beat(worker = WORKER, isOnline = true, processId = 1): void {
+      hint({ kind: "worker", worker, isOnline, processId });
     },
   };
 }
