@@ -200,7 +200,6 @@ describe("follower() on a worker that goes on", () => {
     const { rig, open } = await runningFire({ task: { ignoreResult: true } }, false);
     await beatFor(rig, 12, 2);
     rig.giveBack(open);
-    await beatFor(rig, 3, 2);
     rig.take(open);
     rig.event(open, "received");
     rig.event(open, "started");
