@@ -117,7 +117,7 @@ async function replicaWarning(client: OpenedJournal["client"]): Promise<string |
   const master = `${facts.get("master_host")}:${facts.get("master_port")}`;
   const downS = Number(facts.get("master_link_down_since_seconds") ?? -1);
   const isDown = facts.get("master_link_status") === "down";
-  const sinceText = downS < 0 ? "" : ` for ${spanText(downS * 1000)}`;
+  const sinceText = downS < 1 ? "" : ` for ${spanText(downS * 1000)}`;
   return `this server is a replica of Redis, its master is ${master}: ` +
     (isDown ? `it has no link to it${sinceText}, and shows what was` : "what it shows may be late");
 }
