@@ -137,4 +137,10 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "const takeByMs = nowMs + open.takeWithinMs;",
     "const takeByMs = nowMs + (open.takeByMs - open.publishedMs);",
   ),
+  mutant(
+    "a sample of a server that was the master is believed",
+    "src/redis/sensors.ts",
+    "if (least !== null && !(Number(",
+    "if (least?.fence === 0 && !(Number(",
+  ),
 ];
