@@ -18,6 +18,9 @@ const SEEN_WITHIN_MS = 5_000;
 /** A leader tells of it so soon after Redis is there again. */
 const TOLD_WITHIN_MS = 30_000;
 
+/** Who is to die of a commit dies of the next one. */
+const LURKS_MS = 60_000;
+
 /** With any other about, nobody may have seen the rows, or who had seen them may not lead. */
 const HARMLESS: ReadonlySet<Kind> = new Set<Kind>([
   ...["clock", "script_flush", "wrong_type", "hints_lost", "cursor_deleted", "edit", "remove"],
@@ -70,7 +73,8 @@ function endOf(fault: Fault): number {
     & {
       readonly [each in "forMs" | "backMs" | "downMs" | "loadingMs"]?: number;
     };
-  return atMs + forMs + backMs + downMs + loadingMs + SEEN_WITHIN_MS;
+  const lurksMs = fault.kind === "kill" && fault.point !== "now" ? LURKS_MS : 0;
+  return atMs + lurksMs + forMs + backMs + downMs + loadingMs + SEEN_WITHIN_MS;
 }
 
 function isTold({ atMs }: Loss, rows: readonly LedgerRow[]): boolean {
