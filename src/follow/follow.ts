@@ -73,7 +73,11 @@ export function follower(parts: FollowerParts): Follower {
   /** Recorded, and not told yet: a call may fail after that. */
   let untold: Settlement[] = [];
 
-  const begin = (): Followed => ({ isFenced: false, hasMore: false, settled: untold });
+  async function begin(): Promise<Followed> {
+    const to = { isFenced: false, hasMore: false, settled: untold };
+    await clearDoubts(to);
+    return to;
+  }
 
   function tell(to: Followed): Followed {
     untold = [];
@@ -120,8 +124,7 @@ export function follower(parts: FollowerParts): Follower {
       return watch.hasHints;
     },
     async sample() {
-      const to = begin();
-      await clearDoubts(to);
+      const to = await begin();
       watch.names.nameNew();
       const hinted = await useHints(to);
       const lists = parts.world.open.tracked.lists();
@@ -135,8 +138,7 @@ export function follower(parts: FollowerParts): Follower {
       return tell(to);
     },
     async glance() {
-      const to = begin();
-      await clearDoubts(to);
+      const to = await begin();
       await lookAndSettle(await useHints(to), null, to);
       to.hasMore = watch.hasHints;
       return tell(to);

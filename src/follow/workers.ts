@@ -155,6 +155,9 @@ function hear(worker: Worker, hint: Extract<Hint, { kind: "worker" }>, nowMs: nu
     if (isOneOfSeveral(worker, hint, nowMs)) takeBack(worker);
     else orphan(worker, nowMs);
     worker.restartMs = nowMs;
+    for (const [each, atMs] of worker.spokeMs) {
+      if (nowMs - atMs >= worker.silentMs) worker.spokeMs.delete(each);
+    }
   }
   if (hint.processId !== undefined) worker.spokeMs.set(hint.processId, nowMs);
   worker.heardMs = nowMs;
@@ -178,11 +181,9 @@ function isOneOfSeveral(
   hint: Extract<Hint, { kind: "worker" }>,
   nowMs: number,
 ): boolean {
-  for (const [each, atMs] of spokeMs) if (nowMs - atMs >= silentMs) spokeMs.delete(each);
-  if (hint.processId === undefined || hint.processId === processId) {
-    return nowMs - restartMs < silentMs;
-  }
-  return spokeMs.has(hint.processId);
+  const isOther = hint.processId !== undefined && hint.processId !== processId;
+  const beforeMs = isOther ? spokeMs.get(hint.processId!) ?? -Infinity : restartMs;
+  return nowMs - beforeMs < silentMs;
 }
 
 /** What ran in the process before ended with it. */

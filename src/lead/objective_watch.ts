@@ -112,16 +112,15 @@ function newBook(
   { outcomes, clock }: Pick<ObjectiveWatchParts, "outcomes" | "clock">,
   { source, everyMs }: Objective,
 ): Book {
-  const book: Book = {
+  const isOfWorkers = source.kind === "workers";
+  return {
     samples: [],
-    counted: { events: 0, bad: 0 },
-    nextMs: -Infinity,
+    counted: isOfWorkers ? outcomes.total(source.tasks) : { events: 0, bad: 0 },
+    // Of the workers' fires nothing is counted yet, and that does not say that nothing is bad.
+    nextMs: isOfWorkers ? clock.monotonicMs() + everyMs : -Infinity,
     isAsking: false,
     told: "",
   };
-  if (source.kind !== "workers") return book;
-  // Nothing is counted yet, and that does not say that nothing is bad.
-  return { ...book, counted: outcomes.total(source.tasks), nextMs: clock.monotonicMs() + everyMs };
 }
 
 /** Nobody measures it any more, so it must not hold anything back. */
