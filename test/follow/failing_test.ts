@@ -7,10 +7,20 @@ import { JournalUnavailableError } from "../../src/errors.ts";
 import { openKey } from "../../src/open_fire.ts";
 import { WHOLE } from "../support/audited.ts";
 import { rowsOf, T0 } from "../support/build.ts";
-import { followRig, idsOf, oneFire, WORKER } from "../support/follow_rig.ts";
+import { beatFor, followRig, idsOf, oneFire, runningFire, WORKER } from "../support/follow_rig.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;
+
+/** A fire that was given up, and the reply to that was lost. */
+async function givenUp() {
+  const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
+  await rig.watch(HOUR - 5 * SECOND);
+  rig.advance(5 * SECOND);
+  rig.faults.loseReply = 1;
+  await assert.rejects(rig.sample(), JournalUnavailableError);
+  return { rig, open };
+}
 
 describe("follower() when something fails", () => {
   it("tells what it has settled, also where it failed after that", async () => {
@@ -27,11 +37,7 @@ describe("follower() when something fails", () => {
   });
 
   it("records a late ack of what it ended, and the reply to that was lost", async () => {
-    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
-    await rig.watch(HOUR - 5 * SECOND);
-    rig.advance(5 * SECOND);
-    rig.faults.loseReply = 1;
-    await assert.rejects(rig.sample(), JournalUnavailableError);
+    const { rig, open } = await givenUp();
     const { settled } = await rig.sample();
     assert.equal(settled.length, 1);
     rig.storeResult(open, "SUCCESS");
@@ -128,17 +134,9 @@ describe("follower() when something fails", () => {
   });
 
   it("ends what it has ended, also where nothing says so any more, and the reply was lost", async () => {
-    const rig = followRig();
-    rig.hint({ kind: "line", isUp: true });
-    const open = await rig.publish();
-    rig.take(open);
-    rig.event(open, "started");
-    rig.ack(open);
-    for (let beats = 0; beats < 3; beats++) {
-      rig.beat();
-      await rig.watch(2 * SECOND);
-    }
-    await rig.watch(7 * SECOND);
+    const { rig } = await runningFire();
+    await beatFor(rig, 6);
+    await rig.watch(9 * SECOND);
     rig.faults.loseReply = 1;
     await assert.rejects(rig.watch(2 * SECOND), JournalUnavailableError);
     assert.equal((await rig.story()).at(-1), "finished lost");
@@ -149,11 +147,7 @@ describe("follower() when something fails", () => {
   });
 
   it("records what comes for a fire before it has read that it was given up", async () => {
-    const { rig, open } = await oneFire({ task: { giveUpMs: HOUR } });
-    await rig.watch(HOUR - 5 * SECOND);
-    rig.advance(5 * SECOND);
-    rig.faults.loseReply = 1;
-    await assert.rejects(rig.sample(), JournalUnavailableError);
+    const { rig, open } = await givenUp();
     rig.storeResult(open, "SUCCESS");
     await rig.watch(60 * SECOND);
     assert.deepEqual((await rig.story()).slice(-2), [

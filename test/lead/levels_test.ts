@@ -162,12 +162,17 @@ describe("watchLevels()", () => {
   const WAITS = { low: 60_000, high: 300_000, pause: 1_800_000 };
   const LONG = { ...MARKS, depth: { low: 200, high: 1_000, pause: 2_000 }, waitMs: WAITS };
 
-  it("leaves a queue that nobody serves paused in the next term", async () => {
+  async function unserved() {
     const shop = start({ tasks: [NORMAL[0]!], levels: { ...NO_LEVELS, queues: { work: LONG } } });
     shop.worker.work = 0;
     await shop.pass(100);
     const before = await shop.moves();
     assert.deepEqual(before.map(({ to }) => to), ["paused"]);
+    return { shop, before };
+  }
+
+  it("leaves a queue that nobody serves paused in the next term", async () => {
+    const { shop, before } = await unserved();
     await shop.nextTerm();
     await shop.pass(90);
     assert.deepEqual(await shop.moves(), before);
@@ -198,11 +203,7 @@ describe("watchLevels()", () => {
   });
 
   it("leaves a queue that nobody serves paused where a question to the workers fails", async () => {
-    const shop = start({ tasks: [NORMAL[0]!], levels: { ...NO_LEVELS, queues: { work: LONG } } });
-    shop.worker.work = 0;
-    await shop.pass(100);
-    const before = await shop.moves();
-    assert.deepEqual(before.map(({ to }) => to), ["paused"]);
+    const { shop, before } = await unserved();
     shop.shop.isSilent = true;
     await shop.pass(15);
     shop.shop.isSilent = false;
