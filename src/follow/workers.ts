@@ -27,6 +27,12 @@ const STOPS_WITHIN_MS = 900_000;
 /** A worker that runs nothing is forgotten after this. Milliseconds. */
 const FORGET_AFTER_MS = 3_600_000;
 
+/**
+ * So much between two looks counts as silence, at the most: looks come each second, and after more the
+ * clock was set, the machine slept or this process stood still, and nobody listened. Milliseconds.
+ */
+const LISTENED_MAX_MS = 2_000;
+
 interface Worker {
   heardMs: number;
   /** It said that it stops. */
@@ -48,21 +54,22 @@ interface Worker {
 }
 
 export interface Workers {
-  note(hint: Extract<Hint, { kind: "worker" | "line" }>, nowMs: number): void;
+  note(hint: Extract<Hint, { kind: "worker" | "line" }>, serverMs: number): void;
   /** A worker says that it has started this fire; that it received one says nothing of its pool. */
-  begin(worker: string, key: string, nowMs: number): void;
+  begin(worker: string, key: string, serverMs: number): void;
   /** It ran this fire until now: what it said since the start, it said while it was busy. */
   ran(worker: string, key: string): void;
   /** It is not asked about this fire any more. */
   end(worker: string, key: string): void;
   /** Whether `worker` cannot end this fire any more. */
-  isGone(worker: string, key: string, nowMs: number): boolean;
+  isGone(worker: string, key: string, serverMs: number): boolean;
   /** Fires of workers that are gone. */
-  abandoned(nowMs: number): { readonly worker: string; readonly key: string }[];
+  abandoned(serverMs: number): { readonly worker: string; readonly key: string }[];
 }
 
 export function workers(): Workers {
   const byName = new Map<string, Worker>();
+  const listened = listening();
   let lineUpMs: number | null = null;
 
   function workerOf(name: string, nowMs: number): Worker {
@@ -79,6 +86,7 @@ export function workers(): Workers {
     return lineUpMs !== null && nowMs - Math.max(worker.heardMs, lineUpMs) >= silentMs;
   }
 
+  /** @param nowMs as all times in here, by what was listened */
   function isGone(name: string, key: string, nowMs: number): boolean {
     const worker = byName.get(name);
     if (worker === undefined) return false;
@@ -91,14 +99,16 @@ export function workers(): Workers {
   }
 
   return {
-    note(hint, nowMs) {
+    note(hint, serverMs) {
+      const nowMs = listened(serverMs);
       if (hint.kind === "line") {
         lineUpMs = hint.isUp ? nowMs : null;
         return;
       }
       hear(workerOf(hint.worker, nowMs), hint, nowMs);
     },
-    begin(name, key, nowMs) {
+    begin(name, key, serverMs) {
+      const nowMs = listened(serverMs);
       const worker = workerOf(name, nowMs);
       worker.heardMs = nowMs;
       // Begun anew, it does not hang on a process that is no more.
@@ -116,8 +126,9 @@ export function workers(): Workers {
       worker?.orphans.delete(key);
       worker?.running.delete(key);
     },
-    isGone,
-    abandoned(nowMs) {
+    isGone: (name, key, serverMs) => isGone(name, key, listened(serverMs)),
+    abandoned(serverMs) {
+      const nowMs = listened(serverMs);
       const gone: { worker: string; key: string }[] = [];
       for (const [name, worker] of byName) {
         const { running, orphans, heardMs } = worker;
@@ -131,6 +142,17 @@ export function workers(): Workers {
       }
       return gone;
     },
+  };
+}
+
+/** How long was listened until `serverMs`, of which some may have been leapt over. Milliseconds. */
+function listening(): (serverMs: number) => number {
+  let totalMs = 0;
+  let lastMs = Infinity;
+  return (serverMs) => {
+    totalMs += Math.min(Math.max(serverMs - lastMs, 0), LISTENED_MAX_MS);
+    lastMs = serverMs;
+    return totalMs;
   };
 }
 

@@ -79,6 +79,18 @@ describe("follower() on a worker that is gone", () => {
     assert.equal((await rig.story()).at(-1), "finished lost");
   });
 
+  it("does not take a clock that was set, or a machine that slept, for silence", async () => {
+    for (const byMs of [1_200 * SECOND, -1_200 * SECOND]) {
+      const { rig } = await runningFire();
+      await beatFor(rig, 6);
+      rig.leap(byMs);
+      await rig.watch(7 * SECOND);
+      assert.deepEqual(await rig.story(), ["taken event", "acked broker"]);
+      await rig.watch(5 * SECOND);
+      assert.equal((await rig.story()).at(-1), "finished lost");
+    }
+  });
+
   it("calls it lost when the worker is back under its name, in a new process", async () => {
     for (const [before, after] of PROCESSES) {
       const { rig } = await heardRun(before);

@@ -99,6 +99,10 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
         await eye.sample();
       }
     },
+    /** The server's clock is set, or the whole machine slept. */
+    leap(byMs: number): void {
+      nowMs += byMs;
+    },
     /** Another leader takes over with what is in the journal, and nothing else. */
     async changeLeader(): Promise<void> {
       const loaded = await inner.load();
