@@ -16,6 +16,7 @@ import type { Loss } from "./history_rule.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import { publishName } from "./ledger.ts";
 import { wrongLevel } from "./level_rule.ts";
+import { wrongNote } from "./gate_rule.ts";
 import { lettersOf } from "./message_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
 import type { Store } from "./watcher.ts";
@@ -113,7 +114,38 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     moveCursor(books, row);
   }
 
-  function takeWanted(row: LedgerRow, push: Push | undefined): void {
+  /** By its task's policies as they stand. */
+  function whyNotNoted(row: LedgerRow, store: Store): string | null {
+    const task = row.task.split("+")[0]!;
+    const cursor = books.cursors.get(task);
+    const edition = cursor && editions.of(task, cursor.revision);
+    if (edition === undefined) return null;
+    const gate = { ...edition, books, store, namespace, isBehind, behindMs: behindMs() };
+    return wrongNote({ ...row, task }, { ...gate, isReopened: (fire) => closedOnce.has(fire) });
+  }
+
+  /** Of an order, or of a request and what became of it. */
+  function takeOrder(row: LedgerRow): void {
+    const wrong = wanted.whyNotOrder(row, books.pauses);
+    if (wrong !== null) report("I4", `${row.type} of ${row.detail.request}: ${wrong}`);
+    movePause(books, row);
+  }
+
+  function takeStarted({ detail, fence }: LedgerRow, { keys }: Store): void {
+    isBehind = false;
+    const textOf = (name: string) => {
+      const value = keys.get(`${namespace}:${name}`);
+      return value?.type === "string" ? value.text : "";
+    };
+    const held = textOf("lease");
+    if (held !== "" && held !== `${detail.owner} ${fence}`) {
+      report("I6", `the term of ${fence} names ${detail.owner}, and ${held} holds the lease`);
+    }
+    const epoch = textOf("epoch").replace(/ v\d+$/, "");
+    if (detail.epoch !== epoch) report("I8", `a term names ${detail.epoch}, and it is ${epoch}`);
+  }
+
+  function takeWanted(row: LedgerRow, push: Push | undefined, store: Store): void {
     const fire = `${row.task}@${row.dueMs}`;
     const wrong = wanted.whyNot(row);
     if (wrong !== null) report("I1", `${fire}: ${wrong}`);
@@ -123,6 +155,8 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       report("I1", `${fire} went out while the schedule's own fire was out or held`);
     }
     if (push === undefined) return;
+    const wrongNotes = isBackfilled(row) ? null : whyNotNoted(row, store);
+    if (wrongNotes !== null) report("I4", `${fire}: ${wrongNotes}`);
     const wrongMessage = planned && letters.whyNot(push, planned, null);
     if (wrongMessage) report("I2", `the message of ${fire}: ${wrongMessage}`);
     takePush(fire, push);
@@ -169,6 +203,7 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
     rows.push(row);
     newestMs = Math.max(newestMs, row.serverMs);
     tellRow(row);
+    if (row.version !== 1) report("I2", `${row.type} is of version ${row.version}`);
     switch (row.type) {
       case "task.known":
       case "task.changed":
@@ -178,18 +213,19 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
       case "task.dropped":
         return takeDropped(row, store);
       case "fire.published":
-        return isWanted(row) ? takeWanted(row, push) : takeDecided(row, push, store);
+        return isWanted(row) ? takeWanted(row, push, store) : takeDecided(row, push, store);
       case "fire.delayed":
       case "fire.skipped":
         return takeDecided(row, push, store);
+      case "control.requested":
+      case "control.answered":
       case "control.paused":
       case "control.resumed":
-        return movePause(books, row);
+        return takeOrder(row);
       case "level.changed":
         return takeLevel(row, store);
       case "term.started":
-        isBehind = false;
-        return;
+        return takeStarted(row, store);
       default:
         if (row.type.startsWith("fire.")) takeFire(row, store);
     }

@@ -143,15 +143,15 @@ export function movePause(
 ): void {
   const name = task === "" ? "*" : task;
   if (type === "control.paused") {
-    pauses.set(name, { begunMs: atMs, untilMs: null, skippedToMs: null });
+    pauses.set(name, { begunMs: atMs, sinceMs: decidedMs, untilMs: null, skippedToMs: null });
   }
   if (type !== "control.resumed") return;
-  const begunMs = pauses.get(name)?.begunMs ?? atMs;
+  const { begunMs, sinceMs } = pauses.get(name) ?? { begunMs: atMs, sinceMs: decidedMs };
   // What was due before the clock was set back was skipped by then.
   const reached = stepsBack.filter((step) => step.atMs >= begunMs && step.atMs <= atMs)
     .map(({ reachedMs }) => reachedMs);
   const skippedToMs = Math.max(decidedMs, ...reached);
-  pauses.set(name, { begunMs, untilMs: decidedMs, skippedToMs });
+  pauses.set(name, { begunMs, sinceMs, untilMs: decidedMs, skippedToMs });
 }
 
 export function moveLevel({ levels }: Books, { type, decidedMs, detail }: LedgerRow): void {

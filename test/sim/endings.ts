@@ -1,6 +1,6 @@
 /** What must be true once everything has healed and had its time. */
 
-import { toldAgain, untold } from "./history_rule.ts";
+import { falselyTold, toldAgain, untold } from "./history_rule.ts";
 import { instantsOf } from "./instants.ts";
 import { whyOpen } from "./open_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
@@ -29,6 +29,7 @@ export function checkEnd(world: World): void {
   for (const what of wrongAnswers(world)) world.report("I4", what);
   for (const what of untold(account.losses, account.rows, plan)) world.report("I8", what);
   for (const what of toldAgain(account.rows, plan)) world.report("I8", what);
+  for (const what of falselyTold(account.rows, plan)) world.report("I8", what);
 }
 
 /** I9. */

@@ -4,8 +4,8 @@ import { NO_POLICIES } from "../../src/task.ts";
 import type { Books } from "./books.ts";
 import type { Instants } from "./instants.ts";
 import type { LedgerRow } from "./ledger.ts";
-import { levelKey } from "./level_rule.ts";
-import type { Pause, Ruling } from "./policy_rule.ts";
+import { isNoted, levelKey } from "./level_rule.ts";
+import type { Case, Pause, Ruling } from "./policy_rule.ts";
 import { openingAt } from "./openings.ts";
 import { isLastBefore, rulingOn } from "./policy_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
@@ -32,26 +32,18 @@ export interface GateCase {
  */
 const CLOCK_ERROR_MS = 1_500;
 
+/** Who pauses here says no more. */
+const PAUSED = "paused by ops";
+
 /** Why a row must not say what it says; `null` where it may. Its fire is due, and is the next one. */
 export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
-  const { planned, instants, books } = parts;
+  const { planned } = parts;
   const running = runningOf(row, parts);
-  const ruling = rulingOn(planned, {
-    task: row.task,
-    instants,
-    dueMs: row.dueMs!,
-    decidedMs: row.decidedMs,
-    pauses: pausesOf(books, row.task),
-    isRunning: running.length > 0,
-    level: books.levels.get(levelKey(planned.queue))?.level ?? "normal",
-  });
+  const asked = caseOf(row, parts, running);
+  const ruling = rulingOn(planned, asked);
   const said = saidBy(row);
   if (ruling === null) return null;
-  if (isSame(ruling, said)) {
-    const waitsForOther = said.kind === "wait" && said.by === "overlap" &&
-      row.detail.cause !== running[0] && !parts.isBehind && !hasJustEnded(row, parts);
-    return waitsForOther ? `it waits for ${row.detail.cause}, and ${running[0]} runs` : null;
-  }
+  if (isSame(ruling, said)) return parts.isBehind ? null : wrongWords(row, parts, asked, running);
   if (parts.isBehind && said.kind !== "hold") return null;
   // An earlier fire may have ended while the row was under way.
   const isFree = ruling.kind === "pass" || ruling.by === "pressure";
@@ -64,6 +56,64 @@ export function wrongRuling(row: LedgerRow, parts: GateCase): string | null {
     return null;
   }
   return `the row says ${JSON.stringify(said)}, its policies ${JSON.stringify(ruling)}`;
+}
+
+function caseOf(
+  row: LedgerRow,
+  { planned, instants, books }: GateCase,
+  running: readonly string[],
+): Case {
+  return {
+    task: row.task,
+    instants,
+    dueMs: row.dueMs!,
+    decidedMs: row.decidedMs,
+    pauses: pausesOf(books, row.task),
+    isRunning: running.length > 0,
+    level: books.levels.get(levelKey(planned.queue))?.level ?? "normal",
+  };
+}
+
+/** What a row says beside what it decides. */
+function wrongWords(
+  row: LedgerRow,
+  parts: GateCase,
+  asked: Case,
+  running: readonly string[],
+): string | null {
+  const { type, detail: { by, cause, reason, facts, notes } } = row;
+  if (type === "fire.published") {
+    const isRight = isNoted(parts.planned, asked);
+    return isRight === null || isRight === (notes !== undefined)
+      ? null
+      : `it notes ${JSON.stringify(notes)} at level ${asked.level}`;
+  }
+  switch (by) {
+    case "pause":
+      return reason === PAUSED ? null : `it says "${reason}"`;
+    case "overlap": {
+      const named = cause ?? String(reason).split(" ")[0];
+      const isOther = named !== running[0] && !hasJustEnded(row, parts);
+      return isOther ? `it names ${named}, and ${running[0]} runs` : null;
+    }
+    case "pressure": {
+      const { level } = facts as { level: string };
+      return level === asked.level ? null : `it names the level ${level}, and it is ${asked.level}`;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Why a fire that a person wants must not note what it notes of its task's policies; `null` where it may. */
+export function wrongNote(row: LedgerRow, parts: GateCase): string | null {
+  const { policies = NO_POLICIES } = parts.planned;
+  const planned = { ...parts.planned, policies: { ...policies, jitter: null } };
+  const ruling = rulingOn(planned, caseOf(row, parts, runningOf(row, parts)));
+  if (ruling === null || parts.isBehind || hasAnyJustEnded(row, parts)) return null;
+  const [by, ...others] = Object.keys(row.detail.notes ?? {});
+  const right = ruling.kind === "pass" ? undefined : ruling.by;
+  return by === right && others.length === 0 ? null : `it notes ${by}, and ${right} objects`;
 }
 
 /** Due times that a policy skipped after one that has a row of its own. */

@@ -4,6 +4,7 @@
  */
 
 import type { LedgerRow } from "./ledger.ts";
+import { compareStreamIds } from "./ledger.ts";
 import type { Fault, Kind, Plan } from "./plan.ts";
 
 /** Rows that were lost at once. Times are milliseconds of the world. */
@@ -58,6 +59,25 @@ export function toldAgain(rows: readonly LedgerRow[], { faults }: Plan): string[
       ? []
       : [`"${epoch}" was told to be another history at ${before.atMs} and again at ${row.atMs}`];
   });
+}
+
+/** Without any of these, no row is ever gone. */
+const LOSING: ReadonlySet<Kind> = new Set<Kind>(["redis_restart", "failover", "flushall"]);
+
+/** What is told to be lost, and is not. */
+export function falselyTold(rows: readonly LedgerRow[], { faults }: Plan): string[] {
+  const told = rows.filter(({ type, isLost }) => type.startsWith("term.history_") && !isLost);
+  if (!faults.some(({ kind }) => LOSING.has(kind))) {
+    return told.map(({ type, id }) => `${type} as ${id}, and nothing was lost`);
+  }
+  // A server that was the master may have taken rows that nobody else has seen.
+  if (faults.some(({ kind }) => kind === "failover" || kind === "flushall")) return [];
+  const lost = new Set(rows.filter(({ isLost }) => isLost).map(({ id }) => id));
+  return told.filter(({ detail: { fromId, toId } }) =>
+    !lost.has(String(toId)) || compareStreamIds(String(fromId), String(toId)) >= 0
+  ).map(({ detail: { fromId, toId } }) =>
+    `rows after ${fromId} up to ${toId} are told to be lost, and ${toId} is not`
+  );
 }
 
 function isQuiet({ faults }: Plan, { atMs, sinceMs }: Loss): boolean {

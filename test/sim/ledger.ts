@@ -18,6 +18,7 @@ export interface LedgerRow {
   readonly decidedMs: number;
   readonly fence: number;
   readonly detail: Readonly<Record<string, unknown>>;
+  readonly version: number;
   /** Time of the world. Milliseconds since the start. */
   readonly atMs: number;
   /** Not in the history that survived. */
@@ -76,6 +77,7 @@ export function ledgerRow(entry: StreamEntry, atMs: number): LedgerRow {
     dueMs,
     decidedMs: Number(fieldOf(fields, "m")) + (dueMs ?? 0),
     fence: Number(fieldOf(fields, "f")),
+    version: Number(fieldOf(fields, "v")),
     detail: payload === "" ? {} : JSON.parse(payload),
     atMs,
     isLost: false,

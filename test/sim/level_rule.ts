@@ -80,6 +80,18 @@ export function throttled(
   return level === "paused" && isRunning ? "skip" : "pass";
 }
 
+/** Whether a fire that goes out says what its queue's level would have done; `null` where that is not sure. */
+export function isNoted(planned: PlannedTask, fire: ThrottleCase): boolean | null {
+  const { policies = NO_POLICIES, importance = "critical" } = planned;
+  const { pressure } = policies;
+  if (pressure === null || importance === "critical" || fire.level === "normal") return false;
+  if (importance === "deferrable") return true;
+  if (pressure.mode === "enforce") return false;
+  if (fire.level === "paused") return null;
+  const enforced = { ...policies, pressure: { ...pressure, mode: "enforce" as const } };
+  return throttled({ ...planned, policies: enforced }, fire) === "skip";
+}
+
 /** Why a fire must not be held by a level any more at `untilMs`; `null` where it may. */
 export function whyThrottled(
   planned: PlannedTask,

@@ -13,6 +13,8 @@ import type { PlannedTask } from "./schedule.ts";
 export interface Pause {
   /** Time of the world. Milliseconds since the start. */
   readonly begunMs: number;
+  /** When it was ordered. The server's time, Unix milliseconds. */
+  readonly sinceMs: number;
   /** The server's time, Unix milliseconds; `null` while it stands. */
   readonly untilMs: number | null;
   /** The last due time that may have been skipped for it; as `untilMs`. */

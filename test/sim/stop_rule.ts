@@ -11,7 +11,7 @@ const RECONNECT_MS = 500;
 
 /** Why a process must not end in order as it did; `null` where it may. */
 export function wrongStop(
-  { redis, timeline, plan }: World,
+  { redis, timeline, plan, account }: World,
   { beat, isCutOff }: Post,
 ): string | null {
   if (beat === null) return null;
@@ -25,5 +25,16 @@ export function wrongStop(
   if (isAside) return null;
   const lease = redis.store.keys.get(`${NAMESPACE}:lease`);
   const isHeld = lease?.type === "string" && lease.text.startsWith(`${owner} `);
-  return isHeld ? "it keeps the lease" : null;
+  if (isHeld) return "it keeps the lease";
+  const fence = redis.store.keys.get(`${NAMESPACE}:fence`);
+  return fence?.type === "string" ? wrongLastWord(account, owner, fence.text) : null;
+}
+
+/** Who led says so with the last row of its term. */
+function wrongLastWord({ rows }: World["account"], owner: string, fence: string): string | null {
+  const last = rows.at(-1);
+  const started = rows.findLast(({ type }) => type === "term.started");
+  const isOwn = started?.detail.owner === owner &&
+    [started, last].every((row) => String(row?.fence) === fence);
+  return !isOwn || last?.type === "term.ended" ? null : `its last word is ${last?.type}`;
 }

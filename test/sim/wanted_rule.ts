@@ -2,6 +2,7 @@
 
 import type { Books } from "./books.ts";
 import type { LedgerRow } from "./ledger.ts";
+import type { Pause } from "./policy_rule.ts";
 import { publishName } from "./ledger.ts";
 import type { World } from "./world.ts";
 
@@ -24,6 +25,8 @@ export interface Wanted {
   asked(request: Asking, entryId: string): void;
   /** Why the row of a wanted fire must not be; `null` where it may. */
   whyNot(row: LedgerRow): string | null;
+  /** The same of an order, or of a request and what became of it. @param pauses before it */
+  whyNotOrder(row: LedgerRow, pauses: ReadonlyMap<string, Pause>): string | null;
 }
 
 export function isWanted({ task }: Pick<LedgerRow, "task">): boolean {
@@ -72,9 +75,43 @@ export function wantedFires(): Wanted {
       const other = before.find(({ isLost, dueMs }) =>
         !isLost && (fires === undefined || dueMs! >= row.dueMs!)
       );
-      return other === undefined ? null : `after ${publishName(other)}, as ${other.id}`;
+      if (other !== undefined) return `after ${publishName(other)}, as ${other.id}`;
+      return isTooFast(requests.get(requestId)!, row, before) ? "faster than it was asked for" : null;
+    },
+    whyNotOrder({ type, task, detail }, pauses) {
+      const { request: id, entryId, firstId, who, kind, fires, sinceMs } = detail;
+      const known = entries.get(String(id)) ?? [];
+      const request = requests.get(String(id));
+      if (request === undefined) return "nobody asked for it";
+      // What was refused with its fire names no task.
+      if (task !== "" && task !== request.task) return `it is about ${task}`;
+      if (entryId !== undefined && !known.includes(String(entryId))) return `no entry is ${entryId}`;
+      if (firstId !== undefined && (firstId === entryId || !known.includes(String(firstId)))) {
+        return `it was not asked before as ${firstId}`;
+      }
+      if (type === "control.answered") return null;
+      if (who !== "ops") return `${who} did not ask for it`;
+      if (type === "control.requested") {
+        const isSame = kind === request.kind && fires === request.fires?.length;
+        return isSame ? null : `it is told as a ${kind} of ${fires}`;
+      }
+      const standing = pauses.get(request.task ?? "*");
+      return type === "control.paused" || sinceMs === standing?.sinceMs
+        ? null
+        : `it is told to have stood since ${sinceMs}, and not since ${standing?.sinceMs}`;
     },
   };
+}
+
+/** Fires of one term within a second: those of the rate, and what a late reply or a slice lets go at once. */
+function isTooFast(
+  { rate }: Asking,
+  { atMs, fence }: LedgerRow,
+  before: readonly LedgerRow[],
+): boolean {
+  if (rate === undefined) return false;
+  const recent = before.filter((row) => row.fence === fence && row.atMs > atMs - 1_000);
+  return recent.length > 1.1 * rate + 4;
 }
 
 /** How long a leader may take for it. Milliseconds. */

@@ -108,7 +108,6 @@ export function runPlan(plan: Plan, onTold: OnTold | null = null): Outcome {
     counts: countRows(world.account),
     rows: () =>
       world.account.rows.filter(({ isLost }) => !isLost)
-        .map((row) => ({ ...row, version: 1 }))
         .sort((one, other) => compareIds(one.id, other.id)),
   };
 }
