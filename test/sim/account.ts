@@ -15,6 +15,7 @@ import { editionsOf } from "./editions.ts";
 import type { Loss } from "./history_rule.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import { publishName } from "./ledger.ts";
+import type { QueueEye } from "./queue_eye.ts";
 import { wrongLevel } from "./level_rule.ts";
 import { wrongNote } from "./gate_rule.ts";
 import { lettersOf } from "./message_rule.ts";
@@ -63,9 +64,12 @@ export interface AccountParts {
   behindMs(): number;
   /** What the workers know. */
   crew(): Known;
+  readonly eye: Pick<QueueEye, "whyNotMeasured">;
 }
 
-export function accountOf({ namespace, sep, report, tell, behindMs, crew }: AccountParts): Account {
+export function accountOf(
+  { namespace, sep, report, tell, behindMs, crew, eye }: AccountParts,
+): Account {
   const rows: LedgerRow[] = [];
   const editions = editionsOf();
   const wanted = wantedFires();
@@ -164,7 +168,8 @@ export function accountOf({ namespace, sep, report, tell, behindMs, crew }: Acco
 
   function takeLevel(row: LedgerRow, { keys }: Store): void {
     const key = String(row.detail.key);
-    const wrong = isBehind ? null : wrongLevel(row, books.levels.get(key));
+    const wrong = (isBehind ? null : wrongLevel(row, books.levels.get(key))) ??
+      eye.whyNotMeasured(row);
     if (wrong !== null) report("I4", `the level of ${key}: ${wrong}`);
     moveLevel(books, row);
     const text = fieldsOf(keys, `${namespace}:cursors`).get(`@level:${key}`);

@@ -1,10 +1,14 @@
 /** What must be true once everything has healed and had its time. */
 
+import type { Spell } from "./calm.ts";
+import { SETTLED_MS } from "./calm.ts";
 import { falselyTold, toldAgain, untold } from "./history_rule.ts";
 import { instantsOf } from "./instants.ts";
+import { unfollowed } from "./lead_rule.ts";
 import { whyOpen } from "./open_rule.ts";
 import type { PlannedTask } from "./schedule.ts";
-import { isBackfilled, wrongAnswers } from "./wanted_rule.ts";
+import { unsaid } from "./told_rule.ts";
+import { isWanted, wrongAnswers } from "./wanted_rule.ts";
 import type { World } from "./world.ts";
 import { fieldsOf } from "./redis_values.ts";
 import { levelKey } from "./level_rule.ts";
@@ -19,10 +23,21 @@ const CALM_MS = 60_000;
 /** A fire whose message is done with is closed within this: looks at it slow down to once a minute. */
 const CLOSED_WITHIN_MS = 75_000;
 
-export function checkEnd(world: World): void {
+/** What must be true at the end of a spell in which nothing was wrong. */
+export function checkSpell(world: World, spell: Spell): void {
+  const { ends, report } = world;
+  // A process may die at its next commit only, long after that was planned.
+  if (ends.some((atMs) => atMs > spell.fromMs - SETTLED_MS)) return;
   checkLeader(world);
   checkDecided(world);
-  checkPunctual(world);
+  checkPunctual(world, spell);
+  for (const what of unsaid(world)) report("I9", what);
+}
+
+export function checkEnd(world: World): void {
+  const { durationMs } = world.plan;
+  checkSpell(world, { fromMs: durationMs - CALM_MS, untilMs: durationMs });
+  for (const what of unfollowed(world)) world.report("I9", what);
   checkClosed(world);
   checkExecutions(world);
   const { account, plan } = world;
@@ -70,18 +85,18 @@ function isQuiet({ books }: World["account"], { name }: PlannedTask): boolean {
 }
 
 /** I10. What was held is late from when it might go out; behind one that is held, others wait. */
-function checkPunctual({ account, plan, file, report }: World): void {
+function checkPunctual({ account, file, report }: World, { fromMs }: Spell): void {
   /** For which fire each task's held one waits. */
   const causes = new Map<string, string>();
   for (const row of account.rows) {
     const { task, type, detail, serverMs, decidedMs } = row;
     if (type === "fire.delayed") causes.set(task, String(detail.cause));
-    if (row.atMs < plan.durationMs - CALM_MS || row.isLost) continue;
+    if (row.atMs < fromMs || row.isLost) continue;
     const what = `${type} of ${task}@${row.dueMs}`;
     if (Math.abs(serverMs - decidedMs) > LATE_MS) {
       report("I10", `${what} was decided at ${decidedMs}, and written at ${serverMs}`);
     }
-    if (type !== "fire.published" || isBackfilled(row)) continue;
+    if (type !== "fire.published" || isWanted(row)) continue;
     const isHeld = detail.notBeforeMs !== undefined;
     const { overlap, window, pressure } = file.tasks.get(task)?.policies ?? {};
     if (!isHeld && (overlap === "wait" || window || pressure)) continue;

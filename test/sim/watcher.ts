@@ -4,6 +4,7 @@ import type { Account } from "./account.ts";
 import type { Draw } from "./draws.ts";
 import type { LedgerRow, Push } from "./ledger.ts";
 import { compareStreamIds, ledgerRow, publishName, readMessage, saysSame } from "./ledger.ts";
+import type { QueueEye } from "./queue_eye.ts";
 import type { ReadonlyKeyspace, StreamEntry } from "./redis_values.ts";
 import type { Command, Reply } from "./redis_words.ts";
 import { ReplyError } from "./redis_words.ts";
@@ -31,6 +32,7 @@ export interface WatcherParts {
   readonly lists: readonly string[];
   readonly account: Account;
   readonly draw: Draw;
+  readonly eye: Pick<QueueEye, "note">;
   now(): number;
   report(invariant: string, what: string): void;
   tell(what: () => string): void;
@@ -215,6 +217,7 @@ export function watcherOf(parts: WatcherParts): Watcher {
         return reply;
       }
       const before = look(store());
+      if (!isScript) parts.eye.note(parts.now(), before.lengths);
       const reply = run();
       if (reply === "QUEUED") return reply;
       afterWrite(sender, store(), before, isScript ? 1 : STAGED_MAX);

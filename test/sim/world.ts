@@ -4,7 +4,8 @@ import type { Account } from "./account.ts";
 import { accountOf } from "./account.ts";
 import type { Draws } from "./draws.ts";
 import { drawsOf, mix } from "./draws.ts";
-import { checkEnd } from "./endings.ts";
+import { calmSpells } from "./calm.ts";
+import { checkEnd, checkSpell } from "./endings.ts";
 import { applyFault, heal } from "./faults.ts";
 import { ether } from "./hints.ts";
 import type { Ether } from "./hints.ts";
@@ -14,6 +15,7 @@ import type { LevelSettings } from "../../src/level.ts";
 import { NO_LEVELS } from "../../src/level.ts";
 import type { Log } from "../../src/log.ts";
 import { MARKS } from "./level_rule.ts";
+import type { Departure } from "./lead_rule.ts";
 import type { Machine } from "./machine.ts";
 import { machineOf } from "./machine.ts";
 import type { Ailments } from "./network.ts";
@@ -22,6 +24,8 @@ import type { KillPoint, Plan } from "./plan.ts";
 import { QUEUES } from "./plan.ts";
 import type { Chunk, Direction } from "./redis_line.ts";
 import { lineOf } from "./redis_line.ts";
+import type { QueueEye } from "./queue_eye.ts";
+import { queueEye } from "./queue_eye.ts";
 import type { RedisSide } from "./redis_side.ts";
 import { redisSide } from "./redis_side.ts";
 import type { Beat } from "./replica.ts";
@@ -40,6 +44,8 @@ import { fieldsOf } from "./redis_values.ts";
 /** How long a reply is under way, and for how long each may get lost before all heals. Milliseconds. */
 const REPLY_MS = 2_000;
 const LOST_MS = 75_000;
+/** Between two looks at how long queues are. Milliseconds. */
+const LOOK_MS = 2_000;
 
 /** A replica of the plan, and what runs on it. */
 export interface Post {
@@ -67,6 +73,10 @@ export interface World {
   /** Names of all lists. */
   readonly lists: readonly string[];
   readonly findings: Finding[];
+  readonly eye: QueueEye;
+  /** When processes ended, and those of them who led. */
+  readonly ends: readonly number[];
+  readonly departures: readonly Departure[];
 
   report(invariant: string, what: string): void;
   /** What is worth telling, in the order of time; made into words only where somebody reads it. */
@@ -75,6 +85,8 @@ export interface World {
   leader(): Post | null;
   start(post: Post): void;
   kill(post: Post, backMs: number): void;
+  /** A process ends; after a stop, or not. */
+  noteEnd(post: Post, isInOrder: boolean): void;
   /** Tells every replica that the file has changed. */
   reloadAll(): void;
 }
@@ -99,6 +111,7 @@ export function runPlan(plan: Plan, onTold: OnTold | null = null): Outcome {
     world.timeline.plan(fault.atMs, () => applyFault(world, fault));
   }
   world.timeline.plan(plan.healMs, () => heal(world));
+  planLooks(world);
   world.timeline.run(plan.durationMs, isOver);
   if (!isOver() && plan.isCut !== true) checkEnd(world);
   return {
@@ -110,6 +123,23 @@ export function runPlan(plan: Plan, onTold: OnTold | null = null): Outcome {
       world.account.rows.filter(({ isLost }) => !isLost)
         .sort((one, other) => compareIds(one.id, other.id)),
   };
+}
+
+/** Looks of the world's own, which change nothing. */
+function planLooks(world: World): void {
+  const { plan, timeline, eye, redis, account, report } = world;
+  for (const spell of calmSpells(plan)) {
+    timeline.plan(spell.untilMs, () => checkSpell(world, spell));
+    if (plan.hasLevels !== true) continue;
+    for (let atMs = spell.fromMs; atMs < spell.untilMs; atMs += LOOK_MS) {
+      timeline.plan(atMs, () => {
+        eye.look(atMs, redis.store);
+        const { levels } = account.books;
+        const settled = { fromMs: spell.fromMs, untilMs: atMs };
+        for (const what of eye.unmoved(levels, settled)) report("I4", what);
+      });
+    }
+  }
 }
 
 function levelsOf({ hasLevels }: Plan): LevelSettings {
@@ -140,14 +170,17 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
   const lists = [0, 3, 6, 9].flatMap((step) =>
     QUEUES.map((queue) => step === 0 ? queue : `${queue}${TRANSPORT.sep}${step}`)
   );
+  const eye = queueEye(QUEUES, lists);
+  const ends: number[] = [];
+  const departures: Departure[] = [];
   const account = accountOf({
-    ...{ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell },
+    ...{ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell, eye },
     behindMs: () => timeline.now() < plan.healMs + LOST_MS ? LOST_MS : REPLY_MS,
     crew: () => crew,
   });
   for (const each of plan.tasks) account.declare(each);
   const watcher = watcherOf({
-    ...{ namespace: NAMESPACE, lists, account, report, tell },
+    ...{ namespace: NAMESPACE, lists, account, report, tell, eye },
     now: timeline.now,
     draw: draws("again"),
   });
@@ -179,9 +212,17 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
     killAt: null,
   }));
 
+  const noteEnd = ({ beat, isCutOff }: Post, isInOrder: boolean) => {
+    if (beat === null) return;
+    const { owner } = beat;
+    ends.push(timeline.now());
+    if (owner !== watcher.holder) return;
+    departures.push({ atMs: timeline.now(), isOrderly: isInOrder && !isCutOff, owner });
+  };
   const world = {
+    noteEnd,
     ...{ plan, draws, timeline, redis, account, posts, crew, air, file, lists, findings },
-    ...{ report, tell },
+    ...{ report, tell, eye, ends, departures },
     traceHash: () => trace,
     leader: () => posts.find(({ beat }) => beat !== null && beat.owner === watcher.holder) ?? null,
     start(post: Post): void {
@@ -214,6 +255,7 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
     },
     kill(post: Post, backMs: number): void {
       tell(`beat-${post.index} is killed`);
+      noteEnd(post, false);
       post.killAt = null;
       post.beat?.kill();
       post.beat = null;
@@ -238,6 +280,7 @@ function ended(world: World, post: Post, error: unknown): void {
   world.tell(`beat-${post.index} ended: ${error ?? "in order"}`);
   const wrong = error === null ? wrongStop(world, post) : null;
   if (wrong !== null) world.report("I9", `beat-${post.index} ended, and ${wrong}`);
+  world.noteEnd(post, error === null);
   if (error !== null) {
     const stack = error instanceof Error ? error.stack ?? error.message : String(error);
     world.report("I9", `beat-${post.index} ended by itself: ${stack}`);
