@@ -89,7 +89,8 @@ export function isNoted(planned: PlannedTask, fire: ThrottleCase): boolean | nul
   if (pressure.mode === "enforce") return false;
   if (fire.level === "paused") return null;
   const enforced = { ...policies, pressure: { ...pressure, mode: "enforce" as const } };
-  return throttled({ ...planned, policies: enforced }, fire) === "skip";
+  const verdict = throttled({ ...planned, policies: enforced }, fire);
+  return verdict === null ? null : verdict === "skip";
 }
 
 /** Why a fire must not be held by a level any more at `untilMs`; `null` where it may. */

@@ -71,7 +71,7 @@ export type Trouble =
   | { readonly kind: "herd"; readonly tasks: readonly PlannedTask[] }
   | {
     readonly kind: "worker";
-    readonly habit: "never" | "twice" | "late" | "die" | "die_before_unacked";
+    readonly habit: "never" | "twice" | "late" | "die" | "die_before_unacked" | "away";
     readonly worker: number;
     readonly forMs: number;
   };
@@ -200,7 +200,7 @@ function drawStalls(draw: Draw, { healMs, durationMs, workers }: Plan): Fault[] 
     const atMs = 1_000 + draw.below(healMs - 2_000);
     const forMs = draw.pick([20_000, 60_000, 240_000]);
     return Array.from({ length: workers }, (_, worker): Fault => (
-      { kind: "worker", habit: "never", worker, atMs, forMs, target: -1 }
+      { kind: "worker", habit: "away", worker, atMs, forMs, target: -1 }
     ));
   }).flat();
 }

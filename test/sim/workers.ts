@@ -6,7 +6,8 @@
 import type { Draws } from "./draws.ts";
 import type { Command, Reply, Scheduler } from "./redis_words.ts";
 
-export type Habit = "never" | "twice" | "late" | "die" | "die_before_unacked";
+/** `never`: takes messages and ends none. `away`: takes none. */
+export type Habit = "never" | "twice" | "late" | "die" | "die_before_unacked" | "away";
 
 /** A run of a task, as the worker remembers it. */
 export interface Execution {
@@ -118,7 +119,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
       if (worker.habit !== null && scheduler.now() > worker.untilMs) worker.habit = null;
       if (worker.habit === "die") return;
       if (worker.isTalking && draw.chance(0.2)) parts.say({ kind: "worker", worker: worker.name });
-      takeSome(worker);
+      if (worker.habit !== "away") takeSome(worker);
       if (draw.chance(0.1)) restoreOld();
     });
   }
