@@ -4,6 +4,7 @@ import type { QueueMarks } from "../../src/level.ts";
 import type { Account } from "./account.ts";
 import type { Spell } from "./calm.ts";
 import type { LedgerRow } from "./ledger.ts";
+import type { Standing } from "./level_rule.ts";
 import { levelKey, MARKS } from "./level_rule.ts";
 import type { Store } from "./watcher.ts";
 
@@ -15,7 +16,7 @@ export interface QueueEye {
   /** Looks itself, every few seconds. */
   look(atMs: number, store: Store): void;
   /** Levels that should have followed their queues in a calm spell until now. */
-  unmoved(levels: Account["books"]["levels"], spell: Spell): string[];
+  unmoved(levels: Account["books"]["levels"], spell: Spell, serverMs: number): string[];
 }
 
 /** A leader has looked so short a time before its row, unless the row was held up. Milliseconds. */
@@ -37,6 +38,7 @@ export function queueEye(queues: readonly string[], lists: readonly string[]): Q
   /** Since when each queue is seen to be long, and to be empty. */
   const longMs = new Map<string, number>();
   const emptyMs = new Map<string, number>();
+  const wasEmpty = new Set<string>();
   const isOf = (queue: string, list: string) => list === queue || list.startsWith(`${queue}\x06`);
 
   function keep(since: Map<string, number>, queue: string, atMs: number, isSo: boolean): void {
@@ -76,14 +78,17 @@ export function queueEye(queues: readonly string[], lists: readonly string[]): Q
           living += texts.slice(-SEEN_MAX).filter((text) => isLiving(text, nowMs)).length;
         }
         keep(longMs, queue, atMs, living >= MARKS.depth.pause);
-        keep(emptyMs, queue, atMs, all === 0);
+        // Messages come and go: one that is just seen is no queue.
+        keep(emptyMs, queue, atMs, all === 0 || wasEmpty.has(queue));
+        if (all === 0) wasEmpty.add(queue);
+        else wasEmpty.delete(queue);
       }
     },
-    unmoved(levels, { fromMs, untilMs }) {
+    unmoved(levels, { fromMs, untilMs }, serverMs) {
       return queues.flatMap((queue) => {
-        const level = levels.get(levelKey(queue))?.level ?? "normal";
+        const { level, sinceMs } = levels.get(levelKey(queue)) ?? UNMOVED;
         const [long, empty] = [longMs, emptyMs].map((since) =>
-          untilMs - Math.max(fromMs, since.get(queue) ?? Infinity)
+          Math.min(untilMs - Math.max(fromMs, since.get(queue) ?? Infinity), serverMs - sinceMs)
         ) as [number, number];
         if (level === "normal" && long > RAISED_WITHIN_MS) {
           return [`${queue} is long for ${long} ms, and its level is normal`];
@@ -95,6 +100,8 @@ export function queueEye(queues: readonly string[], lists: readonly string[]): Q
     },
   };
 }
+
+const UNMOVED: Standing = { level: "normal", sinceMs: -Infinity };
 
 interface Figures {
   readonly depth: number;

@@ -4,7 +4,7 @@ import type { Account } from "./account.ts";
 import { accountOf } from "./account.ts";
 import type { Draws } from "./draws.ts";
 import { drawsOf, mix } from "./draws.ts";
-import { calmSpells } from "./calm.ts";
+import { calmSpells, SETTLED_MS } from "./calm.ts";
 import { checkEnd, checkSpell } from "./endings.ts";
 import { applyFault, heal } from "./faults.ts";
 import { ether } from "./hints.ts";
@@ -128,15 +128,16 @@ export function runPlan(plan: Plan, onTold: OnTold | null = null): Outcome {
 /** Looks of the world's own, which change nothing. */
 function planLooks(world: World): void {
   const { plan, timeline, eye, redis, account, report } = world;
-  for (const spell of calmSpells(plan)) {
-    timeline.plan(spell.untilMs, () => checkSpell(world, spell));
-    if (plan.hasLevels !== true) continue;
+  const spells = calmSpells(plan);
+  for (const spell of spells) timeline.plan(spell.untilMs, () => checkSpell(world, spell));
+  if (plan.hasLevels !== true) return;
+  for (const spell of [...spells, { fromMs: plan.healMs + SETTLED_MS, untilMs: plan.durationMs }]) {
     for (let atMs = spell.fromMs; atMs < spell.untilMs; atMs += LOOK_MS) {
       timeline.plan(atMs, () => {
         eye.look(atMs, redis.store);
         const { levels } = account.books;
         const settled = { fromMs: spell.fromMs, untilMs: atMs };
-        for (const what of eye.unmoved(levels, settled)) report("I4", what);
+        for (const what of eye.unmoved(levels, settled, redis.nowMs())) report("I4", what);
       });
     }
   }
