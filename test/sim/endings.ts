@@ -17,8 +17,11 @@ import { levelKey } from "./level_rule.ts";
 const DECIDED_WITHIN_MS = 5_000;
 /** Between the deletion of a cursor and a due time that must bring it back. */
 const MISSED_WITHIN_MS = 60_000;
-/** In calm, fires are not later than this, and no row is written later than it was decided. Milliseconds. */
-const LATE_MS = 1_500;
+/** In calm, fires are not later than this; those that wait for another are asked about once a second. */
+const LATE_MS = 50;
+const WAITED_MS = 1_500;
+/** In calm, no row is written later than it was decided. Milliseconds. */
+const WRITTEN_WITHIN_MS = 1_500;
 const CALM_MS = 60_000;
 /** A fire whose message is done with is closed within this: looks at it slow down to once a minute. */
 const CLOSED_WITHIN_MS = 75_000;
@@ -90,10 +93,10 @@ function checkPunctual({ account, file, report }: World, { fromMs }: Spell): voi
   const causes = new Map<string, string>();
   for (const row of account.rows) {
     const { task, type, detail, serverMs, decidedMs } = row;
-    if (type === "fire.delayed") causes.set(task, String(detail.cause));
+    if (type === "fire.delayed") causes.set(task, String(detail.cause ?? ""));
     if (row.atMs < fromMs || row.isLost) continue;
     const what = `${type} of ${task}@${row.dueMs}`;
-    if (Math.abs(serverMs - decidedMs) > LATE_MS) {
+    if (Math.abs(serverMs - decidedMs) > WRITTEN_WITHIN_MS) {
       report("I10", `${what} was decided at ${decidedMs}, and written at ${serverMs}`);
     }
     if (type !== "fire.published" || isWanted(row)) continue;
@@ -101,9 +104,10 @@ function checkPunctual({ account, file, report }: World, { fromMs }: Spell): voi
     const { overlap, window, pressure } = file.tasks.get(task)?.policies ?? {};
     if (!isHeld && (overlap === "wait" || window || pressure)) continue;
     if (isHeld && causes.get(task)?.startsWith(levelKey(""))) continue;
-    const endMs = isHeld ? account.fires.get(causes.get(task) ?? "")?.closedMs ?? 0 : 0;
+    const cause = isHeld ? causes.get(task) ?? "" : "";
+    const endMs = account.fires.get(cause)?.closedMs ?? 0;
     const lateMs = serverMs - Math.max(row.dueMs!, Number(detail.notBeforeMs ?? 0), endMs);
-    if (lateMs > LATE_MS) report("I10", `${what} was ${lateMs} ms late in calm`);
+    if (lateMs > (cause === "" ? LATE_MS : WAITED_MS)) report("I10", `${what} was ${lateMs} ms late in calm`);
   }
 }
 
