@@ -15,6 +15,8 @@ const HARMLESS: ReadonlySet<Kind> = new Set<Kind>(
 /** After the last trouble, until everything is as it should be. */
 export const SETTLED_MS = 30_000;
 
+const OPERATORS: ReadonlySet<Kind> = new Set<Kind>(["herd", "remove", "poison"]);
+
 const LASTS_MS: Readonly<Partial<Record<Kind, number>>> = { herd: 73_000, poison: 13_000 };
 
 /** When a fault is over, by itself. */
@@ -49,4 +51,10 @@ export function calmSpells({ faults, healMs }: Plan): Spell[] {
   }
   if (healMs > fromMs) spells.push({ fromMs, untilMs: healMs - 1 });
   return spells;
+}
+
+/** After all has healed; what operators have begun goes on. */
+export function lastSpell({ faults, healMs, durationMs }: Plan): Spell {
+  const ends = faults.filter(({ kind }) => OPERATORS.has(kind)).map(endOf);
+  return { fromMs: Math.max(healMs, ...ends) + SETTLED_MS, untilMs: durationMs };
 }

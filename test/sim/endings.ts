@@ -26,15 +26,23 @@ const CALM_MS = 60_000;
 /** A fire whose message is done with is closed within this: looks at it slow down to once a minute. */
 const CLOSED_WITHIN_MS = 75_000;
 
-/** What must be true at the end of a spell in which nothing was wrong. */
-export function checkSpell(world: World, spell: Spell): void {
-  const { ends, report } = world;
-  // A process may die at its next commit only, long after that was planned.
-  if (ends.some((atMs) => atMs > spell.fromMs - SETTLED_MS)) return;
+/** What must be true throughout a spell in which nothing is wrong. */
+export function checkCalm(world: World, spell: Spell): void {
+  if (!isQuiet(world, spell)) return;
   checkLeader(world);
   checkDecided(world);
-  checkPunctual(world, spell);
-  for (const what of unsaid(world)) report("I9", what);
+  for (const what of unsaid(world)) world.report("I9", what);
+}
+
+/** What must be true of all of it, at its end. */
+export function checkSpell(world: World, spell: Spell): void {
+  checkCalm(world, spell);
+  if (isQuiet(world, spell)) checkPunctual(world, spell);
+}
+
+/** A process may die at its next commit only, long after that was planned. */
+function isQuiet({ ends }: World, { fromMs }: Spell): boolean {
+  return !ends.some((atMs) => atMs > fromMs - SETTLED_MS);
 }
 
 export function checkEnd(world: World): void {
@@ -68,7 +76,7 @@ function checkDecided({ file, account, redis, report }: World): void {
     if (cursor === undefined) {
       // One that was deleted by hand is missed when its task is due the next time.
       const missedMs = account.forgotten.get(planned.name) ?? -Infinity;
-      if (lastMs !== null && lastMs > missedMs + MISSED_WITHIN_MS && !isQuiet(account, planned)) {
+      if (lastMs !== null && lastMs > missedMs + MISSED_WITHIN_MS && !isSilent(account, planned)) {
         report("I9", `${planned.name} is not known`);
       }
       continue;
@@ -82,7 +90,7 @@ function checkDecided({ file, account, redis, report }: World): void {
 }
 
 /** Of a task that is held or skipped nothing is written for long, so nobody asks for its cursor. */
-function isQuiet({ books }: World["account"], { name }: PlannedTask): boolean {
+function isSilent({ books }: World["account"], { name }: PlannedTask): boolean {
   const last = books.last.get(name);
   return last !== undefined && ["fire.delayed", "fire.skipped", "task.dropped"].includes(last.type);
 }

@@ -14,7 +14,7 @@ export interface Departure {
 }
 
 /** From when the lease is free until the next term has begun. Milliseconds. */
-const TAKEN_WITHIN_MS = 4_000;
+const TAKEN_WITHIN_MS = 2_500;
 
 const CAUSES: ReadonlySet<Kind> = new Set<Kind>(["kill", "stop"]);
 

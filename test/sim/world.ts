@@ -4,8 +4,8 @@ import type { Account } from "./account.ts";
 import { accountOf } from "./account.ts";
 import type { Draws } from "./draws.ts";
 import { drawsOf, mix } from "./draws.ts";
-import { calmSpells, SETTLED_MS } from "./calm.ts";
-import { checkEnd, checkSpell } from "./endings.ts";
+import { calmSpells, lastSpell } from "./calm.ts";
+import { checkCalm, checkEnd, checkSpell } from "./endings.ts";
 import { applyFault, heal } from "./faults.ts";
 import { ether } from "./hints.ts";
 import type { Ether } from "./hints.ts";
@@ -46,6 +46,8 @@ const REPLY_MS = 2_000;
 const LOST_MS = 75_000;
 /** Between two looks at how long queues are. Milliseconds. */
 const LOOK_MS = 2_000;
+/** The same at what is to be done. */
+const CALM_LOOK_MS = 10_000;
 
 /** A replica of the plan, and what runs on it. */
 export interface Post {
@@ -130,8 +132,11 @@ function planLooks(world: World): void {
   const { plan, timeline, eye, redis, account, report } = world;
   const spells = calmSpells(plan);
   for (const spell of spells) timeline.plan(spell.untilMs, () => checkSpell(world, spell));
-  if (plan.hasLevels !== true) return;
-  for (const spell of [...spells, { fromMs: plan.healMs + SETTLED_MS, untilMs: plan.durationMs }]) {
+  for (const spell of [...spells, lastSpell(plan)]) {
+    for (let atMs = spell.fromMs; atMs < spell.untilMs; atMs += CALM_LOOK_MS) {
+      timeline.plan(atMs, () => checkCalm(world, spell));
+    }
+    if (plan.hasLevels !== true) continue;
     for (let atMs = spell.fromMs; atMs < spell.untilMs; atMs += LOOK_MS) {
       timeline.plan(atMs, () => {
         eye.look(atMs, redis.store);
