@@ -64,11 +64,13 @@ export interface AccountParts {
   behindMs(): number;
   /** What the workers know. */
   crew(): Known;
+  /** How long ago whoever leads heard that a worker lives; `null`: not at all. Milliseconds. */
+  silentMs(worker: string): number | null;
   readonly eye: Pick<QueueEye, "whyNotMeasured">;
 }
 
 export function accountOf(
-  { namespace, sep, report, tell, behindMs, crew, eye }: AccountParts,
+  { namespace, sep, report, tell, behindMs, crew, silentMs, eye }: AccountParts,
 ): Account {
   const rows: LedgerRow[] = [];
   const editions = editionsOf();
@@ -193,7 +195,7 @@ export function accountOf(
     }
     if (fire!.stand === "closed") closedOnce.add(name);
     const wrong = whyNotClosed(row, {
-      ...{ fire: fire!, store, crew: crew() },
+      ...{ fire: fire!, store, crew: crew(), silentMs },
       isStored: plannedOf(row)?.ignoreResult === false,
       awaited: () => {
         const all = [...books.fires.values()];

@@ -10,7 +10,7 @@ import { fieldsOf } from "./redis_values.ts";
 /** What the workers know. */
 export type Known = Pick<
   Crew,
-  "revoked" | "ran" | "succeeded" | "inHand" | "had" | "redelivered"
+  "revoked" | "ran" | "runnersOf" | "succeeded" | "inHand" | "had" | "redelivered"
 >;
 
 /** Of so many whose finish is awaited, those of one task that are awaited the longest are let go. */
@@ -18,6 +18,8 @@ const AWAITED_MAX = 100;
 const DAY_MS = 86_400_000;
 /** What expired in its list is taken out of it, unless it lies too deep for so long. */
 const OUT_OF_REACH_MS = 60_000;
+/** A worker is believed to be gone after so long. */
+const SILENT_MS = 9_000;
 /** How far the clock of a worker may be behind. */
 const BEHIND_MS = 1_000;
 
@@ -27,6 +29,8 @@ export interface ClosingCase {
   readonly crew: Known;
   /** Whether anybody stores how it ends. */
   readonly isStored: boolean;
+  /** How long ago the leader heard that a worker lives; `null`: not at all. Milliseconds. */
+  silentMs(worker: string): number | null;
   /** How many fires of its task are acked and not finished. */
   awaited(): number;
 }
@@ -119,10 +123,17 @@ function whyNotFinished({ detail, decidedMs }: LedgerRow, parts: ClosingCase): s
       return parts.awaited() >= AWAITED_MAX / 2 ? null : "its result was not waited for";
     }
     case "lost":
-      return null;
+      return whyNotLost(parts);
     default:
       return whyNotEnded(detail.outcome, parts);
   }
+}
+
+function whyNotLost({ fire: { push }, crew, silentMs }: ClosingCase): string | null {
+  const wrong = crew.runnersOf(push.taskId).find((worker) =>
+    (silentMs(worker) ?? Infinity) < SILENT_MS
+  );
+  return wrong === undefined ? null : `${wrong} runs it, and was heard ${silentMs(wrong)} ms ago`;
 }
 
 function whyNotEnded(
@@ -147,7 +158,7 @@ function doneOf({ taskId }: FireBook["push"], { keys }: Store): number | null {
 
 const IN_LIST = "in its list";
 
-function whereIs(
+export function whereIs(
   { tag, list }: FireBook["push"],
   { keys }: Store,
   crew: Known,

@@ -40,9 +40,10 @@ export function checkSpell(world: World, spell: Spell): void {
   if (isQuiet(world, spell)) checkPunctual(world, spell);
 }
 
-/** A process may die at its next commit only, long after that was planned. */
-function isQuiet({ ends }: World, { fromMs }: Spell): boolean {
-  return !ends.some((atMs) => atMs > fromMs - SETTLED_MS);
+/** A process may die at its next commit only, and a rollback bring a key back that was no list. */
+function isQuiet({ ends, lists, redis }: World, { fromMs }: Spell): boolean {
+  const areLists = lists.every((list) => (redis.store.keys.get(list)?.type ?? "list") === "list");
+  return areLists && !ends.some((atMs) => atMs > fromMs - SETTLED_MS);
 }
 
 export function checkEnd(world: World): void {
@@ -115,7 +116,9 @@ function checkPunctual({ account, file, report }: World, { fromMs }: Spell): voi
     const cause = isHeld ? causes.get(task) ?? "" : "";
     const endMs = account.fires.get(cause)?.closedMs ?? 0;
     const lateMs = serverMs - Math.max(row.dueMs!, Number(detail.notBeforeMs ?? 0), endMs);
-    if (lateMs > (cause === "" ? LATE_MS : WAITED_MS)) report("I10", `${what} was ${lateMs} ms late in calm`);
+    if (lateMs > (cause === "" ? LATE_MS : WAITED_MS)) {
+      report("I10", `${what} was ${lateMs} ms late in calm`);
+    }
   }
 }
 

@@ -8,6 +8,8 @@ import type { Saying } from "./workers.ts";
 export interface Ether {
   /** Until then nothing is heard. Milliseconds of the world. */
   silentUntilMs: number;
+  /** When a process last heard that a worker lives; `null` for never. Milliseconds of the world. */
+  heardMs(process: Scheduler, worker: string): number | null;
   say(saying: Saying, serverMs: number): void;
   /** @param process on whose time it is heard */
   listen(process: Scheduler, onHint: (hint: Hint) => void, signal: AbortSignal): void;
@@ -16,25 +18,36 @@ export interface Ether {
 interface Listener {
   readonly process: Scheduler;
   readonly onHint: (hint: Hint) => void;
+  readonly heardMs: Map<string, number>;
 }
 
 export function ether(draw: Draw): Ether {
   const listeners = new Set<Listener>();
   const air: Ether = {
     silentUntilMs: 0,
+    heardMs(process, worker) {
+      const heard = [...listeners].filter((each) => each.process === process)
+        .map(({ heardMs }) => heardMs.get(worker) ?? -Infinity);
+      return heard.length === 0 ? null : Math.max(...heard);
+    },
     say(saying, serverMs) {
       if (listeners.size === 0) return;
       const hint = hintOf(saying, serverMs);
-      for (const { process, onHint } of listeners) {
+      for (const { process, onHint, heardMs } of listeners) {
         if (process.now() < air.silentUntilMs || draw.chance(0.02)) continue;
         process.at(
           process.now() + 0.2 + draw.unit() * (draw.chance(0.02) ? 3_000 : 2),
-          () => onHint(hint),
+          () => {
+            const isLife = saying.kind === "worker" ||
+              (saying.kind === "event" && saying.type === "started");
+            if (isLife) heardMs.set(saying.worker, process.now());
+            onHint(hint);
+          },
         );
       }
     },
     listen(process, onHint, signal) {
-      const listener = { process, onHint };
+      const listener = { process, onHint, heardMs: new Map<string, number>() };
       process.at(process.now() + 1, () => {
         if (signal.aborted) return;
         listeners.add(listener);

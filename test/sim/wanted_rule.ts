@@ -76,7 +76,9 @@ export function wantedFires(): Wanted {
         !isLost && (fires === undefined || dueMs! >= row.dueMs!)
       );
       if (other !== undefined) return `after ${publishName(other)}, as ${other.id}`;
-      return isTooFast(requests.get(requestId)!, row, before) ? "faster than it was asked for" : null;
+      return isTooFast(requests.get(requestId)!, row, before)
+        ? "faster than it was asked for"
+        : null;
     },
     whyNotOrder({ type, task, detail }, pauses) {
       const { request: id, entryId, firstId, who, kind, fires, sinceMs } = detail;
@@ -85,7 +87,9 @@ export function wantedFires(): Wanted {
       if (request === undefined) return "nobody asked for it";
       // What was refused with its fire names no task.
       if (task !== "" && task !== request.task) return `it is about ${task}`;
-      if (entryId !== undefined && !known.includes(String(entryId))) return `no entry is ${entryId}`;
+      if (entryId !== undefined && !known.includes(String(entryId))) {
+        return `no entry is ${entryId}`;
+      }
       if (firstId !== undefined && (firstId === entryId || !known.includes(String(firstId)))) {
         return `it was not asked before as ${firstId}`;
       }

@@ -51,6 +51,8 @@ export interface Crew {
   readonly revoked: ReadonlySet<string>;
   /** Task ids that a worker ran at least once. */
   readonly ran: ReadonlySet<string>;
+  /** Names of workers that run it now. */
+  runnersOf(taskId: string): string[];
   /** Task ids of runs that have ended well. */
   readonly succeeded: ReadonlySet<string>;
   /** Tags and task ids of messages that a worker had as `unacked`. */
@@ -100,6 +102,9 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   const ran = new Set<string>();
   const succeeded = new Set<string>();
   const had = new Set<string>();
+  const runs = new Set<
+    { readonly taskId: string; readonly worker: Worker; readonly generation: number }
+  >();
   const inHand = new Set<string>();
   const redelivered = new Set<string>();
   /** Since when each tag is held. */
@@ -192,10 +197,13 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
       }
       const { id: taskId, "x-beat-fire-id": fireId } = headers;
       ran.add(taskId);
+      const run = { taskId, worker, generation };
+      runs.add(run);
       executions.push({ taskId, fireId, atMs: scheduler.now(), serverMs: parts.serverMs() });
       event(worker, "started", taskId);
       if (!worker.isAckingLate) ack(tag);
       scheduler.at(startMs + runMs, () => {
+        runs.delete(run);
         if (!isGone()) finish(headers, tag, "SUCCESS", worker);
       });
     });
@@ -271,6 +279,10 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     executions,
     doneMs,
     revoked,
+    runnersOf: (id) =>
+      [...runs].filter(({ taskId, worker, generation }) =>
+        taskId === id && worker.generation === generation
+      ).map(({ worker }) => worker.name),
     ran,
     succeeded,
     inHand,

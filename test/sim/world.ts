@@ -183,6 +183,11 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
     ...{ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell, eye },
     behindMs: () => timeline.now() < plan.healMs + LOST_MS ? LOST_MS : REPLY_MS,
     crew: () => crew,
+    silentMs(worker) {
+      const leader = world.leader()?.beat;
+      const heardMs = leader ? air.heardMs(leader.process, worker) : null;
+      return heardMs === null ? null : timeline.now() - heardMs;
+    },
   });
   for (const each of plan.tasks) account.declare(each);
   const watcher = watcherOf({
