@@ -90,6 +90,9 @@ function whyNotExpired(
   }
   const { expiresMs } = push.says;
   if (expiresMs === null || store.nowMs < expiresMs) return `it expired before ${expiresMs}`;
+  if (decidedMs <= expiresMs + BEHIND_MS) {
+    return `a worker may run it until ${expiresMs + BEHIND_MS}`;
+  }
   const where = whereIs(push, store, crew);
   return where === null || store.nowMs > expiresMs + OUT_OF_REACH_MS && where === IN_LIST
     ? null

@@ -43,6 +43,11 @@ export interface MessageHead {
   readonly queue: string;
   readonly priority: number;
   readonly ignoreResult: boolean;
+  /** Those of a message that nobody has retried, and that none went before. */
+  readonly rootId: string;
+  readonly correlationId: string;
+  readonly retries: number;
+  readonly eta: string | null;
   readonly dueMs: number;
   readonly publishedMs: number;
   /** Its own end; `null` for none. */
@@ -117,6 +122,9 @@ export function readMessage(
       queue: properties.delivery_info.routing_key,
       priority: properties.priority,
       ignoreResult: headers.ignore_result,
+      rootId: headers.root_id,
+      correlationId: properties.correlation_id,
+      ...{ retries: headers.retries, eta: headers.eta },
       dueMs: Date.parse(headers["x-beat-due"]),
       publishedMs: Date.parse(headers["x-beat-published"]),
       expiresMs: headers.expires === null ? null : Date.parse(headers.expires),

@@ -56,10 +56,11 @@ export function lettersOf({ sep, declared }: LetterParts): Letters {
   };
 }
 
-function rightOf({ row }: Push, planned: PlannedTask): Push["says"] {
+function rightOf({ row, taskId }: Push, planned: PlannedTask): Push["says"] {
   const { name, queue, priority, expiresMs, ignoreResult } = planned;
   return {
     ...{ name, celeryTask: "work", queue, priority: priority ?? 0, ignoreResult },
+    ...{ rootId: taskId, correlationId: taskId, retries: 0, eta: null },
     dueMs: row.dueMs!,
     publishedMs: row.decidedMs,
     expiresMs: expiresMs === null ? null : row.decidedMs + expiresMs,

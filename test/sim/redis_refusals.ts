@@ -44,7 +44,8 @@ export function denialOf(
     ? READ_ONLY
     : isLoading && !isForLoading
     ? LOADING
-    : refusal !== null && !(refusal.startsWith("MASTERDOWN") && isForLoading)
+    : refusal !== null && !(refusal.startsWith("MASTERDOWN") && isForLoading) &&
+        (isWrite || refusal !== READ_ONLY)
     ? refusal
     : null;
   return text === null ? null : new ReplyError(text);

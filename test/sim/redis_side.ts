@@ -4,6 +4,7 @@ import type { Refusal } from "./plan.ts";
 import type { Host } from "./redis_line.ts";
 import type { ModelRedis } from "./redis_model.ts";
 import { modelRedis } from "./redis_model.ts";
+import { READ_ONLY } from "./redis_refusals.ts";
 import { scriptPorts } from "./redis_scripts.ts";
 import type { Command, Reply, Session } from "./redis_words.ts";
 import type { Timeline } from "./timeline.ts";
@@ -30,6 +31,7 @@ export interface RedisSide {
 }
 
 const REFUSAL: Readonly<Record<string, string>> = {
+  READONLY: READ_ONLY,
   BUSY: "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
   MASTERDOWN: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 };

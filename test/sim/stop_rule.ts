@@ -1,5 +1,7 @@
 /** I9: who was asked to end does so, and leaves the lease to the next at once. */
 
+import { isCalm } from "./calm.ts";
+import { instantsOf } from "./instants.ts";
 import { LINGER_MS } from "./redis_side.ts";
 import { NAMESPACE } from "./replica.ts";
 import type { Post, World } from "./world.ts";
@@ -8,12 +10,15 @@ import type { Post, World } from "./world.ts";
 const DRAIN_MS = 1_500;
 /** After the end of the old connections, until there are new ones. Milliseconds. */
 const RECONNECT_MS = 500;
+/** With nothing wrong for so long, a leader has come to what was due so long ago. Milliseconds. */
+const SURE_MS = 10_000;
+const SKIPPED_WITHIN_MS = 1_500;
+
+const RUNS: ReadonlySet<string> = new Set(["fire.skipped", "task.dropped"]);
 
 /** Why a process must not end in order as it did; `null` where it may. */
-export function wrongStop(
-  { redis, timeline, plan, account }: World,
-  { beat, isCutOff }: Post,
-): string | null {
+export function wrongStop(world: World, { beat, isCutOff }: Post): string | null {
+  const { redis, timeline, plan, account } = world;
   if (beat === null) return null;
   const { owner, stoppingMs } = beat;
   if (stoppingMs === null) return "nobody had asked it to";
@@ -27,7 +32,29 @@ export function wrongStop(
   const isHeld = lease?.type === "string" && lease.text.startsWith(`${owner} `);
   if (isHeld) return "it keeps the lease";
   const fence = redis.store.keys.get(`${NAMESPACE}:fence`);
-  return fence?.type === "string" ? wrongLastWord(account, owner, fence.text) : null;
+  if (fence?.type !== "string") return null;
+  return wrongLastWord(account, owner, fence.text) ?? unwritten(world, owner, stoppingMs);
+}
+
+/** What it had skipped in memory alone when it was asked to end, with nothing else wrong. */
+function unwritten(
+  { account, file, redis, plan, timeline }: World,
+  owner: string,
+  stoppingMs: number,
+): string | null {
+  const now = timeline.now();
+  const last = account.rows.at(-1);
+  const isSure = last?.type === "term.ended" && last.detail.owner === owner &&
+    isCalm(plan, { fromMs: stoppingMs - SURE_MS, untilMs: now }, ({ kind }) => kind === "stop");
+  if (!isSure) return null;
+  const untilMs = redis.nowMs() - (now - stoppingMs) - SKIPPED_WITHIN_MS;
+  const wrong = [...file.tasks.values()].find(({ name, rhythm }) => {
+    const row = account.books.last.get(name);
+    const isRun = row?.fence === last.fence && RUNS.has(row.type) && row.detail.by !== "catchup";
+    const lastMs = isRun ? instantsOf(rhythm).last(untilMs) : null;
+    return lastMs !== null && lastMs > account.cursors.get(name)!.dueMs;
+  });
+  return wrong === undefined ? null : `the skips of ${wrong.name} are not written`;
 }
 
 /** Who led says so with the last row of its term. */
