@@ -1,7 +1,7 @@
 /** What must be true once everything has healed and had its time. */
 
 import type { Spell } from "./calm.ts";
-import { SETTLED_MS } from "./calm.ts";
+import { lastSpell, SETTLED_MS } from "./calm.ts";
 import { falselyTold, toldAgain, untold } from "./history_rule.ts";
 import { instantsOf } from "./instants.ts";
 import { unfollowed } from "./lead_rule.ts";
@@ -47,8 +47,8 @@ function isQuiet({ ends, lists, redis }: World, { fromMs }: Spell): boolean {
 }
 
 export function checkEnd(world: World): void {
-  const { durationMs } = world.plan;
-  checkSpell(world, { fromMs: durationMs - CALM_MS, untilMs: durationMs });
+  const { fromMs, untilMs } = lastSpell(world.plan);
+  checkSpell(world, { fromMs: Math.max(fromMs, untilMs - CALM_MS), untilMs });
   for (const what of unfollowed(world)) world.report("I9", what);
   checkClosed(world);
   checkExecutions(world);
