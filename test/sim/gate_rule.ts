@@ -110,9 +110,11 @@ export function wrongNote(row: LedgerRow, parts: GateCase): string | null {
   const { policies = NO_POLICIES } = parts.planned;
   const planned = { ...parts.planned, policies: { ...policies, jitter: null } };
   const ruling = rulingOn(planned, caseOf(row, parts, runningOf(row, parts)));
-  if (ruling === null || parts.isBehind || hasAnyJustEnded(row, parts)) return null;
+  if (ruling === null || parts.isBehind) return null;
   const [by, ...others] = Object.keys(row.detail.notes ?? {});
   const right = ruling.kind === "pass" ? undefined : ruling.by;
+  const isAboutRuns = [by, right].some((name) => name === "overlap" || name === "pressure");
+  if (isAboutRuns && hasAnyJustMoved(row, parts)) return null;
   return by === right && others.length === 0 ? null : `it notes ${by}, and ${right} objects`;
 }
 
@@ -191,6 +193,15 @@ function isSame(one: Said, other: Said): boolean {
 /** Skipped by a paused queue, where one message of a task is enough. */
 function isForRunning({ type, detail: { by, reason } }: LedgerRow): boolean {
   return type === "fire.skipped" && by === "pressure" && String(reason).endsWith("is on its way");
+}
+
+/** Who takes up requests does so beside the ticks: a fire that went out right before may be news to it. */
+function hasAnyJustMoved(row: LedgerRow, parts: GateCase): boolean {
+  const sinceMs = row.serverMs - parts.behindMs;
+  const isNew = [...parts.books.fires.values()].some(({ push }) =>
+    push.row.task === row.task && push.row.serverMs > sinceMs
+  );
+  return isNew || hasAnyJustEnded(row, parts);
 }
 
 function hasAnyJustEnded({ task, serverMs }: LedgerRow, { books, behindMs }: GateCase): boolean {

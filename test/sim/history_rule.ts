@@ -73,7 +73,8 @@ export function falselyTold(rows: readonly LedgerRow[], { faults }: Plan): strin
   // A server that was the master may have taken rows that nobody else has seen.
   if (faults.some(({ kind }) => kind === "failover" || kind === "flushall")) return [];
   const lost = new Set(rows.filter(({ isLost }) => isLost).map(({ id }) => id));
-  return told.filter(({ detail: { fromId, toId } }) =>
+  const shortened = told.filter(({ type }) => type === "term.history_shortened");
+  return shortened.filter(({ detail: { fromId, toId } }) =>
     !lost.has(String(toId)) || compareStreamIds(String(fromId), String(toId)) >= 0
   ).map(({ detail: { fromId, toId } }) =>
     `rows after ${fromId} up to ${toId} are told to be lost, and ${toId} is not`

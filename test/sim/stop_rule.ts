@@ -31,23 +31,21 @@ export function wrongStop(world: World, { beat, isCutOff }: Post): string | null
   const lease = redis.store.keys.get(`${NAMESPACE}:lease`);
   const isHeld = lease?.type === "string" && lease.text.startsWith(`${owner} `);
   if (isHeld) return "it keeps the lease";
+  const calm = { fromMs: stoppingMs - SURE_MS, untilMs: timeline.now() };
+  if (!isCalm(plan, calm, ({ kind }) => kind === "stop")) return null;
   const fence = redis.store.keys.get(`${NAMESPACE}:fence`);
   if (fence?.type !== "string") return null;
-  return wrongLastWord(account, owner, fence.text) ?? unwritten(world, owner, stoppingMs);
+  return wrongLastWord(account, owner, fence.text) ?? unwritten(world, stoppingMs);
 }
 
-/** What it had skipped in memory alone when it was asked to end, with nothing else wrong. */
+/** What it had skipped in memory alone when it was asked to end. */
 function unwritten(
-  { account, file, redis, plan, timeline }: World,
-  owner: string,
+  { account, file, redis, timeline }: World,
   stoppingMs: number,
 ): string | null {
-  const now = timeline.now();
   const last = account.rows.at(-1);
-  const isSure = last?.type === "term.ended" && last.detail.owner === owner &&
-    isCalm(plan, { fromMs: stoppingMs - SURE_MS, untilMs: now }, ({ kind }) => kind === "stop");
-  if (!isSure) return null;
-  const untilMs = redis.nowMs() - (now - stoppingMs) - SKIPPED_WITHIN_MS;
+  if (last?.type !== "term.ended") return null;
+  const untilMs = redis.nowMs() - (timeline.now() - stoppingMs) - SKIPPED_WITHIN_MS;
   const wrong = [...file.tasks.values()].find(({ name, rhythm }) => {
     const row = account.books.last.get(name);
     const isRun = row?.fence === last.fence && RUNS.has(row.type) && row.detail.by !== "catchup";
