@@ -27,6 +27,9 @@ import type { Wanted } from "./wanted_rule.ts";
 import { isBackfilled, isUnderWay, isWanted, wantedFires } from "./wanted_rule.ts";
 import { fieldsOf } from "./redis_values.ts";
 
+/** A leader hears of the server's time with each renewal at least. Milliseconds. */
+const HEARD_WITHIN_MS = 10_000;
+
 /** A row of a term or an order is about no task. */
 const TASK = /./;
 
@@ -196,6 +199,7 @@ export function accountOf(
     if (fire!.stand === "closed") closedOnce.add(name);
     const wrong = whyNotClosed(row, {
       ...{ fire: fire!, store, crew: crew(), silentMs },
+      isSetBack: stepsBack.some(({ atMs }) => row.atMs - atMs < HEARD_WITHIN_MS),
       isStored: plannedOf(row)?.ignoreResult === false,
       awaited: () => {
         const all = [...books.fires.values()];

@@ -21,12 +21,15 @@ const LASTS_MS: Readonly<Partial<Record<Kind, number>>> = { herd: 73_000, poison
 
 /** When a fault is over, by itself. */
 export function endOf(fault: Fault): number {
-  const { atMs, kind, forMs = 0, backMs = 0, downMs = 0, loadingMs = 0, lagMs = 0 } = fault as
-    & Fault
-    & {
-      readonly [each in "forMs" | "backMs" | "downMs" | "loadingMs" | "lagMs"]?: number;
-    };
-  return atMs + forMs + backMs + downMs + loadingMs + lagMs + (LASTS_MS[kind] ?? 0);
+  const { atMs, kind, forMs = 0, backMs = 0, downMs = 0, loadingMs = 0, lagMs = 0, byMs = 0 } =
+    fault as
+      & Fault
+      & {
+        readonly [each in "forMs" | "backMs" | "downMs" | "loadingMs" | "lagMs" | "byMs"]?: number;
+      };
+  // Nothing is due anew until a clock that was set back is where it was.
+  const setBackMs = kind === "redis_clock" ? Math.max(0, -byMs) : 0;
+  return atMs + setBackMs + forMs + backMs + downMs + loadingMs + lagMs + (LASTS_MS[kind] ?? 0);
 }
 
 /** Whether there is no trouble in a span, or only one that `isCause`. */

@@ -27,6 +27,8 @@ export interface ClosingCase {
   readonly fire: FireBook;
   readonly store: Store;
   readonly crew: Known;
+  /** The server's clock was set back, and whoever leads may not have heard of it yet. */
+  readonly isSetBack: boolean;
   /** Whether anybody stores how it ends. */
   readonly isStored: boolean;
   /** How long ago the leader heard that a worker lives; `null`: not at all. Milliseconds. */
@@ -81,7 +83,7 @@ function whyNotOverdue({ detail, decidedMs }: LedgerRow, { takeByMs }: FireBook)
 
 function whyNotExpired(
   { detail, decidedMs }: LedgerRow,
-  { fire: { push }, store, crew }: ClosingCase,
+  { fire: { push }, store, crew, isSetBack }: ClosingCase,
 ): string | null {
   if (detail.by === "worker") return crew.revoked.has(push.taskId) ? null : "no worker dropped it";
   if (detail.reason !== "ttl") {
@@ -89,7 +91,9 @@ function whyNotExpired(
     return decidedMs < endMs ? `it is given up before ${endMs}` : null;
   }
   const { expiresMs } = push.says;
-  if (expiresMs === null || store.nowMs < expiresMs) return `it expired before ${expiresMs}`;
+  if (expiresMs === null || (store.nowMs < expiresMs && !isSetBack)) {
+    return `it expired before ${expiresMs}`;
+  }
   if (decidedMs <= expiresMs + BEHIND_MS) {
     return `a worker may run it until ${expiresMs + BEHIND_MS}`;
   }
