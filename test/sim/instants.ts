@@ -19,7 +19,16 @@ const DAY_MS = 86_400_000;
 /** Days that are gone through for one answer. */
 const DAYS_MAX = 40;
 
+/** They are asked about again and again, and days are worked out once. */
+const known = new WeakMap<Rhythm, Instants>();
+
 export function instantsOf(rhythm: Rhythm): Instants {
+  let instants = known.get(rhythm);
+  if (instants === undefined) known.set(rhythm, instants = workOut(rhythm));
+  return instants;
+}
+
+function workOut(rhythm: Rhythm): Instants {
   switch (rhythm.kind) {
     case "every":
       return every(rhythm.everyMs, rhythm.phaseMs);
@@ -103,9 +112,11 @@ function duesOfDay(rhythm: Expression, day: number): number[] {
 }
 
 function matches({ minutes, hours, weekdays }: Expression, localMs: number): boolean {
-  const date = new Date(localMs);
-  return minutes.includes(date.getUTCMinutes()) && hours.includes(date.getUTCHours()) &&
-    weekdays.includes(date.getUTCDay());
+  const minute = Math.floor(localMs / MINUTE_MS);
+  // The first of January 1970 was a Thursday.
+  const weekday = (Math.floor(localMs / DAY_MS) + 4) % 7;
+  return minutes.includes(minute % 60) && hours.includes(Math.floor(minute / 60) % 24) &&
+    weekdays.includes(weekday);
 }
 
 export interface Minute {
