@@ -101,9 +101,10 @@ function checkPunctual({ account, file, report }: World, { fromMs }: Spell): voi
   /** For which fire each task's held one waits. */
   const causes = new Map<string, string>();
   for (const row of account.rows) {
+    if (row.isLost) continue;
     const { task, type, detail, serverMs, decidedMs } = row;
     if (type === "fire.delayed") causes.set(task, String(detail.cause ?? ""));
-    if (row.atMs < fromMs || row.isLost) continue;
+    if (row.atMs < fromMs) continue;
     const what = `${type} of ${task}@${row.dueMs}`;
     // What is found of a closed fire is written with the next look.
     const isLate = type !== "fire.late_ack" && Math.abs(serverMs - decidedMs) > WRITTEN_WITHIN_MS;

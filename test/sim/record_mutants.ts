@@ -93,6 +93,12 @@ export const RECORD_MUTANTS: readonly Mutant[] = [
     "dueMs: open.dueMs, decidedMs: open.publishedMs, detail } as Row;",
   ),
   mutant(
+    "a machine that slept takes its workers for silent",
+    "src/follow/workers.ts",
+    "Math.min(Math.max(serverMs - lastMs, 0), LISTENED_MAX_MS)",
+    "Math.max(serverMs - lastMs, 0)",
+  ),
+  mutant(
     "who is refused the lease tries on at once",
     "src/lead/lease.ts",
     "waitMs = backOffMs(failures++);",
