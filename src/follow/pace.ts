@@ -39,10 +39,18 @@ export function afterLook(
   notes.paceMs = isSoon
     ? PACE_MIN_MS
     : Math.min(PACE_MAX_MS, Math.max(PACE_MIN_MS, notes.paceMs * 2));
-  notes.lookMs = goneMs === null
+  if (notes.ackedMs !== null) {
+    notes.paceMs = Math.min(notes.paceMs, awaitedPace(nowMs - notes.ackedMs));
+  }
+  notes.lookMs = goneMs === null || open.state === "acked"
     ? nowMs + notes.paceMs - PACE_SLACK_MS
     : Math.max(nowMs, goneMs + GONE_AFTER_MS);
   return Math.min(notes.lookMs, deadlineAfter(open, nowMs));
+}
+
+/** The end of a long run is seen a tenth of its time late at most, where nobody tells of it. */
+function awaitedPace(awaitedMs: number): number {
+  return Math.min(PACE_MAX_MS, Math.max(PACE_MIN_MS, awaitedMs / 10));
 }
 
 /** Starts the pace anew after a step of a fire; when to look again. Unix milliseconds. */

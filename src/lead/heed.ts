@@ -97,7 +97,8 @@ function deskOf(parts: HeedParts) {
   const writer = askedWriter(parts);
   const { counter, commit } = writer;
   const runs = new Map<string, Run>();
-  const takeUp = takerOf(parts, writer, runs);
+  const endedMs = new Map<string, number>();
+  const takeUp = takerOf(parts, writer, { runs, endedMs });
 
   /** Takes up what a term of before has begun, and what was begun and not written. */
   async function adopt(now: Tick): Promise<void> {
@@ -166,7 +167,9 @@ function deskOf(parts: HeedParts) {
         if (!isWritten || sheet.slot.state === "taken") continue;
         runs.delete(cursor);
         const { requestId, published } = sheet.slot;
-        log.info("done what was asked", { request: requestId, task: run.request.task, published });
+        const { task } = run.request;
+        endedMs.set(task, counter(now).nowMs);
+        log.info("done what was asked", { request: requestId, task, published });
       }
     },
   };

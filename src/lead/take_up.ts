@@ -1,6 +1,6 @@
 /** Takes up one request after the other: what it is, whether it may be, and what is written of it. */
 
-import type { Sheet } from "../asked/clerk.ts";
+import type { Counter, Sheet } from "../asked/clerk.ts";
 import { accept, answer, newSlot, refusal, sheetOf } from "../asked/clerk.ts";
 import { pauseOrder, resumeOrder } from "../asked/orders.ts";
 import type { Ring } from "../asked/ring.ts";
@@ -10,6 +10,7 @@ import { runOf, sliceOf } from "../asked/wanted_run.ts";
 import { isRefusal } from "../core/commit.ts";
 import type { Tick } from "../core/tick.ts";
 import { JournalUnavailableError } from "../errors.ts";
+import { millisecondsOf } from "../event.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import type { Request, RequestEntry, RequestOf } from "../request.ts";
@@ -34,11 +35,19 @@ export interface TakerParts {
  */
 export type Taker = (now: Tick, entry: RequestEntry) => Promise<boolean>;
 
-/** @param runs gets the backfills that begin */
+/** The backfills of a term. */
+export interface Backfills {
+  /** Those that go on, by the cursor of each. */
+  readonly runs: Map<string, Run>;
+  /** By task, when its last one ended. Unix milliseconds. */
+  readonly endedMs: Map<string, number>;
+}
+
+/** @param backfills gets those that begin */
 export function takerOf(
   parts: TakerParts,
   { counter, commit }: AskedWriter,
-  runs: Map<string, Run>,
+  { runs, endedMs }: Backfills,
 ): Taker {
   const { clock, log } = parts;
 
@@ -111,7 +120,7 @@ export function takerOf(
   ): Promise<boolean> {
     const at = counter(now);
     const { cursor, slot } = sheet;
-    const reason = refusal(at, request, slot.entryId) ?? tooMany(request);
+    const reason = refusal(at, request, slot.entryId) ?? inTheWay(at, request, slot.entryId);
     if (reason !== null) {
       answer(sheet, at, request.task, { result: "refused", reason });
       return await commit(now, sheet, sheet.steps);
@@ -125,8 +134,15 @@ export function takerOf(
     return isWritten;
   }
 
-  function tooMany(request: Request): string | null {
+  /** What is to go out was worked out from a journal that may not have had what another one sent. */
+  function inTheWay({ nowMs }: Counter, request: Request, entryId: string): string | null {
     if (request.kind !== "backfill") return null;
+    const lastMs = endedMs.get(request.task) ?? -Infinity;
+    // One that is to come is of a clock that was set back since.
+    if (millisecondsOf(entryId) <= lastMs && lastMs <= nowMs) {
+      return "another one of the same task went on when it was asked for; ask again, and what ran is " +
+        "left out";
+    }
     const other = [...runs.values()].find((run) => run.request.task === request.task);
     if (other !== undefined) {
       return `${other.request.id} of the same task goes on; wait for its end`;

@@ -45,6 +45,23 @@ describe("follower() on a fire that runs", () => {
     assert.deepEqual(await rig.story(), ["taken result", "acked broker", "finished success"]);
   });
 
+  it("looks at one that runs for long ever less often, and sees its end in a tenth of its time", async () => {
+    const { rig, open } = await oneFire();
+    rig.take(open);
+    rig.ack(open);
+    await rig.watch(600 * SECOND);
+    const before = rig.faults.asked;
+    await rig.watch(1_400 * SECOND);
+    assert.ok(rig.faults.asked - before < 30, `${rig.faults.asked - before} looks`);
+    const other = await rig.publish();
+    rig.take(other);
+    rig.ack(other);
+    await rig.watch(40 * SECOND);
+    rig.storeResult(other, "SUCCESS");
+    await rig.watch(5 * SECOND);
+    assert.equal((await rig.story(other)).at(-1), "finished success");
+  });
+
   it("needs two looks a second apart before the broker's silence is an ack", async () => {
     const { rig, open } = await oneFire();
     rig.take(open);

@@ -83,7 +83,7 @@ describe("follower() on a worker that is gone", () => {
     for (const byMs of [1_200 * SECOND, -1_200 * SECOND]) {
       const { rig } = await runningFire();
       await beatFor(rig, 6);
-      rig.leap(byMs);
+      rig.advance(byMs);
       await rig.watch(7 * SECOND);
       assert.deepEqual(await rig.story(), ["taken event", "acked broker"]);
       await rig.watch(5 * SECOND);

@@ -280,6 +280,23 @@ describe("heed(), asked for a backfill", () => {
     assert.deepEqual((await desk.answers()).at(-1), "r2 done");
   });
 
+  it("refuses one that was asked for while another of the same task went on", async () => {
+    const desk = await anAskedDesk(HOUR);
+    const ask = (id: string) => desk.ask(backfill(id, { fires: [[HOURS[0]!, 0]] }));
+    await ask("r1");
+    await desk.pass(1_000);
+    const [end] = await desk.rows("control.answered");
+    // Its fires were worked out from a journal that did not have those of r1.
+    await ask("r2");
+    const { text } = desk.requests.entries.pop()!;
+    desk.requests.entries.push({ id: `${millisecondsOf(end!.id)}-9`, text });
+    await desk.pass(1_000);
+    assert.deepEqual(await desk.answers(), ["r1 done", "r2 refused"]);
+    await ask("r2");
+    await desk.pass(1_000);
+    assert.deepEqual((await desk.answers()).at(-1), "r2 done");
+  });
+
   it("is refused for a defect that shows while it goes on, and ends no leader", async () => {
     const desk = await anAskedDesk(HOUR);
     // Longer ago than a date can say.

@@ -159,8 +159,8 @@ export function wrongAnswers(world: World): string[] {
   return [...wrong, ...wrongPauses(account.books.pauses, isPaused)];
 }
 
-/** Of a backfill: another one goes on, Redis' clock was set back, or it had begun under the same id. */
-const MAY_REFUSE = /goes on; wait|is to come|went out before it was refused/;
+/** Of a backfill: another one goes on or did, Redis' clock was set back, or it had begun under the same id. */
+const MAY_REFUSE = /goes on; wait|went on when|is to come|went out before it was refused/;
 
 function answeredWithinMs({ fires = [], rate = 1 }: Asking): number {
   return ANSWERED_WITHIN_MS + 2 * fires.length * 1_000 / rate;

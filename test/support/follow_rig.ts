@@ -99,10 +99,6 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
         await eye.sample();
       }
     },
-    /** The server's clock is set, or the whole machine slept. */
-    leap(byMs: number): void {
-      nowMs += byMs;
-    },
     /** Another leader takes over with what is in the journal, and nothing else. */
     async changeLeader(): Promise<void> {
       const loaded = await inner.load();
@@ -144,9 +140,9 @@ export async function beatFor(rig: FollowRig, seconds: number, processId = 1): P
   }
 }
 
-/** Calls that are to fail, by number; `results` fails until it is put back to 0. */
+/** Calls that are to fail, by number; `results` fails until it is put back to 0. `asked` counts results. */
 function noFaults() {
-  return { settle: 0, loseReply: 0, commit: 0, results: 0, queues: 0 };
+  return { settle: 0, loseReply: 0, commit: 0, results: 0, queues: 0, asked: 0 };
 }
 
 type Faults = ReturnType<typeof noFaults>;
@@ -178,7 +174,10 @@ function faultySensors(inner: MemorySensors, faults: Faults): Omit<Sensors, "lis
     sampleQueues: (lists, limit) =>
       faults.queues-- > 0 ? fail("broker") : inner.sampleQueues(lists, limit),
     reservations: (tags) => inner.reservations(tags),
-    results: (taskIds) => faults.results > 0 ? fail("backend") : inner.results(taskIds),
+    results(taskIds) {
+      faults.asked += taskIds.length;
+      return faults.results > 0 ? fail("backend") : inner.results(taskIds);
+    },
   };
 }
 
