@@ -83,9 +83,14 @@ function judge(
   const longBurn = burnOver(samples, rule.longMs, over);
   const shortBurn = burnOver(samples, rule.shortMs, over);
   const isBurning = hasRaised
-    ? shortBurn >= rule.burn / 2
+    ? shortBurn >= rule.burn / 2 || isUnseen(samples, rule, nowMs)
     : longBurn >= rule.burn && shortBurn >= rule.burn;
   return { rule, isBurning, longBurn, shortBurn };
+}
+
+/** Nothing has ended in a window that began not long ago: that does not say that nothing is bad. */
+function isUnseen(samples: readonly Sample[], { shortMs }: BurnRule, nowMs: number): boolean {
+  return nowMs - samples[0]!.atMs < shortMs && samples.every(({ events }) => events === 0);
 }
 
 /** 0 where too little was counted to say anything. */

@@ -51,6 +51,21 @@ describe("burning()", () => {
     assert.deepEqual([2, 3, 5].map(type), ["CALM", "BURNING", "BURNING"]);
   });
 
+  it("stays raised where nothing was counted yet, until the short window is over", () => {
+    const none = (minutes: number) => {
+      const samples = [0, 1].map((at) => ({
+        atMs: T0 - at * minutes * MINUTE_MS,
+        events: 0,
+        bad: 0,
+      }));
+      return samples.reverse();
+    };
+    const type = (minutes: number) => burning(none(minutes), OBJECTIVE, "slowed", T0).type;
+    assert.deepEqual([1, 4, 5, 9].map(type), ["BURNING", "BURNING", "CALM", "CALM"]);
+    assert.equal(burning(none(1), OBJECTIVE, "normal", T0).type, "CALM");
+    assert.equal(burning(none(1), OBJECTIVE, "paused", T0).type, "BLAZING");
+  });
+
   it("makes nothing of a few events", () => {
     const few = [{ atMs: T0, events: 9, bad: 9 }];
     assert.equal(burning(few, OBJECTIVE, "normal", T0).type, "CALM");
