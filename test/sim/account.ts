@@ -70,10 +70,12 @@ export interface AccountParts {
   /** How long ago whoever leads heard that a worker lives; `null`: not at all. Milliseconds. */
   silentMs(worker: string): number | null;
   readonly eye: Pick<QueueEye, "whyNotMeasured">;
+  /** Whether a queue may have been looked at on a server that was the master. */
+  mayBeAside(atMs: number): boolean;
 }
 
 export function accountOf(
-  { namespace, sep, report, tell, behindMs, crew, silentMs, eye }: AccountParts,
+  { namespace, sep, report, tell, behindMs, crew, silentMs, eye, mayBeAside }: AccountParts,
 ): Account {
   const rows: LedgerRow[] = [];
   const editions = editionsOf();
@@ -174,7 +176,7 @@ export function accountOf(
   function takeLevel(row: LedgerRow, { keys }: Store): void {
     const key = String(row.detail.key);
     const wrong = (isBehind ? null : wrongLevel(row, books.levels.get(key))) ??
-      eye.whyNotMeasured(row);
+      (mayBeAside(row.atMs) ? null : eye.whyNotMeasured(row));
     if (wrong !== null) report("I4", `the level of ${key}: ${wrong}`);
     moveLevel(books, row);
     const text = fieldsOf(keys, `${namespace}:cursors`).get(`@level:${key}`);

@@ -1,6 +1,7 @@
 /** When a plan leaves replicas, Redis and the ways between them alone. Times are milliseconds of the world. */
 
 import type { Fault, Kind, Plan } from "./plan.ts";
+import { LINGER_MS } from "./redis_side.ts";
 
 export interface Spell {
   readonly fromMs: number;
@@ -40,6 +41,17 @@ export function isCalm(
 ): boolean {
   return !faults.some((fault) =>
     !HARMLESS.has(fault.kind) && fault.atMs < untilMs && endOf(fault) > fromMs && !isCause(fault)
+  );
+}
+
+/** After the end of the old connections, until there are new ones. Milliseconds. */
+const RECONNECT_MS = 500;
+
+/** Whether connections may still be to a server that was the master. */
+export function mayBeAside({ faults }: Plan, nowMs: number): boolean {
+  return faults.some((fault) =>
+    fault.kind === "failover" && fault.atMs <= nowMs &&
+    nowMs < fault.atMs + fault.lagMs + LINGER_MS + RECONNECT_MS
   );
 }
 

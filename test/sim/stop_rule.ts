@@ -1,15 +1,12 @@
 /** I9: who was asked to end does so, and leaves the lease to the next at once. */
 
-import { isCalm } from "./calm.ts";
+import { isCalm, mayBeAside } from "./calm.ts";
 import { instantsOf } from "./instants.ts";
-import { LINGER_MS } from "./redis_side.ts";
 import { NAMESPACE } from "./replica.ts";
 import type { Post, World } from "./world.ts";
 
 /** Who waits for Redis longer than this ends without it. Milliseconds. */
 const DRAIN_MS = 1_500;
-/** After the end of the old connections, until there are new ones. Milliseconds. */
-const RECONNECT_MS = 500;
 /** With nothing wrong for so long, a leader has come to what was due so long ago. Milliseconds. */
 const SURE_MS = 10_000;
 const SKIPPED_WITHIN_MS = 1_500;
@@ -23,11 +20,7 @@ export function wrongStop(world: World, { beat, isCutOff }: Post): string | null
   const { owner, stoppingMs } = beat;
   if (stoppingMs === null) return "nobody had asked it to";
   if (isCutOff || timeline.now() >= stoppingMs + DRAIN_MS) return null;
-  const isAside = plan.faults.some((fault) =>
-    fault.kind === "failover" && fault.atMs <= timeline.now() &&
-    timeline.now() < fault.atMs + fault.lagMs + LINGER_MS + RECONNECT_MS
-  );
-  if (isAside) return null;
+  if (mayBeAside(plan, timeline.now())) return null;
   const lease = redis.store.keys.get(`${NAMESPACE}:lease`);
   const isHeld = lease?.type === "string" && lease.text.startsWith(`${owner} `);
   if (isHeld) return "it keeps the lease";

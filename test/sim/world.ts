@@ -4,7 +4,7 @@ import type { Account } from "./account.ts";
 import { accountOf } from "./account.ts";
 import type { Draws } from "./draws.ts";
 import { drawsOf, mix } from "./draws.ts";
-import { calmSpells, lastSpell } from "./calm.ts";
+import { calmSpells, lastSpell, mayBeAside } from "./calm.ts";
 import { checkCalm, checkEnd, checkSpell } from "./endings.ts";
 import { applyFault, heal } from "./faults.ts";
 import { ether } from "./hints.ts";
@@ -181,6 +181,7 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
   const departures: Departure[] = [];
   const account = accountOf({
     ...{ namespace: NAMESPACE, sep: TRANSPORT.sep, report, tell, eye },
+    mayBeAside: (atMs) => mayBeAside(plan, atMs),
     behindMs: () => timeline.now() < plan.healMs + LOST_MS ? LOST_MS : REPLY_MS,
     crew: () => crew,
     silentMs(worker) {
