@@ -32,7 +32,8 @@ export function decide(
   const { name } = ready.task;
   const cursor = world.cursors.get(name)!;
   const chain = chainOf(ready, cursorText(world, name), term, at.nowMs);
-  const desk: Desk = { ready, world, chain, run: skipRunOf(world, name) };
+  const before = skipRunOf(world, name);
+  const desk: Desk = { ready, world, chain, run: before };
   if (cursor.pending !== undefined && !settlePending(desk, cursor, cursor.pending)) {
     return chain.steps;
   }
@@ -46,10 +47,18 @@ export function decide(
   }
   for (const dueMs of gap.fires) if (!judge(desk, dueMs, null)) break;
   writeOldRun(desk);
-  if (desk.run !== null) world.runs.set(name, desk.run);
+  noteRuns(desk, before);
+  return chain.steps;
+}
+
+/** Where the steps are not taken, what was skipped before them stands, and is still to be written. */
+function noteRuns({ ready, world, chain, run }: Desk, before: SkipRun | null): void {
+  const { name } = ready.task;
+  const standing = chain.steps.length > 0 && before !== null ? [before] : [];
+  const runs = run === null ? standing : [...standing, run];
+  if (runs.length > 0) world.runs.set(name, runs);
   // One of steps that were refused: those of now may leave the very cursor that it was noted for.
   else world.runs.delete(name);
-  return chain.steps;
 }
 
 /** When to look at a task again: `null` for never. Unix milliseconds. */

@@ -13,8 +13,11 @@ export interface World {
   /** Keyed by task; log cursors included. */
   readonly cursors: Map<string, Cursor>;
   readonly open: OpenFires;
-  /** Due times skipped that have no row yet, by task; see {@link skipRunOf}. */
-  readonly runs: Map<string, SkipRun>;
+  /**
+   * Due times skipped that have no row yet, by task, for the cursor as it stands and for the one that
+   * the steps of the last decision leave; see {@link skipRunOf}.
+   */
+  readonly runs: Map<string, readonly SkipRun[]>;
   /** When to ask again about what is held, by task, and the cursor that this belongs to. */
   readonly again: Map<string, { readonly base: string; readonly atMs: number }>;
   /** The server's time at the newest row known. A clock that is set back is behind it. Unix milliseconds. */
@@ -41,8 +44,10 @@ export function worldOf(
 
 /** What a policy skips of a task at present; `null` where the cursor has moved on since. */
 export function skipRunOf(world: World, task: string): SkipRun | null {
-  const run = world.runs.get(task);
-  return run !== undefined && run.base === cursorText(world, task) ? run : null;
+  const runs = world.runs.get(task);
+  if (runs === undefined) return null;
+  const base = cursorText(world, task);
+  return runs.find((run) => run.base === base) ?? null;
 }
 
 /** When to ask again about the held fire of a task; `null` where that was not said. Unix milliseconds. */

@@ -148,7 +148,7 @@ export function pastFacts(
               ? []
               : runningIn(line, { ...at, endsAsOf: at.endsAsOf ?? asOf }, dueMs),
         },
-        runs: new Map(run === undefined ? [] : [[task, run]]),
+        runs: new Map(run === undefined ? [] : [[task, [run]]]),
         again: new Map(),
         recordedMs: 0,
       };

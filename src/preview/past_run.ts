@@ -8,6 +8,7 @@ import { NO_POLICY } from "../audit/standing.ts";
 import { decide } from "../core/decide.ts";
 import type { ReadyTask } from "../core/roster.ts";
 import type { SkipRun } from "../core/skip_run.ts";
+import { skipRunOf } from "../core/world.ts";
 import type { Cursor } from "../cursor.ts";
 import { encodeCursor } from "../cursor.ts";
 import type { Detail, JournalRow, Row } from "../event.ts";
@@ -125,6 +126,6 @@ function stepAt(
   };
   const world = facts.world(name, cursor, at, going);
   const steps = decide(ready, world, PAST_TERM, { nowMs: at.nowMs, limit: 1 });
-  const isSkipped = steps.length === 0 && world.runs.get(name)!.toMs >= at.dueMs;
+  const isSkipped = steps.length === 0 && skipRunOf(world, name)!.toMs >= at.dueMs;
   return isSkipped ? "skipped" : steps[0]?.row ?? null;
 }

@@ -122,6 +122,19 @@ describe("decide()", () => {
     assert.equal(rowsOf(desk.at(2 * MINUTE_MS)).at(-1)![0], "fire.skipped");
   });
 
+  it("keeps what it skipped before steps that did not come to pass", () => {
+    const desk = aDesk([policy("session", (nowMs) => nowMs < T0 + 180_000 ? SKIP : PASS)]);
+    desk.at(MINUTE_MS);
+    desk.at(2 * MINUTE_MS);
+    const first = rowsOf(desk.at(3 * MINUTE_MS, { isLost: true }));
+    assert.deepEqual(first.map(([type, due]) => [type, due]), [
+      ["task.dropped", 2 * MINUTE_MS],
+      ["fire.published", 3 * MINUTE_MS],
+    ]);
+    // A policy that lets pass now what it skipped then has no say any more.
+    assert.deepEqual(rowsOf(desk.at(3 * MINUTE_MS + 5_000)), first);
+  });
+
   it("forgets such a run, too, where another step leaves the cursor that it would have left", () => {
     const catchUp = { policy: "skip", windowMs: 0, cap: 1 } as const;
     const desk = aDesk([policy("session", () => SKIP)], { catchUp });

@@ -100,6 +100,12 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     "",
   ),
   mutant(
+    "what was skipped before steps that are not taken is forgotten",
+    DECIDE,
+    "const standing = chain.steps.length > 0 && before !== null ? [before] : [];",
+    "const standing: SkipRun[] = [];",
+  ),
+  mutant(
     "a run of skips begins one too early",
     DECIDE,
     "fromMs: run.fromMs ?? dueMs, toMs: dueMs,",

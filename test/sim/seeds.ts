@@ -32,7 +32,7 @@ const TWICE_EVERY = 10;
 /** @returns an exit code: 3 where an invariant did not hold */
 export async function runSeeds(options: SeedsOptions): Promise<number> {
   const startMs = performance.now();
-  const code = options.jobs > 1 ? await runJobs(options) : await inTask(() => runHere(options));
+  const code = options.jobs > 1 ? await runJobs(options) : await runHere(options);
   const seconds = (performance.now() - startMs) / 1000;
   if (options.jobs > 1) {
     console.log(
@@ -75,26 +75,34 @@ function argsOf(options: SeedsOptions): string[] {
   return options.shrink ? flags : [...flags, "--no-shrink"];
 }
 
-function runHere(options: SeedsOptions): number {
+async function runHere(options: SeedsOptions): Promise<number> {
   const { seeds, from } = options;
+  const uncaught = catchRejections();
   const startMs = performance.now();
   const kinds = new Map<string, number>();
   let [failed, events, fires] = [0, 0, 0];
   for (let seed = from; seed < from + seeds; seed++) {
     const plan = planOf(seed, planOptionsOf(options));
-    const outcome = runSafely(plan);
+    const outcome = await inTask(() => runSafely(plan));
     events += outcome.steps;
     fires += outcome.counts["fire.published"] ?? 0;
     for (const { kind } of plan.faults) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-    if (seed % TWICE_EVERY === 0 && runSafely(plan).traceHash !== outcome.traceHash) {
+    if (seed % TWICE_EVERY === 0) {
+      const again = await inTask(() => runSafely(plan));
+      if (again.traceHash !== outcome.traceHash) {
+        failed++;
+        console.log(`seed ${seed}: ran another way the second time`);
+      }
+    }
+    for (const reason of await uncaught.take()) {
       failed++;
-      console.log(`seed ${seed}: ran another way the second time`);
+      console.log(`seed ${seed}: nobody caught ${reason instanceof Error ? reason.stack : reason}`);
     }
     const finding = outcome.findings[0];
     if (finding === undefined) continue;
     failed++;
     tellFailure(seed, { plan, finding });
-    if (options.shrink) keep(shrink(plan, finding));
+    if (options.shrink) keep(await inTask(() => shrink(plan, finding)));
     if (options.first === true) break;
   }
   const seconds = (performance.now() - startMs) / 1000;
@@ -104,6 +112,24 @@ function runHere(options: SeedsOptions): number {
       `${kinds.size} kinds, ${events} events; ${(seconds / seeds).toFixed(2)} s a seed`,
   );
   return failed > 0 ? 3 : 0;
+}
+
+/** A promise that is rejected unheard would end a process of Beat, and hides that a rule has a defect. */
+function catchRejections(): { take(): Promise<readonly unknown[]> } {
+  let reasons: unknown[] = [];
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    reasons.push(event.reason);
+  });
+  return {
+    async take() {
+      // They are told of between two tasks of the event loop.
+      await inTask(() => {});
+      const taken = reasons;
+      reasons = [];
+      return taken;
+    },
+  };
 }
 
 function tellFailure(seed: number, { finding: { invariant, what, atMs, step } }: Shrunk): void {

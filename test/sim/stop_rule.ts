@@ -43,7 +43,8 @@ function unwritten(
     const row = account.books.last.get(name);
     const isRun = row?.fence === last.fence && RUNS.has(row.type) && row.detail.by !== "catchup";
     const lastMs = isRun ? instantsOf(rhythm).last(untilMs) : null;
-    return lastMs !== null && lastMs > account.cursors.get(name)!.dueMs;
+    // Without a cursor it is not known, and nothing of it is decided.
+    return lastMs !== null && lastMs > (account.cursors.get(name)?.dueMs ?? Infinity);
   });
   return wrong === undefined ? null : `the skips of ${wrong.name} are not written`;
 }
