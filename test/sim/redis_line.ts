@@ -66,6 +66,9 @@ export interface Line {
   abandon(): void;
 }
 
+/** As `src/redis/client.ts` has it. Milliseconds. */
+const KEEP_ALIVE_MS = 10_000;
+
 interface Ends {
   readonly handle: LineHandle;
   /** From the client's system, whether its process still lives or not. */
@@ -159,9 +162,22 @@ function establish(
     () => {
       session = null;
       toClient.send("reply", END);
+      if (toClient.isDead) keepAlive();
     },
   );
   if (session === null) return null;
+
+  /** A client that never heard of the end has its system ask, as production does, and then hears of it. */
+  function keepAlive(): void {
+    network.at(network.now() + KEEP_ALIVE_MS, () => {
+      if (!isClientOpen) return;
+      if (rules.connectMs() === null) return keepAlive();
+      isWritable = false;
+      process.at(process.now(), () => {
+        if (isClientOpen) closeClient(resetError());
+      });
+    });
+  }
 
   function arriveAtServer(_direction: Direction, chunk: Chunk): void {
     if (chunk === END) {
