@@ -96,7 +96,7 @@ function sumLines(
     ["to ack", spansText(sum.toAck)],
     ["finished", countsText(sum.finished)],
     ["expired", countsText(sum.expired)],
-    ["skipped", countsText(sum.skipped)],
+    ["skipped", skippedText(sum.skipped)],
     [
       "looked at",
       `${numberText(rows)} rows, ${numberText(looked)} of ${numberText(depth)} ` +
@@ -204,6 +204,21 @@ function spansText(spans: Spans): string {
 function countsText(counts: ReadonlyMap<string, number>): string {
   const sorted = [...counts].sort(([, one], [, other]) => other - one);
   return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(", ") || "-";
+}
+
+/** Reasons shown of each policy. */
+const REASONS_MAX = 3;
+
+/** Some reasons name a fire or a time, so that there are as many of them as fires: those are summed up. */
+function skippedText(skipped: Tally["skipped"]): string {
+  const byPolicy = Map.groupBy(skipped, ([reason]) => reason.split(": ", 1)[0]!);
+  return countsText(
+    new Map([...byPolicy].flatMap(([policy, reasons]): [string, number][] => {
+      if (reasons.length <= REASONS_MAX) return reasons;
+      const name = `${policy} (${numberText(reasons.length)} reasons: --json names them)`;
+      return [[name, reasons.reduce((sum, [, count]) => sum + count, 0)]];
+    })),
+  );
 }
 
 /** Four digits, and never a whole that is none. */
