@@ -10,6 +10,7 @@ import type { RowFile, Span } from "./tables.ts";
 import { EACH_ONCE, ENTRIES, IN_ORDER, quoted, rowsFrom, views } from "./tables.ts";
 
 export interface Answer {
+  /** Each once: of two columns `a`, the second is `a:1`. */
   readonly names: readonly string[];
   /** Times are RFC 3339, numbers numbers where they are exact, all else text or JSON. */
   readonly rows: readonly (readonly unknown[])[];
@@ -99,7 +100,7 @@ async function answered(connection: DuckDBConnection, sql: string): Promise<Answ
     const rows = reader.getRowsJson().map((row) =>
       row.map((value, column) => plain(value, types[column]!))
     );
-    return { names: reader.columnNames(), rows };
+    return { names: reader.deduplicatedColumnNames(), rows };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(`DuckDB does not take this: ${message}`);

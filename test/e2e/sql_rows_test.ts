@@ -167,6 +167,10 @@ describe("rows in SQL", () => {
     ]);
   });
 
+  it("keep each column of an answer, also two of one name", async () => {
+    assert.deepEqual(await told("select 1 as a, 2 as a, 3 as b"), [{ a: 1, "a:1": 2, b: 3 }]);
+  });
+
   it("are asked for without a way to files of others", async () => {
     await Deno.mkdir(`${cwd}/.tmp`);
     await Deno.writeTextFile(`${cwd}/.tmp/secret`, "hunter2");
