@@ -1,7 +1,7 @@
 /** `beat audit sql`: questions in SQL over all rows that there are. */
 
 import { systemClock } from "../clock.ts";
-import { EXIT } from "../errors.ts";
+import { EXIT, UsageError } from "../errors.ts";
 import type { Answer } from "../sql/duck.ts";
 import { withDuck } from "./duck_open.ts";
 import { harmless } from "./row_words.ts";
@@ -16,9 +16,13 @@ export interface AuditSqlOptions {
   readonly json?: boolean;
 }
 
+const NO_QUESTION =
+  'expected a question in SQL, such as "select task, count(*) from fires group by task", got none';
+
 /** @throws {UsageError | BeatError | ArchiveError | JournalUnavailableError | ConfigError} */
 export async function auditSql(options: AuditSqlOptions, shell: Shell): Promise<number> {
   const span = parseSpan(options, systemClock.wallMs());
+  if (/^[\s;]*$/.test(options.select)) throw new UsageError(NO_QUESTION);
   const answer = await withDuck(span, shell, async (duck) => {
     await duck.shut();
     return await duck.ask(options.select);

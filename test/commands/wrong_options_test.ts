@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
+import { auditSql } from "../../src/commands/audit_sql.ts";
 import { backfill } from "../../src/commands/backfill.ts";
 import { journalExport } from "../../src/commands/journal_export.ts";
 import { pauseOrResume } from "../../src/commands/pause.ts";
@@ -50,6 +51,11 @@ const CASES: readonly [name: string, run: (shell: KeptShell) => Promise<number>,
     "no --output",
     (shell) => journalExport({ format: "parquet" }, shell),
     /`--output` to name the Parquet file, got none/,
+  ],
+  [
+    "no question",
+    (shell) => auditSql({ select: " ;" }, shell),
+    /a question in SQL, such as "select .*", got none$/,
   ],
   [
     "--since after --until",
