@@ -41,9 +41,9 @@ export async function replay(options: ReplayCommandOptions, shell: Shell): Promi
   const opened = await openJournal(shell);
   try {
     const nowMs = (await opened.lease.look()).serverMs;
+    const atMs = options.stateAt === undefined ? null : stateTime(options.stateAt, nowMs);
     const source = await wholeReading(opened);
-    if (options.stateAt !== undefined) {
-      const atMs = parseTimeOption("--state-at", options.stateAt, nowMs);
+    if (atMs !== null) {
       return await showState(source, { ...options, atMs }, shell);
     }
     const window = windowOf(options, nowMs);
@@ -60,6 +60,15 @@ export async function replay(options: ReplayCommandOptions, shell: Shell): Promi
   } finally {
     opened.close();
   }
+}
+
+/** What will be is for `beat plan` to say. */
+function stateTime(text: string, nowMs: number): number {
+  const atMs = parseTimeOption("--state-at", text, nowMs);
+  if (atMs <= nowMs) return atMs;
+  throw new UsageError(
+    `expected \`--state-at\` not to lie ahead, got ${text}, and it is ${instantText(nowMs)}`,
+  );
 }
 
 /** All rows that there are. Only where some are gone for good, it begins with the snapshot of them. */

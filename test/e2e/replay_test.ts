@@ -96,6 +96,9 @@ describe("beat replay, of a real run", () => {
     const early = await beat(["replay", "--state-at", "2020-01-01"], stage);
     assert.equal(early.code, 2);
     assert.match(early.err, /expected `--state-at` to lie in the journal/);
+    const ahead = await beat(["replay", "--state-at", "2999-01-01"], stage);
+    assert.deepEqual([ahead.code, ahead.out], [2, ""]);
+    assert.match(ahead.err, /expected `--state-at` not to lie ahead, got 2999-01-01, and it is 2/);
   });
 
   it("shows what would be decided otherwise, and ends with 3", async () => {
