@@ -38,6 +38,7 @@ const UNDER_WAY_MS = 5_000;
 
 /** @throws {UsageError | JournalUnavailableError | ConfigError | ArchiveError} */
 export async function replay(options: ReplayCommandOptions, shell: Shell): Promise<number> {
+  checkApart(options);
   const opened = await openJournal(shell);
   try {
     const nowMs = (await opened.lease.look()).serverMs;
@@ -60,6 +61,13 @@ export async function replay(options: ReplayCommandOptions, shell: Shell): Promi
   } finally {
     opened.close();
   }
+}
+
+/** An instant has no period. */
+function checkApart({ stateAt, from, to }: ReplayCommandOptions): void {
+  const other = from !== undefined ? "--from" : to !== undefined ? "--to" : null;
+  if (stateAt === undefined || other === null) return;
+  throw new UsageError(`expected \`--state-at\` without \`${other}\`, got both; leave one out`);
 }
 
 /** What will be is for `beat plan` to say. */

@@ -6,6 +6,7 @@ import { auditSql } from "../../src/commands/audit_sql.ts";
 import { backfill } from "../../src/commands/backfill.ts";
 import { journalExport } from "../../src/commands/journal_export.ts";
 import { pauseOrResume } from "../../src/commands/pause.ts";
+import { replay } from "../../src/commands/replay.ts";
 import { trigger } from "../../src/commands/trigger.ts";
 import { UsageError } from "../../src/errors.ts";
 import type { KeptShell } from "../support/shell.ts";
@@ -51,6 +52,11 @@ const CASES: readonly [name: string, run: (shell: KeptShell) => Promise<number>,
     "no --output",
     (shell) => journalExport({ format: "parquet" }, shell),
     /`--output` to name the Parquet file, got none/,
+  ],
+  [
+    "--state-at of a period",
+    (shell) => replay({ stateAt: "1h", from: "2h" }, shell),
+    /`--state-at` without `--from`, got both; leave one out$/,
   ],
   [
     "no question",
