@@ -8,7 +8,7 @@ import { EXIT, UsageError } from "../errors.ts";
 import type { MarketState } from "../triggers/calendar.ts";
 import { calendarOf } from "../triggers/calendar.ts";
 import { calendarDays, dayObject, printDays } from "./calendar_days.ts";
-import { membersOf, readQuestions } from "./questions.ts";
+import { checkAlone, membersOf, readQuestions } from "./questions.ts";
 import type { Shell } from "./shell.ts";
 import { paintFor, printTable } from "./table.ts";
 import { parseTimeOption } from "./time_option.ts";
@@ -37,6 +37,7 @@ export async function calendar(options: CalendarOptions, shell: Shell): Promise<
   const book = await loadCalendars(shell.env);
   const nowMs = systemClock.wallMs();
   if (options.stdin === true) {
+    checkAlone({ NAME: options.name, "`--at`": options.at, "`--days`": options.days });
     const questions = readQuestions(await shell.readStdin(), "{mic, instant}");
     shell.out(`${JSON.stringify(questions.map((each) => answer(each, book, nowMs)))}\n`);
     return EXIT.ok;

@@ -5,7 +5,7 @@ import { EXIT, TriggerError, UsageError } from "../errors.ts";
 import type { TriggerSpec } from "../task.ts";
 import { type Trigger, triggerOf } from "../triggers/mod.ts";
 import type { SessionReader } from "./next_session.ts";
-import { membersOf, readQuestions } from "./questions.ts";
+import { checkAlone, membersOf, readQuestions } from "./questions.ts";
 import type { Shell } from "./shell.ts";
 import { parseTimeOption } from "./time_option.ts";
 import { dueText } from "./time_text.ts";
@@ -55,6 +55,11 @@ export async function next(options: NextOptions, shell: Shell): Promise<number> 
     );
   }
   if (options.stdin === true) {
+    const { expression, tz, from, count, dialect } = options;
+    checkAlone({
+      ...{ EXPRESSION: expression, "`--tz`": tz, "`--from`": from },
+      ...{ "`--count`": count, "`--dialect`": dialect },
+    });
     const questions = readQuestions(await shell.readStdin(), QUESTION);
     const sessions = await sessionsFor(questions, shell);
     const answers = questions.map((question) => answer(question, sessions));

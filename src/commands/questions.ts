@@ -21,6 +21,19 @@ export function readQuestions(text: string, shape: string): unknown[] {
   );
 }
 
+/**
+ * Each question says for itself what an option would say of one.
+ * @param others what else was given, as it is called on the command line
+ * @throws {UsageError} one of them was
+ */
+export function checkAlone(others: Readonly<Record<string, unknown>>): void {
+  const other = Object.keys(others).find((name) => others[name] !== undefined);
+  if (other === undefined) return;
+  throw new UsageError(
+    `expected \`--stdin\` without ${other}, got both; write it into each question`,
+  );
+}
+
 /** @throws {UsageError} a question that is no object */
 export function membersOf(question: unknown): Record<string, unknown> {
   if (question !== null && typeof question === "object") return { ...question };

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { auditSql } from "../../src/commands/audit_sql.ts";
 import { backfill } from "../../src/commands/backfill.ts";
+import { calendar } from "../../src/commands/calendar.ts";
 import { journalExport } from "../../src/commands/journal_export.ts";
+import { next } from "../../src/commands/next.ts";
 import { pauseOrResume } from "../../src/commands/pause.ts";
 import { replay } from "../../src/commands/replay.ts";
 import { trigger } from "../../src/commands/trigger.ts";
@@ -52,6 +54,16 @@ const CASES: readonly [name: string, run: (shell: KeptShell) => Promise<number>,
     "no --output",
     (shell) => journalExport({ format: "parquet" }, shell),
     /`--output` to name the Parquet file, got none/,
+  ],
+  [
+    "--tz beside --stdin",
+    (shell) => next({ stdin: true, tz: "Europe/Paris" }, shell),
+    /`--stdin` without `--tz`, got both; write it into each question$/,
+  ],
+  [
+    "a calendar beside --stdin",
+    (shell) => calendar({ stdin: true, name: "XNYS" }, shell),
+    /`--stdin` without NAME, got both; write it into each question$/,
   ],
   [
     "--state-at of a period",
