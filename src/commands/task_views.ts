@@ -28,6 +28,7 @@ export interface TaskView {
   readonly pause: Pause | null;
   /** The switch of an entry that is off. */
   readonly offBy: string | null;
+  /** `null` where nothing was due since a leader took it up. */
   readonly last: LastFire | null;
   readonly nextMs: number | null;
   /** Due times that nobody has decided although they passed. */
@@ -65,7 +66,7 @@ function viewOf(
     state: isTakenUp ? "on" : "new",
     pause,
     offBy: null,
-    last,
+    last: last?.state === "none" ? null : last,
     nextMs: trigger.next(serverMs),
     waiting: isTakenUp && pause === null && !isBehindHeld(task, cursor, serverMs)
       ? Math.max(0, trigger.count(cursor.dueMs, serverMs - patienceOf(last)))

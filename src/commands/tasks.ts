@@ -59,7 +59,6 @@ function cellsOf(view: TaskView, nowMs: number): Cell[] {
     const why = offBy === null ? "not in this configuration" : `by ${offBy}`;
     return [name, state, "-", why].map((text) => ({ text, colour: "dim" }));
   }
-  const isQuiet = last === null || last.state === "none";
   const lateMs = last?.latenessMs ?? null;
   return [
     { text: name },
@@ -68,8 +67,8 @@ function cellsOf(view: TaskView, nowMs: number): Cell[] {
       : { text: state, ...(state === "new" ? { colour: "yellow" } : {}) },
     { text: task.queue },
     { text: triggerText(task.trigger) },
-    { text: isQuiet ? "-" : clockText(last.dueMs, nowMs) },
-    isQuiet ? { text: "-" } : endCell(last.state),
+    { text: last === null ? "-" : clockText(last.dueMs, nowMs) },
+    last === null ? { text: "-" } : endCell(last.state),
     { text: lateMs === null ? "-" : spanText(lateMs) },
     { text: nextMs === null ? "never" : clockText(nextMs, nowMs) },
   ];

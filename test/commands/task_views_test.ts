@@ -81,6 +81,14 @@ describe("taskObject()", () => {
   });
 });
 
+describe("taskObject() of a task that nothing was due of yet", () => {
+  it("has no last fire: when it was taken up was no due time", () => {
+    const none = new Map([["report", { dueMs: NOW_MS - 123, state: "none", latenessMs: null }]]);
+    const [view] = viewsOf({ tasks: [report], off: [] }, loadedAt(NOW_MS - 123), none);
+    assert.equal(taskObject(view!).last, null);
+  });
+});
+
 describe("worriesOf()", () => {
   it("asks whether Beat runs when due times are waiting", () => {
     assert.match(
