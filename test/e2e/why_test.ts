@@ -19,7 +19,7 @@ const { it, missing } = needs("redis", "celery");
 
 const TASKS = `
   report: { task: check.echo, queue: maintenance, every: 1s }
-  ticks: { task: check.echo, queue: maintenance, every: 1s, expires: 1s }
+  ticks: { task: check.echo, queue: maintenance, every: 1s, expires: 3s }
   elsewhere: { task: check.echo, queue: nowhere, every: 1h }`;
 const WITHOUT_REPORT = TASKS.split("\n").filter((line) => !line.includes("report")).join("\n");
 
