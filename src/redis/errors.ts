@@ -173,11 +173,15 @@ function byText(table: typeof TEXTS, message: string): Meaning | undefined {
   return table.find(([pattern]) => pattern.test(message))?.[1];
 }
 
-/** Beat's keys hold what Beat did not write. @param what a clause that names the key */
-export function refuseForeign(what: string): JournalUnavailableError {
+/**
+ * Beat's keys hold what Beat did not write.
+ * @param what a clause that names the key
+ * @param removal how no more than that is removed
+ */
+export function refuseForeign(what: string, removal = "remove that key"): JournalUnavailableError {
   return new JournalUnavailableError(
     `expected Beat's keys to hold what Beat wrote, but ${what}. Another program uses this ` +
-      "namespace: choose another one (BEAT_NAMESPACE) or another database, or remove that key",
+      `namespace: choose another one (BEAT_NAMESPACE) or another database, or ${removal}`,
     "fatal",
   );
 }

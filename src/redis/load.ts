@@ -70,7 +70,9 @@ async function checkPermissions(client: Redis, keys: Keys): Promise<void> {
 function checkLastEntry(key: string, entries: readonly Entry[]): void {
   for (const [id, fields] of entries) {
     const row = decodeRow(id, fields);
-    if (typeof row === "string") throw refuseForeign(`entry ${id} of \`${key}\` is no row: ${row}`);
+    if (typeof row !== "string") continue;
+    const what = `entry ${id} of \`${key}\` is no row: ${row}`;
+    throw refuseForeign(what, `remove that entry (XDEL ${key} ${id})`);
   }
 }
 
@@ -96,7 +98,8 @@ function decoded<T>(key: string, field: string, decode: () => T): T {
     return decode();
   } catch (error) {
     if (!(error instanceof BeatError)) throw error;
-    throw refuseForeign(`field "${field}" of \`${key}\` cannot be read: ${error.message}`);
+    const what = `field "${field}" of \`${key}\` cannot be read: ${error.message}`;
+    throw refuseForeign(what, `remove that field (HDEL ${key} "${field}")`);
   }
 }
 
