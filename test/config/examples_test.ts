@@ -90,7 +90,7 @@ describe("the examples in env/", () => {
 
 it("the README moves an entry of celery beat to what it was", async () => {
   const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const block = /becomes\n\n +```yaml\n([^`]*)/.exec(readme)?.[1];
+  const block = /becomes[^\n]*\n\n +```yaml\n([^`]*)/.exec(readme)?.[1];
   const { tasks } = await loadFine({ "env/beat.yaml": `   version: 1\n${block}` });
   const { trigger, ...moved } = tasks.at(-1)!;
   assert.deepEqual(trigger, {
