@@ -55,6 +55,8 @@ const shape = z.discriminatedUnion("kind", [
       }),
     /** Fires a second. */
     rate: z.number().positive().max(RATE_MAX),
+    /** The newest row of the journal that says which due times these are. */
+    readId: z.string().regex(/^\d+-\d+$/, { error: "expected the id of a row" }).optional(),
   }),
   z.object({ ...head, kind: z.literal("pause"), task: task.nullable() }),
   z.object({ ...head, kind: z.literal("resume"), task: task.nullable() }),

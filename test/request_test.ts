@@ -10,6 +10,7 @@ describe("decodeRequest()", () => {
     const requests = [
       { ...HEAD, kind: "trigger", task: "a", isObeying: true, args: [1], kwargs: { a: null } },
       { ...HEAD, kind: "backfill", task: "a", fires: [[1, 0], [2, 3]], rate: 0.5 },
+      { ...HEAD, kind: "backfill", task: "a", fires: [[1, 0]], rate: 1, readId: "17-3" },
       { ...HEAD, kind: "pause", task: null },
       { ...HEAD, kind: "resume", task: "a" },
     ] as const;
@@ -42,6 +43,11 @@ describe("decodeRequest()", () => {
         "a rate of nought",
         { v: 1, ...HEAD, kind: "backfill", task: "a", rate: 0, fires: [[1, 0]] },
         /^rate/,
+      ],
+      [
+        "a row's id that is none",
+        { v: 1, ...HEAD, kind: "backfill", task: "a", rate: 1, fires: [[1, 0]], readId: "now" },
+        /^readId/,
       ],
     ] as const
   ) {

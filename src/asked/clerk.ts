@@ -34,6 +34,8 @@ export interface Counter {
   readonly origin: string;
   /** The server's time. Unix milliseconds. */
   readonly nowMs: number;
+  /** The newest row of the journal that the leader has heard of. */
+  readonly newestId: string;
 }
 
 /** How a request ended. */
@@ -62,22 +64,26 @@ export function sheetOf({ cursors }: World, cursor: string, slot: Slot): Sheet {
 }
 
 export function newSlot(entry: RequestEntry, number: number, requestId: string): Slot {
-  return { entryId: entry.id, number, requestId, state: "taken", settled: 0, published: 0 };
+  return {
+    ...{ entryId: entry.id, number, requestId, state: "taken", settled: 0, published: 0 },
+    backfill: null,
+  };
 }
 
 /** Ends a request. Refused before anything of it was published, it may be asked again under its id. */
 export function answer(
   sheet: Sheet,
-  { nowMs }: Pick<Counter, "nowMs">,
+  { nowMs, newestId }: Pick<Counter, "nowMs" | "newestId">,
   task: string | null,
   detail: Answer,
 ): void {
-  const { requestId: request, entryId } = sheet.slot;
+  const { requestId: request, entryId, backfill } = sheet.slot;
   const row: Row = {
     ...{ type: "control.answered", task: task ?? "", dueMs: null, decidedMs: nowMs },
     detail: { request, entryId, ...detail },
   };
-  move(sheet, { state: detail.result }, row);
+  const next = backfill === null ? {} : { backfill: { ...backfill, endedId: newestId } };
+  move(sheet, { state: detail.result, ...next }, row);
 }
 
 /** Says that it was taken up. */
@@ -88,7 +94,7 @@ export function accept(
 ): void {
   const { requestId: request, entryId } = sheet.slot;
   const fires = "fires" in own && Array.isArray(own.fires) ? { fires: own.fires.length } : {};
-  move(sheet, {}, {
+  move(sheet, kind === "backfill" ? { backfill: { task, endedId: null } } : {}, {
     ...{ type: "control.requested", task, dueMs: null, decidedMs: nowMs },
     detail: { request, kind, who, note, entryId, ...fires },
   });

@@ -24,6 +24,14 @@ export interface Slot {
   readonly settled: number;
   readonly published: number;
   readonly requestId: string;
+  /** `null` where it is no backfill. */
+  readonly backfill: SlotBackfill | null;
+}
+
+export interface SlotBackfill {
+  readonly task: string;
+  /** The newest row of the journal when it ended, at or after its last fire; `null` before. */
+  readonly endedId: string | null;
 }
 
 export interface Ring {
@@ -101,10 +109,11 @@ const STATE_OF = new Map(
 
 /** The text of a slot's cursor: its time is that of the entry. */
 export function encodeSlot(slot: Slot): string {
-  const { entryId, number, state, settled, published, requestId } = slot;
+  const { entryId, number, state, settled, published, requestId, backfill } = slot;
   const sequence = entryId.slice(entryId.indexOf("-") + 1);
   const stand = `${STATE_CODE[state]}${settled}.${published}`;
-  const revision = `${sequence}/${number}/${stand}/${requestId}`;
+  const end = backfill === null ? "" : `/${backfill.endedId ?? ""}/${backfill.task}`;
+  const revision = `${sequence}/${number}/${stand}/${requestId}${end}`;
   return encodeCursor({ dueMs: millisecondsOf(entryId), revision });
 }
 
@@ -118,11 +127,13 @@ function decodeSlot(cursor: Cursor | undefined): Slot | null {
   return slot;
 }
 
+const SLOT = /^(\d+)\/(\d+)\/([tdrs])(\d+)\.(\d+)\/([^/]+)(?:\/(\d+-\d+)?\/([^/]+))?$/;
+
 /** Loose: a cursor that another build wrote is as good as none. */
 function readSlot(cursor: Cursor): Slot | null {
-  const match = /^(\d+)\/(\d+)\/([tdrs])(\d+)\.(\d+)\/(.+)$/.exec(cursor.revision);
+  const match = SLOT.exec(cursor.revision);
   if (match === null) return null;
-  const [, sequence, number, code, settled, published, requestId] = match;
+  const [, sequence, number, code, settled, published, requestId, ended, task] = match;
   return {
     entryId: `${cursor.dueMs}-${sequence}`,
     number: Number(number),
@@ -130,6 +141,7 @@ function readSlot(cursor: Cursor): Slot | null {
     settled: Number(settled),
     published: Number(published),
     requestId: requestId!,
+    backfill: task === undefined ? null : { task, endedId: ended || null },
   };
 }
 

@@ -25,7 +25,10 @@ export function runOf(request: Run["request"], nowMs: number): Run {
   return { request, perSlice, sliceMs: perSlice * 1_000 / rate, nextMs: nowMs };
 }
 
-/** Adds the next fires to the sheet, and the end of the request where these are the last. */
+/**
+ * Adds the next fires to the sheet, or the end of the request. The end of a backfill is written when
+ * its fires are there: who reads the journal after it has them.
+ */
 export function sliceOf(sheet: Sheet, counter: Counter, { request, perSlice }: Run): void {
   const { task } = request;
   const ready = counter.roster.get(task);
@@ -47,7 +50,7 @@ export function sliceOf(sheet: Sheet, counter: Counter, { request, perSlice }: R
     backfillFire(sheet, counter, ready, { request, at });
     sent++;
   }
-  if (at < fires.length) return;
+  if (sheet.steps.length > 0) return;
   const passed = fires.length - sheet.slot.published;
   answer(sheet, counter, task, {
     ...{ result: "done", published: sheet.slot.published },

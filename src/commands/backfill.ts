@@ -4,6 +4,7 @@ import type { OwedState, OwedTime } from "../audit/owed.ts";
 import { CLOSED, NOT_RUN, owedOf } from "../audit/owed.ts";
 import { nearest } from "../config/nearest.ts";
 import { EXIT, UsageError } from "../errors.ts";
+import { NO_ID } from "../event.ts";
 import { BACKFILL_MAX, RATE_DEFAULT, RATE_MAX } from "../request.ts";
 import type { Config } from "../settings.ts";
 import { triggerOf } from "../triggers/mod.ts";
@@ -43,7 +44,7 @@ export async function backfill(options: BackfillOptions, shell: Shell): Promise<
   try {
     const nowMs = (await opened.lease.look()).serverMs;
     const range = rangeOf(options, nowMs);
-    const times = await owedIn(opened, { task, ...range }, shell);
+    const { times, readId } = await owedIn(opened, { task, ...range }, shell);
     const states = options.force ? CLOSED : NOT_RUN;
     const wanted = times.filter(({ state }) => states.has(state));
     sayLeftOut(times.filter(({ state }) => !states.has(state)), options, shell);
@@ -51,7 +52,7 @@ export async function backfill(options: BackfillOptions, shell: Shell): Promise<
     if (wanted.length > max) throw tooMany(wanted.length, max);
     if (wanted.length === 0) return sayNothing(options, shell);
     const fires = wanted.map(({ dueMs, publishes }): [number, number] => [dueMs, publishes]);
-    const request = { kind: "backfill", task, fires, rate, ...head } as const;
+    const request = { kind: "backfill", task, fires, rate, readId, ...head } as const;
     return await ask(opened, request, options, shell);
   } finally {
     opened.close();
@@ -88,14 +89,15 @@ async function owedIn(
   { journal, hot, pages, config }: OpenedJournal,
   range: { task: string; fromMs: number; toMs: number },
   shell: Shell,
-): Promise<OwedTime[]> {
+): Promise<{ times: OwedTime[]; readId: string }> {
   const declared = config.tasks.find(({ name }) => name === range.task);
   const trigger = declared === undefined ? null : triggerOf(declared.trigger);
   const owed = owedOf({ ...range, trigger });
   // Before the rows: what it has decided has its row among them.
   const loaded = await journal.reload([range.task], []);
   let isKnown = [...config.tasks, ...config.off].some(({ name }) => name === range.task);
-  const progress = progressOf(shell, (await hot.extent()).rows);
+  const { rows, lastId } = await hot.extent();
+  const progress = progressOf(shell, rows);
   for await (const page of pages({ from: "-", to: "+" }, () => {})) {
     for (const row of page) {
       owed.take(row);
@@ -112,7 +114,8 @@ async function owedIn(
       `expected a range of at most ${TIMES_MAX} due times, got ${count}; move --from and --to together`,
     );
   }
-  return owed.times(loaded.cursors.get(range.task)?.dueMs ?? null);
+  const decidedMs = loaded.cursors.get(range.task)?.dueMs ?? null;
+  return { times: owed.times(decidedMs), readId: lastId ?? NO_ID };
 }
 
 /** Neither the configuration nor any row of the journal has it. */

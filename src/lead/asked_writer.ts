@@ -8,6 +8,7 @@ import type { Term } from "../core/chain.ts";
 import type { Tick } from "../core/tick.ts";
 import { cursorText } from "../core/world.ts";
 import type { Step } from "../ports.ts";
+import type { History } from "./history.ts";
 
 export interface AskedWriter {
   /** Where requests are decided now. */
@@ -25,15 +26,17 @@ export interface AskedWriter {
 
 export interface AskedWriterParts {
   readonly server: ServerClock;
+  readonly history: Pick<History, "lastId">;
   readonly term: Term;
   readonly origin: string;
 }
 
-export function askedWriter({ server, term, origin }: AskedWriterParts): AskedWriter {
+export function askedWriter({ server, history, term, origin }: AskedWriterParts): AskedWriter {
   let isFenced = false;
 
   function counter({ world, roster }: Tick): Counter {
-    return { world, roster, term, origin, nowMs: server.nowMs() };
+    const newestId = history.lastId;
+    return { world, roster, term, origin, nowMs: server.nowMs(), newestId };
   }
 
   async function commit(now: Tick, { cursor, text }: Sheet, steps: readonly Step[]) {

@@ -7,6 +7,7 @@
 
 import type { TermInput } from "../../machines/supervisor.ts";
 import { answer, sheetOf } from "../asked/clerk.ts";
+import type { Slot } from "../asked/ring.ts";
 import { ringOf, slotAt, takenSlots } from "../asked/ring.ts";
 import type { Run } from "../asked/wanted_run.ts";
 import { runOf, sliceOf } from "../asked/wanted_run.ts";
@@ -47,6 +48,7 @@ export async function heedAsked(
   if (parts.asking === undefined) return;
   const heeding: HeedParts = {
     ...{ ...parts, ...parts.asking, term: termOf(office, input) },
+    history: office.history,
     now: () => office.now,
     alone: (work) => alone(office, work),
     unsure: () => endUnsure(office, onFenced),
@@ -97,8 +99,7 @@ function deskOf(parts: HeedParts) {
   const writer = askedWriter(parts);
   const { counter, commit } = writer;
   const runs = new Map<string, Run>();
-  const endedMs = new Map<string, number>();
-  const takeUp = takerOf(parts, writer, { runs, endedMs });
+  const takeUp = takerOf(parts, writer, runs);
 
   /** Takes up what a term of before has begun, and what was begun and not written. */
   async function adopt(now: Tick): Promise<void> {
@@ -163,14 +164,20 @@ function deskOf(parts: HeedParts) {
           continue;
         }
         const { sheet, isWritten } = await sliceOrRefuse(now, cursor, run);
-        run.nextMs = Math.max(clock.monotonicMs(), run.nextMs + run.sliceMs);
+        run.nextMs = isWritten && isSent(run, sheet.slot)
+          ? clock.monotonicMs()
+          : Math.max(clock.monotonicMs(), run.nextMs + run.sliceMs);
         if (!isWritten || sheet.slot.state === "taken") continue;
         runs.delete(cursor);
         const { requestId, published } = sheet.slot;
         const { task } = run.request;
-        endedMs.set(task, counter(now).nowMs);
         log.info("done what was asked", { request: requestId, task, published });
       }
     },
   };
+}
+
+/** Whether every fire of a backfill is written: its end need not wait for its rate. */
+function isSent({ request }: Run, { settled }: Slot): boolean {
+  return request.kind === "backfill" && settled >= request.fires.length;
 }

@@ -10,7 +10,7 @@ import { runOf, sliceOf } from "../asked/wanted_run.ts";
 import { isRefusal } from "../core/commit.ts";
 import type { Tick } from "../core/tick.ts";
 import { JournalUnavailableError } from "../errors.ts";
-import { millisecondsOf } from "../event.ts";
+import { compareIds, NO_ID } from "../event.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "../ports.ts";
 import type { Request, RequestEntry, RequestOf } from "../request.ts";
@@ -35,19 +35,11 @@ export interface TakerParts {
  */
 export type Taker = (now: Tick, entry: RequestEntry) => Promise<boolean>;
 
-/** The backfills of a term. */
-export interface Backfills {
-  /** Those that go on, by the cursor of each. */
-  readonly runs: Map<string, Run>;
-  /** By task, when its last one ended. Unix milliseconds. */
-  readonly endedMs: Map<string, number>;
-}
-
-/** @param backfills gets those that begin */
+/** @param runs the backfills that go on, by the cursor of each; gets those that begin */
 export function takerOf(
   parts: TakerParts,
   { counter, commit }: AskedWriter,
-  { runs, endedMs }: Backfills,
+  runs: Map<string, Run>,
 ): Taker {
   const { clock, log } = parts;
 
@@ -135,17 +127,21 @@ export function takerOf(
   }
 
   /** What is to go out was worked out from a journal that may not have had what another one sent. */
-  function inTheWay({ nowMs }: Counter, request: Request, entryId: string): string | null {
+  function inTheWay({ world }: Counter, request: Request, entryId: string): string | null {
     if (request.kind !== "backfill") return null;
-    const lastMs = endedMs.get(request.task) ?? -Infinity;
-    // One that is to come is of a clock that was set back since.
-    if (millisecondsOf(entryId) <= lastMs && lastMs <= nowMs) {
-      return "another one of the same task went on when it was asked for; ask again, and what ran is " +
-        "left out";
+    // Its entry's time, where it does not say: both are of the same clock.
+    const { readId = entryId } = request;
+    const own = [...ringOf(world.cursors).slots.values()].filter(({ backfill }) =>
+      backfill?.task === request.task
+    );
+    const goingOn = own.find(({ state }) => state === "taken");
+    if (goingOn !== undefined) {
+      return `${goingOn.requestId} of the same task goes on; wait for its end`;
     }
-    const other = [...runs.values()].find((run) => run.request.task === request.task);
-    if (other !== undefined) {
-      return `${other.request.id} of the same task goes on; wait for its end`;
+    const isUnread = own.some(({ backfill }) => compareIds(readId, backfill?.endedId ?? NO_ID) < 0);
+    if (isUnread) {
+      return "another one of the same task went on when it was worked out; ask again, and what ran is " +
+        "left out";
     }
     return runs.size < RUNS_MAX ? null : `${RUNS_MAX} backfills go on; wait for the end of one`;
   }

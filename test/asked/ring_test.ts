@@ -5,6 +5,7 @@ import type { Slot, SlotState } from "../../src/asked/ring.ts";
 import { encodeSlot, neededId, RING_SIZE, ringOf, slotOf } from "../../src/asked/ring.ts";
 import type { Cursor } from "../../src/cursor.ts";
 import { decodeCursor } from "../../src/cursor.ts";
+import { TASK_NAME } from "../../src/fire.ts";
 
 const slotAt = (number: number, own: Partial<Slot> = {}): Slot => ({
   entryId: `${1_000 + number}-0`,
@@ -13,6 +14,7 @@ const slotAt = (number: number, own: Partial<Slot> = {}): Slot => ({
   settled: 1,
   published: 1,
   requestId: `r${number}`,
+  backfill: null,
   ...own,
 });
 
@@ -37,6 +39,12 @@ describe("ringOf()", () => {
       settled: fc.nat(),
       published: fc.nat(),
       requestId: fc.stringMatching(/^[A-Za-z0-9_.:-]{1,64}$/),
+      backfill: fc.option(
+        fc.record({
+          task: fc.stringMatching(TASK_NAME),
+          endedId: fc.option(fc.tuple(fc.nat(), fc.nat()).map(([ms, count]) => `${ms}-${count}`)),
+        }, { noNullPrototype: true }),
+      ),
     }, { noNullPrototype: true });
     fc.assert(fc.property(slot, (each) => {
       const cursors = new Map([["@request:7", decodeCursor(encodeSlot(each))]]);

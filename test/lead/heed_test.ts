@@ -280,21 +280,38 @@ describe("heed(), asked for a backfill", () => {
     assert.deepEqual((await desk.answers()).at(-1), "r2 done");
   });
 
-  it("refuses one that was asked for while another of the same task went on", async () => {
+  it("refuses one that was worked out while another of the same task went on, whoever leads", async () => {
+    for (const isFollowed of [false, true]) {
+      for (const isReadTold of [false, true]) {
+        const desk = await anAskedDesk(HOUR);
+        const ask = (id: string, readId?: string) =>
+          desk.ask(backfill(id, { fires: [[HOURS[0]!, 0]], readId }));
+        const readId = desk.store.entries.at(-1)!.id;
+        await ask("r1");
+        await desk.pass(1_000);
+        const [fire] = await desk.fires("a+r1");
+        const [end] = await desk.rows("control.answered");
+        if (isFollowed) await desk.takeOver();
+        // As of a journal that did not have the fire of r1.
+        await ask("r2", isReadTold ? readId : undefined);
+        if (!isReadTold) {
+          const { text } = desk.requests.entries.pop()!;
+          desk.requests.entries.push({ id: `${millisecondsOf(fire!.id) - 1}-9`, text });
+        }
+        await desk.pass(1_000);
+        assert.deepEqual(await desk.answers(), ["r1 done", "r2 refused"]);
+        await ask("r2", end!.id);
+        await desk.pass(1_000);
+        assert.deepEqual((await desk.answers()).at(-1), "r2 done");
+      }
+    }
+  });
+
+  it("does not wait for its rate to end", async () => {
     const desk = await anAskedDesk(HOUR);
-    const ask = (id: string) => desk.ask(backfill(id, { fires: [[HOURS[0]!, 0]] }));
-    await ask("r1");
+    await desk.ask(backfill("r1", { fires: [[HOURS[0]!, 0]], rate: 0.001 }));
     await desk.pass(1_000);
-    const [end] = await desk.rows("control.answered");
-    // Its fires were worked out from a journal that did not have those of r1.
-    await ask("r2");
-    const { text } = desk.requests.entries.pop()!;
-    desk.requests.entries.push({ id: `${millisecondsOf(end!.id)}-9`, text });
-    await desk.pass(1_000);
-    assert.deepEqual(await desk.answers(), ["r1 done", "r2 refused"]);
-    await ask("r2");
-    await desk.pass(1_000);
-    assert.deepEqual((await desk.answers()).at(-1), "r2 done");
+    assert.deepEqual(await desk.answers(), ["r1 done"]);
   });
 
   it("is refused for a defect that shows while it goes on, and ends no leader", async () => {

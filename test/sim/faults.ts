@@ -1,5 +1,6 @@
 /** Makes the faults of a plan happen, and ends them all when it is time to heal. */
 
+import { NO_ID } from "../../src/event.ts";
 import { instantsOf } from "./instants.ts";
 import { letGo } from "./network.ts";
 import type { Fault } from "./plan.ts";
@@ -191,14 +192,16 @@ function applyToPeople(world: World, fault: Fault): void {
       );
     }
     case "backfill": {
-      const { task, atMs, rate, againMs } = fault;
+      const { task, atMs, rate, againMs, otherMs = null } = fault;
       const fires = backfillOf(world, fault);
       if (fires.length === 0) return;
-      return askTwice(
-        world,
-        { kind: "backfill", id: `${BACKFILL}${atMs}`, task, fires, rate },
-        againMs,
-      );
+      const readId = account.rows.findLast(({ isLost }) => !isLost)?.id ?? NO_ID;
+      const id = `${BACKFILL}${atMs}`;
+      const request = { kind: "backfill", id, task, fires, rate, readId };
+      askTwice(world, request, againMs);
+      if (otherMs === null) return;
+      timeline.at(timeline.now() + otherMs, () => ask(world, { ...request, id: `${id}-other` }));
+      return;
     }
     case "worker":
       return crew.misbehave(fault.worker, fault.habit, fault.forMs);

@@ -67,6 +67,8 @@ export type Trouble =
     /** Fires a second. */
     readonly rate: number;
     readonly againMs: number | null;
+    /** When another one asks for what was worked out at the same time; not at all where absent. */
+    readonly otherMs?: number | null;
   }
   | { readonly kind: "herd"; readonly tasks: readonly PlannedTask[] }
   | {
@@ -279,6 +281,7 @@ function drawTrouble(kind: Kind, draws: Draws, plan: Plan, zones: readonly strin
         count: draw.pick([1, 8, 40]),
         rate: draw.pick([2, 2, 10, 200]),
         againMs: draw.pick([null, 0, 700, 9_000, 60_000]),
+        otherMs: draw.pick([null, null, 0, 700, 9_000, 60_000]),
       };
     case "worker":
       return {

@@ -202,6 +202,12 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     'if (request?.kind === "trigger") {',
   ),
   mutant(
+    "a backfill may not know what another one sent",
+    "src/lead/take_up.ts",
+    "own.some(({ backfill }) => compareIds(readId, backfill?.endedId ?? NO_ID) < 0)",
+    "false",
+  ),
+  mutant(
     "a backfill that was refused on its way is asked anew",
     "src/asked/ring.ts",
     'const hasBegun = slot.state !== "refused" || slot.published > 0;',

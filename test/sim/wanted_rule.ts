@@ -18,6 +18,8 @@ export interface Asking {
   readonly isObeying?: boolean;
   /** Of a backfill: fires a second. */
   readonly rate?: number;
+  /** Of a backfill: the newest row of the journal that says which fires these are. */
+  readonly readId?: string;
 }
 
 export interface Wanted {
@@ -54,6 +56,19 @@ export function wantedFires(): Wanted {
   const requests = new Map<string, Asking>();
   /** By name, the fires that went out under it, in any history. */
   const sent = new Map<string, LedgerRow[]>();
+  /** Attempts that backfills made, by what they are attempts at. */
+  const attempts = new Map<string, LedgerRow[]>();
+
+  /** Who works out the same due times from the same rows means one fire of each. */
+  function whyNotAttempt(row: LedgerRow): string | null {
+    const [entry] = row.task.split("+");
+    const name = `${entry}@${row.dueMs}#${row.detail.attempt ?? 0}`;
+    const before = attempts.get(name) ?? [];
+    attempts.set(name, [...before, row]);
+    const other = before.find(({ isLost, task }) => !isLost && task !== row.task);
+    return other === undefined ? null : `${other.task} sent it before, as ${other.id}`;
+  }
+
   return {
     asked(request, entryId) {
       requests.set(request.id, request);
@@ -76,9 +91,8 @@ export function wantedFires(): Wanted {
         !isLost && (fires === undefined || dueMs! >= row.dueMs!)
       );
       if (other !== undefined) return `after ${publishName(other)}, as ${other.id}`;
-      return isTooFast(requests.get(requestId)!, row, before)
-        ? "faster than it was asked for"
-        : null;
+      if (isTooFast(requests.get(requestId)!, row, before)) return "faster than it was asked for";
+      return fires === undefined ? null : whyNotAttempt(row);
     },
     whyNotOrder({ type, task, detail }, pauses) {
       const { request: id, entryId, firstId, who, kind, fires, sinceMs } = detail;

@@ -3,7 +3,7 @@
 import { openFires } from "../../src/follow/open_fires.ts";
 import { serverClock } from "../../src/clock.ts";
 import { simClock } from "./sim_clock.ts";
-import { newHistory } from "../../src/lead/history.ts";
+import { newHistory, watchHistory } from "../../src/lead/history.ts";
 import { committer } from "../../src/core/commit.ts";
 import type { Term } from "../../src/core/chain.ts";
 import type { Roster } from "../../src/core/roster.ts";
@@ -53,8 +53,9 @@ export function aDesk(
     },
   });
   const { stepsMin } = options;
+  const history = newHistory();
   const parts = {
-    ...{ journal, clock, server },
+    ...{ journal: watchHistory(journal, history), clock, server, history },
     ...(stepsMin === undefined ? {} : { stage: stage(stepsMin) }),
   };
 
@@ -62,7 +63,7 @@ export function aDesk(
   async function open(roster: Roster, term: Term = TERM): Promise<Tick> {
     const opening = {
       ...{ owner: "me", epoch: "e", build: "test", lostAfter: null },
-      history: newHistory(),
+      history,
     };
     const opened = await openTerm(parts, roster, term, opening);
     if (opened === null) throw new Error("fenced");
@@ -71,6 +72,7 @@ export function aDesk(
 
   return {
     ...parts,
+    journal,
     parts,
     stages,
     store: memory.store,
