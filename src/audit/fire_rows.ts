@@ -8,7 +8,7 @@ import type { Folded, FoldedFire } from "./fold.ts";
 import type { Account, Ledger, Note } from "./ledger.ts";
 import { isInWindow, noteRow, secondsText } from "./ledger.ts";
 import { countIn, isDecided, place, placeRange } from "./schedule.ts";
-import { addTo } from "./tally.ts";
+import { addTo, whySkipped } from "./tally.ts";
 
 /** A row about a fire. */
 export type FireRow = JournalRow & { readonly dueMs: number };
@@ -140,7 +140,7 @@ function advance(
   if (type === "fire.skipped") {
     free(account, row, atMs);
     if (detail.by !== "catchup" && account.plan !== null) account.plan.skippedMs = atMs;
-    if (isCounted) addTo(tally.skipped, `${detail.by}: ${detail.reason}`, 1);
+    if (isCounted) addTo(tally.skipped, whySkipped(detail), 1);
     return;
   }
   const { note, openId } = fire;
@@ -258,7 +258,7 @@ export function takeDropped(
   const inWindow = countIn(stretch, ledger);
   tally.planned += inWindow;
   if (by === "catchup") tally.droppedLate += inWindow;
-  addTo(tally.skipped, `${by}: ${reason}`, inWindow);
+  addTo(tally.skipped, whySkipped({ by, reason }), inWindow);
 }
 
 /** The few fields that are counted by; checking them all would cost more than all else. */

@@ -64,6 +64,11 @@ export function addTally(tally: Tally, other: Tally): void {
   tally.toAck.addAll(other.toAck);
 }
 
+/** By what skips are counted. Each by `overlap` names the fire that it came after: these are one. */
+export function whySkipped({ by, reason }: { by?: unknown; reason?: unknown }): string {
+  return by === "overlap" ? "overlap: an earlier fire has not ended" : `${by}: ${reason}`;
+}
+
 export function addTo(counts: Map<string, number>, key: string, count: number): void {
   if (count > 0) counts.set(key, (counts.get(key) ?? 0) + count);
 }

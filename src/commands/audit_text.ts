@@ -209,7 +209,7 @@ function countsText(counts: ReadonlyMap<string, number>): string {
 /** Reasons shown of each policy. */
 const REASONS_MAX = 3;
 
-/** Some reasons name a fire or a time, so that there are as many of them as fires: those are summed up. */
+/** Some policies have many reasons, which may name a time or a person: those are summed up. */
 function skippedText(skipped: Tally["skipped"]): string {
   const byPolicy = Map.groupBy(skipped, ([reason]) => reason.split(": ", 1)[0]!);
   return countsText(

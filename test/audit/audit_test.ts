@@ -172,6 +172,15 @@ describe("auditOf()", () => {
     assert.deepEqual(later.findings, []);
   });
 
+  it("counts skips by overlap together, although each names another fire", () => {
+    const skips = [1, 2, 3].map((minute) => {
+      const detail = { by: "overlap", reason: `each@${at(minute - 1)} has not ended` };
+      return row("fire.skipped", { dueMs: at(minute), detail }, at(minute));
+    });
+    const { sum } = audited([started(), known(EACH), ...skips], {}, at(3.5));
+    assert.deepEqual([...sum.skipped], [["overlap: an earlier fire has not ended", 3]]);
+  });
+
   it("counts lateness from when a policy lets go, also of what waited behind a held fire", () => {
     const held = (own: Record<string, unknown>) =>
       row("fire.delayed", { dueMs: at(1), detail: { reason: "x", ...own } }, at(1) + 1);

@@ -12,7 +12,7 @@ describe("printAudit()", () => {
   it("sums up the reasons of a policy where each skip has one of its own", async () => {
     const report = await audited(NOTHING, T0, { sinceMs: T0 - 1, untilMs: T0 });
     for (let at = 0; at < 400; at++) {
-      report.sum.skipped.set(`overlap: report@${T0 + at} has not ended`, 1);
+      report.sum.skipped.set(`session: ${at} days before the calendar begins`, 1);
     }
     report.sum.skipped.set("pause: paused by ann@host: the move: all of it", 20);
     report.sum.skipped.set("pause: paused by bob@host: moved", 3);
@@ -22,7 +22,7 @@ describe("printAudit()", () => {
     const [line] = shell.said.out.split("\n").filter((each) => each.startsWith("skipped"));
     assert.equal(
       line,
-      "skipped    overlap (400 reasons: --json names them) 400, " +
+      "skipped    session (400 reasons: --json names them) 400, " +
         "pause: paused by ann@host: the move: all of it 20, pause: paused by bob@host: moved 3",
     );
   });
