@@ -136,6 +136,7 @@ function wordOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "a list";
   if (typeof value !== "object") return `a ${typeof value}`;
+  if (Object.getPrototypeOf(value) === Object.prototype) return "a mapping";
   return `an object of class ${value.constructor?.name ?? "null"}`;
 }
 
