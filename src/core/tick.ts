@@ -97,14 +97,18 @@ interface Prepared {
 /**
  * Makes batches of what is due at `asOfMs`, sends a crowd of them ahead, and resolves when that time
  * has come: what is due at once would otherwise go out late by the time that all this takes. Nothing,
- * where the signal came first.
+ * where the signal came first, or the server's clock was set back: an hour must not be waited for in a
+ * tick, and the next one decides anew.
  */
 async function prepare(
   batches: Iterator<readonly Step[], void>,
   { server, clock, committer }: Tick,
   { asOfMs, fence, signal }: { asOfMs: number; fence: number; signal: AbortSignal },
 ): Promise<Prepared> {
-  const isEarly = () => server.nowMs() < asOfMs && !signal.aborted;
+  const isEarly = () => {
+    const earlyMs = asOfMs - server.nowMs();
+    return 0 < earlyMs && earlyMs <= PREPARE_MS && !signal.aborted;
+  };
   const first = takeWhile(batches, (count) => count < STAGED_MAX && isEarly());
   const ahead = isEarly() ? committer.stage(first, fence) : null;
   // While it goes out; what is not made now is made while others are sent.

@@ -227,6 +227,25 @@ describe("tick()", () => {
     assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000]);
   });
 
+  it("does not wait for what it has prepared where the server's clock goes back meanwhile", async () => {
+    const { desk, now } = await opened(aRoster(aReady({ name: "a", ...SECOND })), { stepsMin: 1 });
+    await desk.clock.advance(1000 - PREPARE_MS);
+    let isOver = false;
+    const ticked = desk.tick(now).finally(() => isOver = true);
+    await desk.clock.advance(1);
+    desk.stepServer(-3_600_000);
+    desk.server.observe(desk.clock.monotonicMs(), T0 + 1001 - PREPARE_MS - 3_600_000);
+    await desk.clock.advance(PREPARE_MS);
+    assert.ok(isOver, "whoever waits for its end waits for an hour");
+    assert.equal((await ticked).published, 0);
+    assert.equal(desk.stages[0]!.end, "discarded");
+    assert.equal(now.agenda.nextMs(), T0 + 1000);
+    await desk.clock.advance(3_600_000 - 1);
+    await desk.tick(now);
+    assert.deepEqual(publishedOf(desk, "a"), [T0 + 1000]);
+    assertAgreed(desk, now);
+  });
+
   it("leaves a task alone for a while whose list is of another type, and goes on with others", async () => {
     const tasks = [
       aReady({ name: "a", queue: "bad", ...SECOND }),

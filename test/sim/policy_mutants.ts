@@ -202,6 +202,12 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     'if (request?.kind === "trigger") {',
   ),
   mutant(
+    "what is prepared is waited for, however far the clock is set back",
+    "src/core/tick.ts",
+    "return 0 < earlyMs && earlyMs <= PREPARE_MS && !signal.aborted;",
+    "return 0 < earlyMs && !signal.aborted;",
+  ),
+  mutant(
     "a backfill may not know what another one sent",
     "src/lead/take_up.ts",
     "own.some(({ backfill }) => compareIds(readId, backfill?.endedId ?? NO_ID) < 0)",
