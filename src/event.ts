@@ -115,7 +115,9 @@ export const DETAIL = {
   "control.reload_refused": z.looseObject({ problems: z.array(z.string()) }),
   /**
    * Somebody's request was taken up. `entryId`: its id in the stream of requests, which says when it
-   * was asked. `fires`: how many it wants, where that is more than one.
+   * was asked. Of a backfill: how many `fires` it wants, of which due times (Unix milliseconds), and
+   * how many a second. Of a trigger: its arguments where they are not the declared ones, as JSON that
+   * is cut after 1,000 characters; and whether the policies might refuse it.
    */
   "control.requested": z.looseObject({
     ...request,
@@ -124,6 +126,12 @@ export const DETAIL = {
     note: z.string(),
     entryId: z.string(),
     fires: z.int().optional(),
+    fromMs: z.int().optional(),
+    toMs: z.int().optional(),
+    rate: z.number().optional(),
+    args: z.string().optional(),
+    kwargs: z.string().optional(),
+    isObeying: z.boolean().optional(),
   }),
   /**
    * What became of it. `repeated`: one of the same id, of the entry `firstId`, had been taken up

@@ -25,6 +25,9 @@ import { encodeSlot } from "./ring.ts";
 /** A trigger or a backfill that nobody took up for so long is refused. Milliseconds. */
 export const STALE_MS = 86_400_000;
 
+/** What the journal keeps of arguments; all of them stand in the message. Characters of their JSON. */
+const ARGUMENTS_MAX = 1_000;
+
 /** Where requests are decided. */
 export interface Counter {
   readonly world: World;
@@ -90,14 +93,32 @@ export function answer(
 export function accept(
   sheet: Sheet,
   { nowMs }: Pick<Counter, "nowMs">,
-  { kind, who, note, task, ...own }: RequestOf<"trigger"> | RequestOf<"backfill">,
+  wanted: RequestOf<"trigger"> | RequestOf<"backfill">,
 ): void {
   const { requestId: request, entryId } = sheet.slot;
-  const fires = "fires" in own && Array.isArray(own.fires) ? { fires: own.fires.length } : {};
+  const { kind, who, note, task } = wanted;
   move(sheet, kind === "backfill" ? { backfill: { task, endedId: null } } : {}, {
     ...{ type: "control.requested", task, dueMs: null, decidedMs: nowMs },
-    detail: { request, kind, who, note, entryId, ...fires },
+    detail: { request, kind, who, note, entryId, ...particulars(wanted) },
   });
+}
+
+function particulars(wanted: RequestOf<"trigger"> | RequestOf<"backfill">) {
+  if (wanted.kind === "backfill") {
+    const { fires, rate } = wanted;
+    return { fires: fires.length, fromMs: fires[0]![0], toMs: fires.at(-1)![0], rate };
+  }
+  const { args, kwargs, isObeying } = wanted;
+  return {
+    ...(args === undefined ? {} : { args: cut(JSON.stringify(args)) }),
+    ...(kwargs === undefined ? {} : { kwargs: cut(JSON.stringify(kwargs)) }),
+    ...(isObeying ? { isObeying } : {}),
+  };
+}
+
+/** No half of a character is left at the end. */
+function cut(text: string): string {
+  return text.length <= ARGUMENTS_MAX ? text : `${text.slice(0, ARGUMENTS_MAX).toWellFormed()}…`;
 }
 
 /** Why a fire cannot be wanted now; `null` where it can. */

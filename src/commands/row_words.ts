@@ -129,8 +129,10 @@ const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
     [listText("added", added), listText("changed", changed), listText("retired", retired)]
       .filter((part) => part !== "").join("; ") || "nothing changed",
   "control.reload_refused": ({ problems }) => problems.join("; "),
-  "control.requested": ({ request, kind, who, note, fires }) =>
-    `${kind} ${request} by ${who}${fires === undefined ? "" : `, ${fires} fires`}${noteText(note)}`,
+  "control.requested": (detail) =>
+    `${detail.kind} ${detail.request} by ${detail.who}${wantedText(detail)}${
+      noteText(detail.note)
+    }`,
   "control.answered": ({ request, result, reason, published, passed }) =>
     [
       `${request} ${result}`,
@@ -145,6 +147,21 @@ const WORDS: { readonly [T in EventType]: (detail: Detail<T>) => string } = {
     `of ${rows} rows before ${cutId}` +
     (part === undefined ? "" : `, row ${part.index + 1} of ${part.count}`),
 };
+
+/** What was asked for, as far as it is not the task as declared. */
+export function wantedText(wanted: Detail<"control.requested">): string {
+  const { fires, fromMs, toMs, rate, args, kwargs, isObeying } = wanted;
+  return [
+    ...(fires === undefined ? [] : [fires === 1 ? "1 fire" : `${fires} fires`]),
+    ...(fromMs === undefined || toMs === undefined
+      ? []
+      : [`due from ${dueText(fromMs)} to ${dueText(toMs)}`]),
+    ...(rate === undefined ? [] : [`${rate} a second`]),
+    ...(args === undefined ? [] : [`args ${args}`]),
+    ...(kwargs === undefined ? [] : [`kwargs ${kwargs}`]),
+    ...(isObeying ? ["obeying the policies"] : []),
+  ].map((part) => `, ${part}`).join("");
+}
 
 function workerText(worker: string | undefined): string {
   return worker === undefined ? "" : `${worker}, `;

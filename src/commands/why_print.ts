@@ -5,7 +5,7 @@ import { celeryTaskId } from "../celery/ids.ts";
 import type { JournalRow } from "../event.ts";
 import { attemptOf, recordedMs, rowOf } from "../event.ts";
 import { fireIdOf, isWantedName, openIdOf } from "../fire.ts";
-import { harmless } from "./row_words.ts";
+import { harmless, wantedText } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import type { Colour } from "./table.ts";
 import { paintFor } from "./table.ts";
@@ -123,7 +123,8 @@ function requestSentence(request: JournalRow | null): Sentence {
   }
   const { kind, who, note, request: id } = told.detail;
   const why = note === "" ? "" : `: ${note}`;
-  return { atMs: recordedMs(request), text: `${who} asked for it (${kind} ${id})${why}` };
+  const what = `${kind} ${id}${wantedText(told.detail)}`;
+  return { atMs: recordedMs(request), text: `${who} asked for it (${what})${why}` };
 }
 
 function nearestText({ beforeMs, afterMs }: Why["story"]): string {

@@ -42,6 +42,24 @@ describe("heed(), asked for a trigger", () => {
     assert.deepEqual((await desk.audit()).findings, []);
   });
 
+  it("says in its row what was asked for", async () => {
+    const desk = await anAskedDesk(HOUR);
+    await desk.ask(trigger("r1", { args: [1, { day: "2026-03-01" }], isObeying: true }));
+    await desk.ask(trigger("r2", { kwargs: { text: "\u{1F600}".repeat(1_000) } }));
+    await desk.ask(backfill("r3"));
+    await desk.pass(1_000);
+    const requested = (await desk.rows("control.requested")).map(({ detail }) => {
+      const { request: _, kind: _k, who: _w, note: _n, entryId: _e, ...own } = detail;
+      return own;
+    });
+    assert.deepEqual(requested[0], { args: '[1,{"day":"2026-03-01"}]', isObeying: true });
+    const { kwargs } = requested[1]!;
+    assert.ok(typeof kwargs === "string" && kwargs.isWellFormed() && kwargs.length === 1_001);
+    assert.deepEqual(requested[2], {
+      ...{ fires: 50, fromMs: HOURS[0], toMs: HOURS.at(-1), rate: 10 },
+    });
+  });
+
   it("asked twice under one id publishes once, and says so", async () => {
     const desk = await anAskedDesk(HOUR);
     await desk.ask(trigger("r1"));

@@ -95,7 +95,7 @@ export function wantedFires(): Wanted {
       return fires === undefined ? null : whyNotAttempt(row);
     },
     whyNotOrder({ type, task, detail }, pauses) {
-      const { request: id, entryId, firstId, who, kind, fires, sinceMs } = detail;
+      const { request: id, entryId, firstId, who, kind, fires, fromMs, toMs, sinceMs } = detail;
       const known = entries.get(String(id)) ?? [];
       const request = requests.get(String(id));
       if (request === undefined) return "nobody asked for it";
@@ -110,8 +110,9 @@ export function wantedFires(): Wanted {
       if (type === "control.answered") return null;
       if (who !== "ops") return `${who} did not ask for it`;
       if (type === "control.requested") {
-        const isSame = kind === request.kind && fires === request.fires?.length;
-        return isSame ? null : `it is told as a ${kind} of ${fires}`;
+        const isSame = kind === request.kind && fires === request.fires?.length &&
+          fromMs === request.fires?.[0]?.[0] && toMs === request.fires?.at(-1)?.[0];
+        return isSame ? null : `it is told as a ${kind} of ${fires} from ${fromMs} to ${toMs}`;
       }
       const standing = pauses.get(request.task ?? "*");
       return type === "control.paused" || sinceMs === standing?.sinceMs
