@@ -1,11 +1,11 @@
 /**
  * The one long-lived actor: who may tick, and when. It knows nothing of fires.
  *
- * standby → recovering → leading (waiting ⇄ ticking, backingOff) → draining → stopped
+ * standby → holding (recovering → leading (waiting ⇄ ticking, backingOff)) → draining → stopped
  *
- * The lease and the watch over published fires are invoked for all of `leading`. Losing the lease, or
- * being fenced, is a way back to `standby` and no error. A tick is invoked on entry to `ticking`, so
- * two of one leader cannot overlap.
+ * The lease is renewed for all of `holding`: to recover may take longer than it lasts. The watch over
+ * published fires is invoked for all of `leading`. Losing the lease, or being fenced, is a way back to
+ * `standby` and no error. A tick is invoked on entry to `ticking`, so two of one leader cannot overlap.
  */
 
 import { assign, fromCallback, fromPromise, setup } from "xstate";
@@ -93,70 +93,75 @@ export const supervisorMachine = setup({
       invoke: {
         src: "acquire",
         input: ({ context }) => context,
-        onDone: { target: "recovering", actions: "noteFence" },
+        onDone: { target: "holding", actions: "noteFence" },
         onError: { target: "stopped", actions: "noteError" },
       },
       // Not straight to `stopped`: the lease may be ours by now, or still be ours.
       on: { STOP: "draining" },
     },
-    recovering: {
-      invoke: {
-        src: "recover",
-        input: ({ context }) => context,
-        onDone: [
-          // Where our lease was taken on one server and the journal is still another's, after a failover,
-          // every term begins fenced: they must not follow at once.
-          { guard: "isFenced", target: "standby", actions: "noteFailure" },
-          // Only a tick that passes forgets: terms that all fail at it must not follow at once.
-          { target: "leading" },
-        ],
-        onError: [
-          { guard: "isPassing", target: "standby", actions: "noteFailure" },
-          { target: "draining", actions: "noteError" },
-        ],
-      },
-      on: { STOP: "draining" },
-    },
-    leading: {
-      invoke: [
-        { src: "holdLease", input: ({ context }) => context },
-        { src: "follow", input: ({ context }) => context },
-      ],
+    holding: {
+      invoke: { src: "holdLease", input: ({ context }) => context },
       on: {
         STOP: "draining",
-        LEASE_LOST: { target: "standby", actions: "forgetFailures" },
-        FENCED: { target: "standby", actions: "forgetFailures" },
         FAILED: { target: "draining", actions: "noteError" },
       },
-      initial: "waiting",
+      initial: "recovering",
       states: {
-        waiting: {
-          invoke: { src: "untilDue", input: ({ context }) => context, onDone: "ticking" },
-          on: { RELOAD: "ticking" },
-        },
-        ticking: {
+        recovering: {
           invoke: {
-            src: "tick",
+            src: "recover",
             input: ({ context }) => context,
             onDone: [
-              {
-                guard: "isFenced",
-                target: "#supervisor.standby",
-                actions: "forgetFailures",
-              },
-              { target: "waiting", actions: "forgetFailures" },
+              // Where our lease was taken on one server and the journal is still another's, after a failover,
+              // every term begins fenced: they must not follow at once.
+              { guard: "isFenced", target: "#supervisor.standby", actions: "noteFailure" },
+              // Only a tick that passes forgets: terms that all fail at it must not follow at once.
+              { target: "leading" },
             ],
             onError: [
-              // Nothing was written: the same term tries on.
-              { guard: "isRefusal", target: "backingOff", actions: "noteFailure" },
-              // What was sent may still be carried out: only a new fence shuts the door on it.
               { guard: "isPassing", target: "#supervisor.standby", actions: "noteFailure" },
               { target: "#supervisor.draining", actions: "noteError" },
             ],
           },
+          on: { LEASE_LOST: { target: "#supervisor.standby", actions: "noteFailure" } },
         },
-        backingOff: {
-          invoke: { src: "backOff", input: ({ context }) => context, onDone: "ticking" },
+        leading: {
+          invoke: { src: "follow", input: ({ context }) => context },
+          on: {
+            LEASE_LOST: { target: "#supervisor.standby", actions: "forgetFailures" },
+            FENCED: { target: "#supervisor.standby", actions: "forgetFailures" },
+          },
+          initial: "waiting",
+          states: {
+            waiting: {
+              invoke: { src: "untilDue", input: ({ context }) => context, onDone: "ticking" },
+              on: { RELOAD: "ticking" },
+            },
+            ticking: {
+              invoke: {
+                src: "tick",
+                input: ({ context }) => context,
+                onDone: [
+                  {
+                    guard: "isFenced",
+                    target: "#supervisor.standby",
+                    actions: "forgetFailures",
+                  },
+                  { target: "waiting", actions: "forgetFailures" },
+                ],
+                onError: [
+                  // Nothing was written: the same term tries on.
+                  { guard: "isRefusal", target: "backingOff", actions: "noteFailure" },
+                  // What was sent may still be carried out: only a new fence shuts the door on it.
+                  { guard: "isPassing", target: "#supervisor.standby", actions: "noteFailure" },
+                  { target: "#supervisor.draining", actions: "noteError" },
+                ],
+              },
+            },
+            backingOff: {
+              invoke: { src: "backOff", input: ({ context }) => context, onDone: "ticking" },
+            },
+          },
         },
       },
     },

@@ -40,7 +40,9 @@ function actorsOf(office: Office) {
     acquire: fromPromise<number, TermInput>(({ input, signal }) =>
       work.standBy(office, input, signal)
     ),
-    recover: fromPromise<Passed, TermInput>(({ input }) => work.recover(office, input)),
+    recover: fromPromise<Passed, TermInput>(({ input, signal }) =>
+      work.recover(office, input, signal)
+    ),
     holdLease: fromCallback<SupervisorEvent, TermInput>(({ sendBack }) =>
       whileInvoked(sendBack, (signal) =>
         holdLease(parts, seen, signal, (reason) => {

@@ -118,7 +118,7 @@ export async function holdLease(
   const watch = clockWatch(parts);
   const fence = seen.fence;
   let trustedUntilMs = seen.takenMs + ttlMs - marginMs;
-  // Recovery took some of it already.
+  // What came before, the answer to the first attempt among it, took some of it already.
   let pauseMs = seen.takenMs + ttlMs / 3 - clock.monotonicMs();
   for (;;) {
     await sleepWatched(parts, pauseMs, signal);

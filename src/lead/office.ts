@@ -124,25 +124,39 @@ export function standBy(office: Office, input: TermInput, signal: AbortSignal): 
 }
 
 /** Loads the world and brings the schedule up to date. @throws {JournalUnavailableError} */
-export function recover(office: Office, input: TermInput): Promise<Passed> {
-  return alone(office, async () => {
-    const { parts, seen, history } = office;
-    office.now = await openTerm(parts, parts.declared.roster, termOf(office, input), {
-      owner: parts.owner,
-      epoch: seen.epoch ?? parts.newEpoch,
-      build: parts.build,
-      lostAfter: seen.lostAfter,
-      onHistoryLost: (reason) => parts.log.error(reason),
-      history,
-    });
-    if (office.now === null || history.cuts.length > 0) return { isFenced: true };
-    parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
-    seen.lostAfter = null;
-    for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
-      parts.log.warn("paused: nothing of it is fired", { task, who, note });
+export async function recover(
+  office: Office,
+  input: TermInput,
+  signal: AbortSignal,
+): Promise<Passed> {
+  try {
+    return await alone(office, () => beginTerm(office, input, signal));
+  } catch (error) {
+    if (error instanceof JournalUnavailableError && error.retry !== "fatal") {
+      office.parts.log.error("a term could not begin; trying on", { err: error });
     }
-    return { isFenced: false };
+    throw error;
+  }
+}
+
+async function beginTerm(office: Office, input: TermInput, signal: AbortSignal): Promise<Passed> {
+  const { parts, seen, history } = office;
+  office.now = await openTerm(parts, parts.declared.roster, termOf(office, input), {
+    owner: parts.owner,
+    epoch: seen.epoch ?? parts.newEpoch,
+    build: parts.build,
+    lostAfter: seen.lostAfter,
+    onHistoryLost: (reason) => parts.log.error(reason),
+    history,
   });
+  if (office.now === null || history.cuts.length > 0) return { isFenced: true };
+  seen.lostAfter = null;
+  if (signal.aborted) return { isFenced: true };
+  parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
+  for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
+    parts.log.warn("paused: nothing of it is fired", { task, who, note });
+  }
+  return { isFenced: false };
 }
 
 /** Publishes what is due, on the schedule as loaded last. @throws {JournalUnavailableError} */

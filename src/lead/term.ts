@@ -2,7 +2,6 @@
 
 import type { ServerClock } from "../clock.ts";
 import { waitFor } from "../clock.ts";
-import { openFires } from "../follow/open_fires.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
 import type { Row } from "../event.ts";
 import { millisecondsOf, NO_ID } from "../event.ts";
@@ -22,7 +21,7 @@ import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
 import { PREPARE_MS } from "../core/tick.ts";
 import type { World } from "../core/world.ts";
-import { cursorText, skipRunOf, worldOf } from "../core/world.ts";
+import { cursorText, openOf, skipRunOf, worldOf } from "../core/world.ts";
 
 /** A schedule that does not settle in so many passes is being changed by somebody else. */
 const RECONCILE_PASSES_MAX = 5;
@@ -63,7 +62,7 @@ export async function openTerm(
   const loaded = await parts.journal.load();
   // The load may be what shows it, after a leader of meanwhile has told of it.
   await forgetTold(parts.journal, history);
-  const world = worldOf(loaded, openFires());
+  const world = worldOf(loaded, await openOf(loaded, () => parts.clock.sleep(0, NEVER)));
   const sender = committer(parts, world);
   const told = history.cuts;
   const steps = openingSteps({ ...parts, world, opening, isEmpty: loaded.lastId === NO_ID }, term);

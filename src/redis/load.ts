@@ -1,10 +1,10 @@
-/** What a new leader starts from: cursors and open fires, read in one piece and checked. */
+/** What a new leader starts from: cursors and open fires, read and checked. */
 
 import type { Redis } from "ioredis";
 import type { Cursor } from "../cursor.ts";
 import type { OpenFire } from "../open_fire.ts";
 import { decodeCursor } from "../cursor.ts";
-import { decodeOpen } from "../open_fire.ts";
+import { decodeOpen, openKey } from "../open_fire.ts";
 import { BeatError, JournalUnavailableError } from "../errors.ts";
 import { NO_ID } from "../event.ts";
 import { decodeRow } from "../row_text.ts";
@@ -19,13 +19,20 @@ import { timeReplyMs, transaction } from "./transaction.ts";
 
 const PROBE = scriptOf(probeText);
 
-/** @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write */
+/** Open fires that are asked for at once: some milliseconds for Redis and for the loop here. */
+const PAGE = 2_000;
+
+/**
+ * Open fires come in pages: of a million, Redis and this process would each be busy for seconds. They
+ * are one state all the same where the caller holds the newest fence, as nobody else may write then.
+ *
+ * @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write
+ */
 export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
   await checkPermissions(client, keys);
-  const [time, cursors, open, last] = await transaction(client, [
+  const [time, cursors, last] = await transaction(client, [
     ["TIME"],
     ["HGETALL", keys.cursors],
-    ["HGETALL", keys.open],
     ["XREVRANGE", keys.journal, "+", "-", "COUNT", "1"],
   ]);
   const newest = last as Entry[];
@@ -34,8 +41,32 @@ export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
     serverMs: timeReplyMs(time as [string, string]),
     lastId: newest[0]?.[0] ?? NO_ID,
     cursors: cursorsOf(keys, pairsOf(cursors as string[])),
-    open: openOf(keys, pairsOf(open as string[])),
+    open: await loadOpen(client, keys),
   };
+}
+
+/** A page that another server answers would be of another hash: what was read counts for nothing then. */
+async function loadOpen(client: Redis, keys: Keys): Promise<OpenFire[]> {
+  let isCut = false;
+  const onClose = () => isCut = true;
+  client.on("close", onClose);
+  try {
+    // While a hash is moved, a field may come twice.
+    const open = new Map<string, OpenFire>();
+    let at = "0";
+    do {
+      const [page] = await transaction(client, [["HSCAN", keys.open, at, "COUNT", String(PAGE)]]);
+      if (isCut) {
+        throw new JournalUnavailableError("the connection was lost between two pages", "backoff");
+      }
+      const [next, flat] = page as [string, string[]];
+      for (const each of openOf(keys, pairsOf(flat))) open.set(openKey(each), each);
+      at = next;
+    } while (at !== "0");
+    return [...open.values()];
+  } finally {
+    client.off("close", onClose);
+  }
 }
 
 export async function loadSome(

@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { applyReload, applyStep, cursorText, worldOf } from "../../src/core/world.ts";
-import { NO_ID } from "../../src/event.ts";
-import { openFires } from "../../src/follow/open_fires.ts";
+import { applyReload, applyStep, cursorText, openOf } from "../../src/core/world.ts";
 import { openKey } from "../../src/open_fire.ts";
 import { anOpenFire, aStep, aWorld, T0 } from "../support/build.ts";
 
@@ -13,12 +11,12 @@ const KEY = openKey(FIRE);
 const CURSOR = { dueMs: T0, revision: "r.r" };
 const READ = { serverMs: T0, lastId: "0-0" };
 
-describe("worldOf()", () => {
-  it("gives the fires in the order of their publishing: of too many, the oldest are let go", () => {
+describe("openOf()", () => {
+  it("gives the fires in the order of their publishing: of too many, the oldest are let go", async () => {
     const fires = [5, 1, 9, 3].map((late) =>
       anOpenFire({ dueMs: T0 + late, publishedMs: T0 + late, state: "acked" })
     );
-    const { open } = worldOf({ cursors: new Map(), open: fires, lastId: NO_ID }, openFires());
+    const open = await openOf({ open: fires }, () => Promise.resolve());
     const unfinished = [...open.tracked.unfinishedOf(fires[0]!.task)];
     assert.deepEqual(unfinished.map((each) => each.open.dueMs - T0), [1, 3, 5, 9]);
   });

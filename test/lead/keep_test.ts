@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { openFires } from "../../src/follow/open_fires.ts";
 import { describe, it } from "@std/testing/bdd";
 import { keepJournal } from "../../src/lead/keep.ts";
 import type { Office } from "../../src/lead/office.ts";
-import { worldOf } from "../../src/core/world.ts";
+import { openOf, worldOf } from "../../src/core/world.ts";
 import type { Log } from "../../src/log.ts";
 import type { Archive, Clock, Step } from "../../src/ports.ts";
 import { ArchiveError } from "../../src/errors.ts";
@@ -29,6 +28,7 @@ async function anOffice({ archive, first = skipStep(null, T0), pauses }: {
   kept.journal.store.entries.forEach((entry, at) => {
     Object.assign(entry, { id: `${NOW_MS - (ROWS - at) * 60_000}-0` });
   });
+  const loaded = await kept.journal.load();
   const ended = new AbortController();
   const said: string[] = [];
   const say = (level: string) => (message: string) => void said.push(`${level}: ${message}`);
@@ -54,7 +54,7 @@ async function anOffice({ archive, first = skipStep(null, T0), pauses }: {
       },
     },
     seen: { epoch: "epoch-1" },
-    now: { world: worldOf(await kept.journal.load(), openFires()) },
+    now: { world: worldOf(loaded, await openOf(loaded, () => Promise.resolve())) },
   } as unknown as Office;
   return { office, kept, said, signal: ended.signal };
 }

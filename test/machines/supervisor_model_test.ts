@@ -23,9 +23,15 @@ const LEADING = {
   "FAILED": "draining",
 };
 const STEPS: Record<string, Record<string, string>> = {
-  "standby": { "acquire done": "recovering", "acquire fatal": "stopped", "STOP": "draining" },
-  "recovering": {
-    "recover done": "leading.waiting",
+  "standby": {
+    "acquire done": "holding.recovering",
+    "acquire fatal": "stopped",
+    "STOP": "draining",
+  },
+  "holding.recovering": {
+    "LEASE_LOST": "standby",
+    "FAILED": "draining",
+    "recover done": "holding.leading.waiting",
     "recover fenced": "standby",
     "recover passing": "standby",
     "recover refused": "standby",
@@ -33,22 +39,22 @@ const STEPS: Record<string, Record<string, string>> = {
     "recover broken": "draining",
     "STOP": "draining",
   },
-  "leading.waiting": {
+  "holding.leading.waiting": {
     ...LEADING,
-    "untilDue done": "leading.ticking",
-    "RELOAD": "leading.ticking",
+    "untilDue done": "holding.leading.ticking",
+    "RELOAD": "holding.leading.ticking",
   },
-  "leading.ticking": {
+  "holding.leading.ticking": {
     ...LEADING,
-    "tick done": "leading.waiting",
+    "tick done": "holding.leading.waiting",
     "tick fenced": "standby",
     "tick passing": "standby",
     "tick moved": "standby",
-    "tick refused": "leading.backingOff",
+    "tick refused": "holding.leading.backingOff",
     "tick fatal": "draining",
     "tick broken": "draining",
   },
-  "leading.backingOff": { ...LEADING, "backOff done": "leading.ticking" },
+  "holding.leading.backingOff": { ...LEADING, "backOff done": "holding.leading.ticking" },
   "draining": { "drain done": "stopped" },
   "stopped": {},
 };
@@ -56,10 +62,10 @@ const STEPS: Record<string, Record<string, string>> = {
 /** Who runs in each state; nobody else does. */
 const RUNNING: Record<string, readonly string[]> = {
   "standby": ["acquire"],
-  "recovering": ["recover"],
-  "leading.waiting": ["follow", "holdLease", "untilDue"],
-  "leading.ticking": ["follow", "holdLease", "tick"],
-  "leading.backingOff": ["backOff", "follow", "holdLease"],
+  "holding.recovering": ["holdLease", "recover"],
+  "holding.leading.waiting": ["follow", "holdLease", "untilDue"],
+  "holding.leading.ticking": ["follow", "holdLease", "tick"],
+  "holding.leading.backingOff": ["backOff", "follow", "holdLease"],
   "draining": ["drain"],
   "stopped": [],
 };
@@ -154,7 +160,7 @@ describe("supervisorMachine", () => {
     const old = host.running.get("holdLease")!;
     await playAll(host, ["FENCED", "acquire done", "recover done"]);
     old.sendBack({ type: "LEASE_LOST" });
-    assert.equal(host.state(), "leading.waiting");
+    assert.equal(host.state(), "holding.leading.waiting");
   });
 
   it("does not hear a tick that was overtaken by the loss of its lease", async () => {
@@ -164,7 +170,7 @@ describe("supervisorMachine", () => {
     await playAll(host, ["LEASE_LOST", "acquire done", "recover done"]);
     old.reject(FATAL);
     for (let turn = 0; turn < 8; turn++) await Promise.resolve();
-    assert.equal(host.state(), "leading.waiting");
+    assert.equal(host.state(), "holding.leading.waiting");
     assert.equal(host.actor.getSnapshot().context.error, null);
   });
 
@@ -203,14 +209,14 @@ describe("supervisorMachine", () => {
   it("has acquire wait longer each time that recovery fails, and not after a lost lease", async () => {
     const host = startSupervisor();
     const heard: number[] = [host.running.get("acquire")!.input.failures];
-    for (const name of ["recover passing", "recover refused"]) {
+    for (const name of ["recover passing", "recover refused", "LEASE_LOST"]) {
       await playAll(host, ["acquire done", name]);
       heard.push(host.running.get("acquire")!.input.failures);
     }
     await playAll(host, ["acquire done", "recover done", "untilDue done", "tick refused"]);
     await host.play("LEASE_LOST");
     heard.push(host.running.get("acquire")!.input.failures);
-    assert.deepEqual(heard, [0, 1, 2, 0]);
+    assert.deepEqual(heard, [0, 1, 2, 3, 0]);
   });
 
   it("has acquire wait longer for each term that ends at its first tick", async () => {

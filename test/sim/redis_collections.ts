@@ -10,6 +10,9 @@ import { Deque, dropEmpty, findAs } from "./redis_values.ts";
 const growing = { isWrite: true, needsMemory: true } as const;
 const shrinking = { isWrite: true } as const;
 
+/** A hash of no more fields is scanned in one piece. */
+const LISTPACK_MAX = 128;
+
 export const HASH_COMMANDS: CommandTable = {
   HGET: {
     arity: 3,
@@ -25,6 +28,19 @@ export const HASH_COMMANDS: CommandTable = {
   HGETALL: {
     arity: 2,
     run: (core, [, key]) => [...findAs(core, key!, "hash")?.fields ?? []].flat(),
+  },
+  HSCAN: {
+    arity: -3,
+    run(core, [, key, cursor, option, count]) {
+      if (option !== undefined && option.toUpperCase() !== "COUNT") {
+        return new ReplyError(SYNTAX_ERROR);
+      }
+      const all = [...findAs(core, key!, "hash")?.fields ?? []];
+      const size = all.length <= LISTPACK_MAX ? all.length : integer(count ?? "10");
+      const from = integer(cursor);
+      const next = from + size >= all.length ? "0" : String(from + size);
+      return [next, all.slice(from, from + size).flat()];
+    },
   },
   HEXISTS: {
     arity: 3,

@@ -111,6 +111,7 @@ function hashes(draw: Draw): Command {
     () => ["HDEL", key, field(), field()],
     () => [draw.pick(["HGETALL", "HLEN", "HKEYS"]), key],
     () => ["HEXISTS", key, field()],
+    () => ["HSCAN", key, "0", "COUNT", "1000"],
   ])();
 }
 

@@ -149,6 +149,7 @@ function comparable(command: Command, reply: Reply): unknown {
   if (verb.startsWith("EVAL") && Array.isArray(value)) return value.map(roughly);
   if (!Array.isArray(value)) return value;
   if (verb === "HGETALL") return pairs(value).toSorted();
+  if (verb === "HSCAN") return [value[0], pairs(value[1]).toSorted()];
   if (["SMEMBERS", "KEYS", "HKEYS"].includes(verb)) return value.toSorted();
   if (verb === "XINFO") return pairs(value).filter((pair) => !/radix-tree/.test(`${pair}`));
   return value;

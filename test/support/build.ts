@@ -100,7 +100,7 @@ export function aRoster(...ready: readonly ReadyTask[]): Roster {
 
 /** @param cursors keyed by task */
 export function aWorld(cursors: Readonly<Record<string, Cursor>> = {}): World {
-  const loaded = { cursors: new Map(Object.entries(cursors)), open: [], lastId: NO_ID };
+  const loaded = { cursors: new Map(Object.entries(cursors)), lastId: NO_ID };
   return worldOf(loaded, openFires());
 }
 

@@ -107,7 +107,8 @@ export function startSupervisor() {
 /** `leading.waiting` for a nested value. */
 export function stateName(value: unknown): string {
   if (typeof value === "string") return value;
-  return Object.entries(value as Record<string, string>).map((pair) => pair.join(".")).join();
+  return Object.entries(value as object).map(([name, inner]) => `${name}.${stateName(inner)}`)
+    .join();
 }
 
 /** Each event comes from where it comes in life. */
