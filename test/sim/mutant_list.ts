@@ -220,20 +220,20 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "a term that begins fenced is followed at once",
     "machines/supervisor.ts",
-    `{ guard: "isFenced", target: "standby", actions: "noteFailure" },`,
-    `{ guard: "isFenced", target: "standby", actions: "forgetFailures" },`,
+    `{ guard: "isFenced", target: "#supervisor.standby", actions: "noteFailure" },`,
+    `{ guard: "isFenced", target: "#supervisor.standby", actions: "forgetFailures" },`,
   ),
   mutant(
     "a fenced leader ends",
     "machines/supervisor.ts",
-    `FENCED: { target: "standby", actions: "forgetFailures" },`,
-    `FENCED: { target: "stopped", actions: "forgetFailures" },`,
+    `FENCED: { target: "#supervisor.standby", actions: "forgetFailures" },`,
+    `FENCED: { target: "#supervisor.stopped", actions: "forgetFailures" },`,
   ),
   mutant(
     "a lost lease ends the process",
     "machines/supervisor.ts",
-    `LEASE_LOST: { target: "standby", actions: "forgetFailures" },`,
-    `LEASE_LOST: { target: "stopped", actions: "forgetFailures" },`,
+    `LEASE_LOST: { target: "#supervisor.standby", actions: "forgetFailures" },`,
+    `LEASE_LOST: { target: "#supervisor.stopped", actions: "forgetFailures" },`,
   ),
   mutant(
     "a leader looks for lost rows with the next commit only",

@@ -45,9 +45,9 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a new leader forgets what is held",
     "src/core/world.ts",
-    "return { cursors: new Map(cursors), open: fires,",
+    "return { cursors: new Map(cursors), open,",
     "for (const each of cursors.values()) delete (each as { pending?: unknown }).pending;\n" +
-      "  return { cursors: new Map(cursors), open: fires,",
+      "  return { cursors: new Map(cursors), open,",
   ),
   mutant(
     "a superseded fire is published too",
