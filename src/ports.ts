@@ -33,6 +33,11 @@ export interface Step {
   readonly next: string;
   /** Refused as `early` before this time of the server. 0 for any time. Unix milliseconds. */
   readonly notBeforeMs: number;
+  /**
+   * Refused as `stale` after this time of the server: it was decided by what was known long before.
+   * Absent for any time. Unix milliseconds.
+   */
+  readonly notAfterMs?: number;
   readonly row: Row;
   readonly publish: Publish | null;
 }
@@ -52,6 +57,8 @@ export type Outcome =
   | { readonly kind: "gap" }
   /** The server's time is before `notBeforeMs`. */
   | { readonly kind: "early" }
+  /** The server's time is after `notAfterMs`. */
+  | { readonly kind: "stale" }
   /** The cursor is under a revision that this step does not know. */
   | { readonly kind: "revision" }
   /** The key of its list is of another type. */

@@ -17,7 +17,7 @@ const CURSOR = /^-?\d+ \S+( -?\d+ \S+)?$/;
  */
 export function checkSteps(steps: readonly Step[], fence: number): void {
   checkCall(steps.length, fence);
-  for (const { task, expect, next, notBeforeMs, row, publish } of steps) {
+  for (const { task, expect, next, notBeforeMs, notAfterMs = 0, row, publish } of steps) {
     if (expect === next) {
       broken(`expected the step of ${task} to move its cursor from "${expect}"`);
     }
@@ -26,8 +26,11 @@ export function checkSteps(steps: readonly Step[], fence: number): void {
         `expected the next cursor of ${task} to be "dueMs revision [notBeforeMs by]" or empty, got "${next}"`,
       );
     }
-    if (!Number.isSafeInteger(notBeforeMs)) {
-      broken(`expected notBeforeMs of ${task} to be whole milliseconds, got ${notBeforeMs}`);
+    if (!Number.isSafeInteger(notBeforeMs) || !Number.isSafeInteger(notAfterMs)) {
+      const [from, to] = [notBeforeMs, notAfterMs];
+      broken(
+        `expected notBeforeMs and notAfterMs of ${task} to be whole milliseconds, got ${from} and ${to}`,
+      );
     }
     checkRow(row);
     if (publish !== null) checkOpen(publish.open);

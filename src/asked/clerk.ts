@@ -7,7 +7,7 @@
 import { checkTask } from "../celery/check_task.ts";
 import { messageOf } from "../celery/message.ts";
 import type { Term } from "../core/chain.ts";
-import { publishOf } from "../core/chain.ts";
+import { freshUntil, publishOf } from "../core/chain.ts";
 import { factsOf } from "../core/decide.ts";
 import type { ReadyTask, Roster } from "../core/roster.ts";
 import { gateOfOne } from "../core/roster.ts";
@@ -244,6 +244,7 @@ function move(
   sheet.slot = { ...sheet.slot, ...next };
   const expect = sheet.text;
   sheet.text = encodeSlot(sheet.slot);
-  const { cursor, text } = sheet;
-  sheet.steps.push({ task: cursor, expect, next: text, notBeforeMs, row, publish });
+  const { cursor: task, text } = sheet;
+  const notAfterMs = freshUntil(row);
+  sheet.steps.push({ task, expect, next: text, notBeforeMs, notAfterMs, row, publish });
 }

@@ -3,6 +3,7 @@
  * where neither keeps it back: resuming one of them leaves the other as it is. Pure.
  */
 
+import { freshUntil } from "../core/chain.ts";
 import { pauseOf, standingPauses } from "../core/pauses.ts";
 import { cursorText } from "../core/world.ts";
 import type { Note } from "../cursor.ts";
@@ -72,7 +73,8 @@ function stepOf({ world }: Counter, task: string, order: Note & { sinceMs: numbe
   const cursor = pauseCursor(task);
   const next = encodeCursor({ dueMs: order.sinceMs, revision: encodeNote(order) });
   const expect = cursorText(world, cursor);
-  return { task: cursor, expect, next, notBeforeMs: 0, row, publish: null };
+  const notAfterMs = freshUntil(row);
+  return { task: cursor, expect, next, notBeforeMs: 0, notAfterMs, row, publish: null };
 }
 
 function stillPaused({ world }: Counter): string | null {

@@ -120,6 +120,17 @@ export function publish(
   });
 }
 
+/**
+ * How long a decision may be carried out after it was made. Both clocks of a machine that was paused
+ * stood still: what it sends when it goes on was decided hours ago, and it does not know it.
+ */
+const FRESH_MS = 10_000;
+
+/** Until when what a row says may be written, by the server's clock. Unix milliseconds. */
+export function freshUntil({ decidedMs }: Row): number {
+  return decidedMs + FRESH_MS;
+}
+
 /** The message of a fire, and the open fire that stands for it. */
 export function publishOf(
   { task, list, template }: Pick<ReadyTask, "task" | "list" | "template">,
@@ -165,6 +176,8 @@ function add(
 ): void {
   const expect = chain.cursor;
   const next = encodeCursor(cursor);
-  chain.steps.push({ task: chain.ready.task.name, expect, next, notBeforeMs, row, publish });
+  const notAfterMs = freshUntil(row);
+  const task = chain.ready.task.name;
+  chain.steps.push({ task, expect, next, notBeforeMs, notAfterMs, row, publish });
   chain.cursor = next;
 }

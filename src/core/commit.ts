@@ -27,6 +27,8 @@ export interface Tally {
   readonly spoken: Spoken[];
   /** How far the furthest step was before its time by the server's clock. Milliseconds. */
   earlyByMs: number;
+  /** How long ago the oldest step was decided that was refused for it. Milliseconds. */
+  staleByMs: number;
   /** Tasks whose list is of another type; their steps were refused. */
   readonly wrongType: Set<string>;
   /** Tasks under another revision than ours, read again: the schedule must be reconciled. */
@@ -107,6 +109,10 @@ export function committer(
         case "early":
           held.add(step.task);
           tally.earlyByMs = Math.max(tally.earlyByMs, step.notBeforeMs - reply.serverMs);
+          return;
+        case "stale":
+          held.add(step.task);
+          tally.staleByMs = Math.max(tally.staleByMs, reply.serverMs - step.row.decidedMs);
           return;
         case "revision":
           lost.push(step);
@@ -194,6 +200,7 @@ function emptyTally(): Tally {
     published: 0,
     spoken: [],
     earlyByMs: 0,
+    staleByMs: 0,
     wrongType: new Set(),
     otherRevision: new Set(),
     reread: new Set(),

@@ -11,6 +11,7 @@ import { TASK_NAME } from "../fire.ts";
 import type { Step } from "../ports.ts";
 import type { Task } from "../task.ts";
 import { hasSameTrigger } from "../task.ts";
+import { freshUntil } from "./chain.ts";
 import type { ReadyTask, Roster } from "./roster.ts";
 import type { World } from "./world.ts";
 
@@ -88,7 +89,8 @@ function declaredStep(
   const detail = { revision, definition: definitionOf(task) };
   const row: Row = { type, task: task.name, dueMs: cursor.dueMs, decidedMs: nowMs, detail };
   const next = encodeCursor({ ...cursor, revision });
-  return { task: task.name, expect, next, notBeforeMs: 0, row, publish: null };
+  const notAfterMs = freshUntil(row);
+  return { task: task.name, expect, next, notBeforeMs: 0, notAfterMs, row, publish: null };
 }
 
 function retiredStep(task: string, expect: string, nowMs: number): Step {

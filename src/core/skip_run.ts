@@ -5,7 +5,9 @@
  */
 
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import type { Row } from "../event.ts";
 import type { Step } from "../ports.ts";
+import { freshUntil } from "./chain.ts";
 
 /** The longest that a skipped due time goes without a row. Milliseconds. */
 export const SKIP_RUN_MS = 3_600_000;
@@ -30,18 +32,9 @@ export function flushStep(task: string, run: SkipRun, nowMs: number): Step | nul
   const { base, by, reason, fromMs, toMs, count } = run;
   if (fromMs === null) return null;
   const { revision } = decodeCursor(base);
-  return {
-    task,
-    expect: base,
-    next: encodeCursor({ dueMs: toMs, revision }),
-    notBeforeMs: toMs,
-    row: {
-      type: "task.dropped",
-      task,
-      dueMs: toMs,
-      decidedMs: nowMs,
-      detail: { fromMs, toMs, count, by, reason },
-    },
-    publish: null,
-  };
+  const detail = { fromMs, toMs, count, by, reason };
+  const row: Row = { type: "task.dropped", task, dueMs: toMs, decidedMs: nowMs, detail };
+  const next = encodeCursor({ dueMs: toMs, revision });
+  const notAfterMs = freshUntil(row);
+  return { task, expect: base, next, notBeforeMs: toMs, notAfterMs, row, publish: null };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { ServerClock } from "../clock.ts";
+import { freshUntil } from "../core/chain.ts";
 import { isRefusal } from "../core/commit.ts";
 import type { Tick } from "../core/tick.ts";
 import { cursorText } from "../core/world.ts";
@@ -55,7 +56,8 @@ export function levelWriter(parts: LevelWriterParts): LevelWriter {
     const row: Row = { type: "level.changed", task: "", dueMs: null, decidedMs, detail };
     const next = encodeCursor({ dueMs: decidedMs, revision: to });
     const expect = cursorText(now.world, cursor);
-    const step = { task: cursor, expect, next, notBeforeMs: 0, row, publish: null };
+    const notAfterMs = freshUntil(row);
+    const step = { task: cursor, expect, next, notBeforeMs: 0, notAfterMs, row, publish: null };
     const tally = await now.committer.commitAll([[step]], fence).catch((error) => {
       if (!isRefusal(error)) parts.unsure();
       throw error;

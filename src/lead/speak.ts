@@ -13,6 +13,14 @@ export function speakOf(
   }
   const rest = tally.published - tally.spoken.length;
   if (rest > 0) log.info("published more", { count: rest });
+  if (tally.staleByMs > 0) {
+    log.warn(
+      "what was decided long ago is decided anew: this machine or Redis' clock stood still",
+      {
+        agoMs: tally.staleByMs,
+      },
+    );
+  }
   for (const task of tally.wrongType) {
     const queue = now?.roster.get(task)?.list ?? "";
     log.error("not published: the key of its queue is not a list; move that key", { task, queue });

@@ -111,6 +111,7 @@ function commitStep(store: MemoryStore, step: Step, { serverMs, fence }: Call): 
   const stored = store.cursors.get(step.task) ?? "";
   if (stored !== step.expect) return { kind: judgeOther(stored, step) };
   if (serverMs < step.notBeforeMs) return { kind: "early" };
+  if (serverMs > (step.notAfterMs ?? Infinity)) return { kind: "stale" };
   const { publish } = step;
   if (publish !== null && store.foreignLists.has(publish.open.list)) return { kind: "wrongtype" };
 

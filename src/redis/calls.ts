@@ -35,6 +35,7 @@ const OUTCOME: Readonly<Record<string, Outcome>> = {
   d: { kind: "duplicate" },
   g: { kind: "gap" },
   e: { kind: "early" },
+  s: { kind: "stale" },
   r: { kind: "revision" },
   w: { kind: "wrongtype" },
 };
@@ -58,10 +59,10 @@ export function commitCall(steps: readonly Step[], fence: number, keys: Keys): S
   const names = new Map<string, number>();
   const lists = new Map<string, number>();
   const body: string[] = [];
-  for (const { task, expect, next, notBeforeMs, row, publish } of steps) {
+  for (const { task, expect, next, notBeforeMs, notAfterMs, row, publish } of steps) {
     const [type, due, decided, payload] = encodeRow(row);
     const cursor = `${placeOf(names, task)}\n${placeOf(names, row.task)}\n${expect}\n${next}`;
-    const rest = `${notBeforeMs}\n${type}\n${due}\n${decided}\n${payload}`;
+    const rest = `${notBeforeMs}\n${notAfterMs ?? ""}\n${type}\n${due}\n${decided}\n${payload}`;
     if (publish === null) {
       body.push(`${cursor}\n${rest}\n0\n\n`);
       continue;

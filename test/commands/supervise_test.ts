@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "@std/testing/bdd";
+import { decodeMessage } from "../../src/celery/message.ts";
 import { serverClock } from "../../src/clock.ts";
 import { simClock } from "../support/sim_clock.ts";
 import { supervise, type Supervisor } from "../../src/commands/supervise.ts";
@@ -10,7 +11,9 @@ import type { Roster } from "../../src/core/roster.ts";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
+import { memoryRequests } from "../../src/memory/requests.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
+import { encodeRequest } from "../../src/request.ts";
 import type { Journal, Lease } from "../../src/ports.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import { aLog, aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
@@ -305,6 +308,26 @@ describe("supervise()", () => {
     assert.deepEqual(await world.terms(), ["started a"]);
   });
 
+  it("decides anew what it decided before its machine stood still with both of its clocks", async () => {
+    const catchUp = { policy: "skip", windowMs: 60_000, cap: 1 } as const;
+    const world = aWorld(aReady({ name: "a", ...MINUTE, catchUp, expiresMs: 30_000 }));
+    const requests = memoryRequests(world.store.serverMs);
+    const { parts } = start(world, "a", { asking: { requests, origin: "beat@test" } });
+    await world.clock.advance(59_750);
+    world.redis.aheadMs += 8 * 3_600_000;
+    const head = { id: "r1", who: "ada@desk", note: "" };
+    const request = { ...head, kind: "trigger", task: "a", isObeying: false } as const;
+    await requests.append(encodeRequest(request), "0-0");
+    await world.clock.advance(2_000);
+    for (const message of [...world.store.lists.values()].flat()) {
+      const { expiresMs } = decodeMessage(message);
+      assert.ok(expiresMs! > world.store.serverMs(), "it would have expired before it went out");
+    }
+    assert.deepEqual(await world.published("a+r1"), [8 * 3_600 + 59.75]);
+    assert.deepEqual(await world.published(), [8 * 3_600 + 60]);
+    assert.ok(parts.log.lines.some(({ message }) => /long ago is decided anew/.test(message)));
+  });
+
   it("takes up a new schedule at once, and moves no other fire", async () => {
     const world = aWorld();
     const { parts, supervisor } = start(world);
@@ -330,7 +353,8 @@ describe("supervise()", () => {
 /** One Redis in memory, and replicas of one schedule on one clock. */
 function aWorld(ready = aReady({ name: "a", ...SECOND, ...ALL })) {
   const clock = simClock(T0);
-  const memory = memoryJournal({ serverMs: () => Math.floor(clock.wallMs()) });
+  const redis = { aheadMs: 0 };
+  const memory = memoryJournal({ serverMs: () => Math.floor(clock.wallMs() + redis.aheadMs) });
   const { store } = memory;
   const lease = memoryLease(memory);
   const roster: Roster = aRoster(ready);
@@ -343,6 +367,7 @@ function aWorld(ready = aReady({ name: "a", ...SECOND, ...ALL })) {
 
   return {
     clock,
+    redis,
     memory,
     store,
     roster,

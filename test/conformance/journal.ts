@@ -114,15 +114,22 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
         assert.deepEqual((await rig.dump()).cursors, { report: cursorAt(T0 + 1) });
       });
 
-      it("answers early until the server's time has come", async () => {
+      it("answers early until the server's time has come, and stale when it has passed", async () => {
         const { serverMs } = await journal.load();
-        const step = publishStep(null, T0, { notBeforeMs: serverMs + 60_000 });
+        const times = { notBeforeMs: serverMs, notAfterMs: serverMs + 60_000 };
+        const step = publishStep(null, T0, times);
         const before = await rig.dump();
-        const reply = await journal.commit([step], FENCE);
-        assert.deepEqual(kindsOf(reply), ["early"]);
-        assert.ok(reply.kind === "done" && reply.serverMs >= serverMs);
-        assert.deepEqual(await rig.dump(), before);
-        assert.deepEqual(await commit({ ...step, notBeforeMs: serverMs }), ["committed"]);
+        const wrong = {
+          early: { notBeforeMs: serverMs + 50_000 },
+          stale: { notAfterMs: serverMs - 1 },
+        };
+        for (const [kind, own] of Object.entries(wrong)) {
+          const reply = await journal.commit([{ ...step, ...own }], FENCE);
+          assert.deepEqual(kindsOf(reply), [kind]);
+          assert.ok(reply.kind === "done" && reply.serverMs >= serverMs);
+          assert.deepEqual(await rig.dump(), before);
+        }
+        assert.deepEqual(await commit(step), ["committed"]);
       });
 
       it("answers fenced, and writes nothing, under any other fence", async () => {
@@ -491,8 +498,4 @@ function outcomesOf(reply: Settled): readonly string[] {
   return reply.kind === "done" ? reply.outcomes : [];
 }
 
-async function rowsOf(source: AsyncIterable<JournalRow>): Promise<JournalRow[]> {
-  const rows: JournalRow[] = [];
-  for await (const row of source) rows.push(row);
-  return rows;
-}
+const rowsOf = (source: AsyncIterable<JournalRow>) => Array.fromAsync(source);

@@ -32,6 +32,7 @@ describe("a chain", () => {
       expect: cursor,
       next: encodeCursor({ dueMs: T0 + 1000, revision: ready.revision }),
       notBeforeMs: T0 + 1000,
+      notAfterMs: NOW + 10_000,
       row: {
         type: "fire.published",
         task: "report",

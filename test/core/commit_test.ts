@@ -247,6 +247,18 @@ describe("committer()", () => {
     assertAgreed(desk, world);
   });
 
+  it("leaves what was decided too long ago, with all that stands behind it", async () => {
+    const { desk, world, sender } = prepared(["a", "b"]);
+    const [first, second] = fires(world, "a", 1, 2);
+    const row = { ...first!.row, decidedMs: START - 20_000 };
+    const stale = { ...first!, row, notAfterMs: START - 10_000 };
+    const tally = await sender.commitAll([[stale, second!, ...fires(world, "b", 1)]], FENCE);
+    assert.ok(tally.staleByMs >= 20_000);
+    assert.deepEqual([publishedOf(desk, "a"), publishedOf(desk, "b")], [[], [START + 1]]);
+    assert.deepEqual([...tally.reread], []);
+    assertAgreed(desk, world);
+  });
+
   it("goes on with other tasks where one list is of another type", async () => {
     const { desk, world, sender } = prepared(["a", "b"]);
     desk.store.foreignLists.add("list-of-a");

@@ -25,6 +25,7 @@ describe("reconcile()", () => {
       expect: "",
       next: encodeCursor({ dueMs: NOW, revision: ready.revision }),
       notBeforeMs: 0,
+      notAfterMs: NOW + 10_000,
       row: {
         type: "task.known",
         task: "check.echo",

@@ -31,15 +31,22 @@ export const HASH_COMMANDS: CommandTable = {
   },
   HSCAN: {
     arity: -3,
-    run(core, [, key, cursor, option, count]) {
-      if (option !== undefined && option.toUpperCase() !== "COUNT") {
-        return new ReplyError(SYNTAX_ERROR);
-      }
+    run(core, [, key, cursor, ...options]) {
+      if (!/^\d+$/.test(cursor!)) return new ReplyError("ERR invalid cursor");
       const all = [...findAs(core, key!, "hash")?.fields ?? []];
-      const size = all.length <= LISTPACK_MAX ? all.length : integer(count ?? "10");
-      const from = integer(cursor);
-      const next = from + size >= all.length ? "0" : String(from + size);
-      return [next, all.slice(from, from + size).flat()];
+      if (all.length === 0) return ["0", []];
+      let size = 10;
+      for (let at = 0; at < options.length; at += 2) {
+        if (options[at]!.toUpperCase() !== "COUNT" || at + 1 === options.length) {
+          return new ReplyError(SYNTAX_ERROR);
+        }
+        size = integer(options[at + 1]);
+        if (size < 1) return new ReplyError(SYNTAX_ERROR);
+      }
+      const page = all.length <= LISTPACK_MAX ? all.length : size;
+      const from = Number(cursor);
+      const next = from + page >= all.length ? "0" : String(from + page);
+      return [next, all.slice(from, from + page).flat()];
     },
   },
   HEXISTS: {

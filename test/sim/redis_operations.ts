@@ -234,8 +234,9 @@ function commitCall(draw: Draw, model: ModelRedis): ScriptCall {
       : draw.pick([cursorText(draw), "", "odd", "-7 r1"]);
     const next = draw.chance(0.1) ? "" : cursorText(draw);
     const notBefore = draw.chance(0.1) ? "9000000000000" : "0";
-    if (notBefore === "0") cursors.set(NAMES[place]!, next);
-    const parts = [`${place + 1}`, `${draw.between(1, 3)}`, expect, next, notBefore];
+    const notAfter = draw.pick(["", "", "", "9000000000000", "7"]);
+    if (notBefore === "0" && notAfter !== "7") cursors.set(NAMES[place]!, next);
+    const parts = [`${place + 1}`, `${draw.between(1, 3)}`, expect, next, notBefore, notAfter];
     parts.push("fire.published", `${step}`, "2", "{}");
     const list = draw.below(3);
     const isPublished = list > 0;

@@ -108,11 +108,15 @@ export const commit: ScriptPort = (call, keys, argv) => {
   let at = 4 + names.length;
   for (let i = 0; i < Number(argv[3]); i++) {
     const parts = STEP.exec(argv[at]!)!.slice(1);
-    const [cursor, , expect, next, notBefore, , , , , place] = parts as [string, ...string[]];
+    const [cursor, , expect, next, notBefore, notAfter, , , , , place] = parts as [
+      string,
+      ...string[],
+    ];
     const [name, list] = [Number(cursor) - 1, Number(place)];
     let answer = "c";
     if (cursors[name] !== expect) answer = judge(cursors[name]!, expect!, next!);
     else if (now < Number(notBefore)) answer = "e";
+    else if (notAfter !== "" && now > Number(notAfter)) answer = "s";
     else if (list > 0 && !isList[list - 1]) answer = "w";
     else {
       cursors[name] = next!;
@@ -126,7 +130,7 @@ export const commit: ScriptPort = (call, keys, argv) => {
 };
 
 /** A step in one text; only the last of its parts may hold line feeds. */
-const STEP = new RegExp(`^${"([^\\n]*)\\n".repeat(11)}(.*)$`, "s");
+const STEP = new RegExp(`^${"([^\\n]*)\\n".repeat(12)}(.*)$`, "s");
 
 function take(
   { moved, rows, pushes, opens }: Plan,
@@ -137,7 +141,7 @@ function take(
     message: string;
   },
 ): void {
-  const [, row, , , , type, due, decided, payload, , key, text] = parts as [string, ...string[]];
+  const [, row, , , , , type, due, decided, payload, , key, text] = parts as [string, ...string[]];
   moved.add(name);
   rows.push([type!, row!, due!, decided!, payload!]);
   if (list === 0) return;
