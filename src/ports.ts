@@ -124,7 +124,7 @@ export interface Trace {
 /** How large the hot journal is. */
 export interface JournalExtent {
   readonly rows: number;
-  /** As the server estimates it; `null` where it does not say. */
+  /** Of all of it; `null` where the server does not say. */
   readonly bytes: number | null;
   /** Of its first entry and its last; `null` for none. */
   readonly firstId: string | null;

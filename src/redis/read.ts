@@ -106,12 +106,17 @@ export async function traceRow(client: Redis, { journal }: Keys, id: string): Pr
   return { stayedId: stayed![0]?.[0] ?? null, newestId: newest![0]?.[0] ?? NO_ID };
 }
 
-/** @throws {JournalUnavailableError} */
+/**
+ * The server adds up every node of the stream, which takes it 2 ms for 256 MB. Without being asked to,
+ * it takes all for like the first five, and a row of a snapshot is a node of its own, 50 times as large.
+ *
+ * @throws {JournalUnavailableError}
+ */
 export async function journalExtent(client: Redis, keys: Keys): Promise<JournalExtent> {
   const { journal } = keys;
   const [rows, bytes, firstId, [last]] = await Promise.all([
     orNull(() => ask(client, () => client.xlen(journal))),
-    orNull(() => ask(client, () => client.memory("USAGE", journal))),
+    orNull(() => ask(client, () => client.memory("USAGE", journal, "SAMPLES", 0))),
     firstRowId(client, keys),
     ask(client, () => client.call("XREVRANGE", journal, "+", "-", "COUNT", 1)) as Promise<Entry[]>,
   ]);

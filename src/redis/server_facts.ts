@@ -23,7 +23,7 @@ export interface ServerFacts {
 
 export interface JournalSize {
   readonly rows: number;
-  /** Of the stream, as the server estimates it; `null` where it does not say. */
+  /** Of the stream; `null` where the server does not say. */
   readonly bytes: number | null;
   /** Of its first and last row, Unix milliseconds; `null` for an empty one. */
   readonly firstMs: number | null;

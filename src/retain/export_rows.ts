@@ -15,6 +15,8 @@ import type { Archive, Clock, Journal, Segment } from "../ports.ts";
 const SEGMENT_ROWS = 25_000;
 /** And it is packed in one go: rows that declare tasks are long. Characters. */
 const SEGMENT_LENGTH = 4_000_000;
+/** A line from here on takes as much in Redis: rows of snapshots, and long definitions. Characters. */
+const LONG_LENGTH = 1_000;
 /** Rows that go in one call. */
 const TRIM_ROWS = 10_000;
 /** After so many rows others get their turn, so long. Milliseconds. */
@@ -31,8 +33,10 @@ export interface ExportRequest {
   /** Whether no row was ever before the first. */
   readonly isBeginning: boolean;
   readonly openFires: ReadonlySet<string>;
-  /** Whether a row, the `count`th from 0, is to go. */
-  goes(row: { id: string; count: number }): boolean;
+  /** What a row takes in Redis that is not long. */
+  readonly rowBytes: number;
+  /** Whether a row is to go. @param row.bytes about what those before it take in Redis */
+  goes(row: { id: string; bytes: number }): boolean;
 }
 
 export interface Exported {
@@ -60,28 +64,32 @@ export async function exportRows(
   request: ExportRequest,
   signal: AbortSignal,
 ): Promise<Exported | null> {
-  const { firstId, lastId, seed, isBeginning, openFires, goes } = request;
+  const { firstId, lastId, seed, isBeginning, openFires, rowBytes, goes } = request;
   const breathe = () => clock.sleep(BREATH_MS, signal);
   const fold = await foldFrom(seed, isBeginning, breathe);
   const writer = await segmentWriter(archive, firstId);
   const stops: string[] = [];
   let count = 0;
+  let bytes = 0;
   const takeForeign = (id: string, why: string) => {
     count++;
+    bytes += rowBytes;
     writer.add(id, foreignLine({ id, why }));
   };
   for await (const row of journal.read({ from: firstId, to: lastId }, takeForeign)) {
     if (signal.aborted) return null;
     const fireId = row.dueMs === null ? "" : fireIdOf(row.task, row.dueMs);
     const isHeld = openFires.has(fireId);
-    if (isHeld || compareIds(row.id, lastId) >= 0 || !goes({ id: row.id, count })) {
+    if (isHeld || compareIds(row.id, lastId) >= 0 || !goes({ id: row.id, bytes })) {
       await writer.flush();
       const state = snapshotOf(fold.ledger);
       return { cutId: row.id, count, stops, state, heldBy: isHeld ? fireId : null };
     }
     if (count > 0 && count % TRIM_ROWS === 0) stops.push(row.id);
     fold.take(row);
-    writer.add(row.id, lineOf(row));
+    const line = lineOf(row);
+    bytes += line.length < LONG_LENGTH ? rowBytes : line.length;
+    writer.add(row.id, line);
     if (writer.isFull) await writer.flush();
     if (++count % BREATH_ROWS === 0) await breathe();
   }

@@ -41,13 +41,13 @@ const FULL = 0.9;
 const ROOM = 0.75;
 /** Of {@link Limits.keepMs}: how much older rows may get, so that a snapshot stands for many. */
 const SLACK = 1 / 24;
-/** About what a row takes where the server does not say. */
+/** About what a row takes that is not of a snapshot. */
 const ROW_BYTES = 100;
 
-/** Which rows are to go: those recorded before a time, and at least so many. */
-export interface Target {
+/** Which rows are to go: those recorded before a time, and at least what takes so many bytes. */
+interface Target {
   readonly beforeMs: number;
-  readonly rows: number;
+  readonly bytes: number;
 }
 
 /**
@@ -74,13 +74,16 @@ export async function retain(
     return await cutBefore(parts, { firstId: extent.firstId, known }, fence, signal);
   }
   if (isTooSoon(extent, nowMs, limits, known)) return NOTHING;
+  // The snapshot to come takes about what the last one does.
+  const goingBytes = target.bytes === 0 ? 0 : target.bytes + (known?.length ?? 0);
   const cut = await exportRows(parts, {
     firstId: extent.firstId,
     lastId: extent.lastId,
     seed: known?.cutId === extent.firstId ? known.state : null,
     isBeginning: cursors.cursor === null,
     openFires: parts.openFires(),
-    goes: ({ id, count }) => millisecondsOf(id) < target.beforeMs || count < target.rows,
+    rowBytes: rowBytesOf(extent),
+    goes: ({ id, bytes }) => millisecondsOf(id) < target.beforeMs || bytes < goingBytes,
   }, signal);
   if (cut === null || signal.aborted) return NOTHING;
   const { cutId, count, stops, state, heldBy } = cut;
@@ -95,34 +98,48 @@ export async function retain(
 }
 
 /** `null` while the journal is within its limits. */
-export function targetOf(
-  { rows, bytes, firstId }: JournalExtent,
+function targetOf(
+  extent: JournalExtent,
   nowMs: number,
   { keepMs, maxBytes }: Limits,
 ): Target | null {
+  const { firstId } = extent;
   if (firstId === null) return null;
   const isOld = millisecondsOf(firstId) < nowMs - keepMs * (1 + SLACK);
-  const size = bytes ?? rows * ROW_BYTES;
+  const size = sizeOf(extent);
   const isFull = size > FULL * maxBytes;
   if (!isOld && !isFull) return null;
   return {
     beforeMs: isOld ? nowMs - keepMs : -Infinity,
-    rows: isFull ? Math.ceil(rows * (1 - ROOM * maxBytes / size)) : 0,
+    bytes: isFull ? size - ROOM * maxBytes : 0,
   };
 }
 
-/** A snapshot of many tasks that are seldom due may be larger than what it lets go. */
+function sizeOf({ rows, bytes }: JournalExtent): number {
+  return bytes ?? rows * ROW_BYTES;
+}
+
+/** What a row takes that is not of a snapshot: less than the average, where there are snapshots. */
+function rowBytesOf(extent: JournalExtent): number {
+  return extent.rows === 0 ? ROW_BYTES : Math.min(ROW_BYTES, sizeOf(extent) / extent.rows);
+}
+
+/**
+ * A snapshot of many tasks that are seldom due may be larger than what it lets go: rows, that is, for
+ * one that only takes the place of another could be written at every look.
+ */
 function isTooSoon(
-  { rows, bytes, firstId, lastId }: JournalExtent,
+  extent: JournalExtent,
   nowMs: number,
   { keepMs, maxBytes }: Limits,
   known: Snapshot | null,
 ): boolean {
-  const [firstMs, lastMs] = [millisecondsOf(firstId!), millisecondsOf(lastId!)];
-  const size = bytes ?? rows * ROW_BYTES;
-  if (known === null || size > FULL * maxBytes || firstMs < nowMs - 2 * keepMs) return false;
+  const [firstMs, lastMs] = [millisecondsOf(extent.firstId!), millisecondsOf(extent.lastId!)];
+  if (known === null || firstMs < nowMs - 2 * keepMs) return false;
+  const size = sizeOf(extent);
+  if (size > FULL * maxBytes) return size < 2 * known.length;
   const share = (nowMs - keepMs - firstMs) / Math.max(1, lastMs - firstMs);
-  return size * share < known.length;
+  return extent.rows * rowBytesOf(extent) * share < known.length;
 }
 
 /** Brings to its end what a leader of before has begun. */
@@ -138,6 +155,7 @@ async function cutBefore(
     seed: null,
     isBeginning: false,
     openFires: new Set(),
+    rowBytes: ROW_BYTES,
     goes: () => true,
   }, signal);
   if (cut === null || cut.cutId !== known.cutId) return NOTHING;

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import { lookBack, newHistory, watchHistory } from "../../src/lead/history.ts";
-import type { Journal } from "../../src/ports.ts";
+import type { Row } from "../../src/event.ts";
+import type { Journal, Step } from "../../src/ports.ts";
+import { BATCH_MAX } from "../../src/ports.ts";
 import { skipStep, T0 } from "../support/steps.ts";
 import type { JournalRig } from "./journal.ts";
 
@@ -61,6 +63,24 @@ export function describeTrim(name: string, open: () => Promise<JournalRig>): voi
       assert.ok(bytes !== null && bytes > 100, `${bytes}`);
     });
 
+    it("counts a row of a snapshot for what it is, wherever it stands", async () => {
+      let at = 4;
+      const commit = async (count: number, reason: string) => {
+        const steps = Array.from({ length: count }, () => skipOf(at++, reason));
+        await journal.commit(steps, FENCE);
+      };
+      const bytes = async () => (await journal.extent()).bytes!;
+      await commit(1, LONG);
+      for (let turn = 0; turn < 8; turn++) await commit(BATCH_MAX, "closed");
+      const ofOne = await bytes();
+      await commit(1, LONG);
+      for (let turn = 0; turn < 8; turn++) await commit(BATCH_MAX, "closed");
+      const ofTwo = await bytes();
+      for (const told of [ofOne, ofTwo - ofOne]) {
+        assert.ok(told > LONG.length && told < 2.5 * LONG.length, `${ofOne} ${ofTwo}`);
+      }
+    });
+
     it("is not taken for one that lost its end", async () => {
       const history = newHistory();
       const watched = watchHistory(journal, history);
@@ -76,6 +96,15 @@ export function describeTrim(name: string, open: () => Promise<JournalRig>): voi
       assert.notEqual(history.lastId, ids[4]);
     });
   });
+}
+
+/** As long as a row of a snapshot. */
+const LONG = "x".repeat(200_000);
+
+/** The decision of the due time after `T0 + at`. */
+function skipOf(at: number, reason: string): Step {
+  const step = skipStep(T0 + at, T0 + at + 1);
+  return { ...step, row: { ...step.row, detail: { by: "calendar", reason } } as Row };
 }
 
 async function idsOf(rig: JournalRig): Promise<string[]> {

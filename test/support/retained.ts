@@ -17,7 +17,7 @@ import type { Held } from "./audited.ts";
 export const FENCE = 7;
 
 /** Time stands still, and nobody waits. */
-const STILL: Clock = {
+export const STILL: Clock = {
   wallMs: () => 0,
   monotonicMs: () => 0,
   sleep: () => Promise.resolve(),
