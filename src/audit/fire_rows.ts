@@ -41,9 +41,10 @@ function isPlaced(ledger: Ledger, account: Account, row: FireRow, atMs: number):
   const isWanted = plan?.task !== task && !TASK_NAME.test(task);
   if (isWanted) return true;
   if (plan === null) {
+    if (ledger.terms.isWhole) return refuse("orphan", "no row declares its task");
     // What was declared before the journal begins cannot be judged.
     ledger.undeclared++;
-    return ledger.terms.isWhole ? refuse("orphan", "no row declares its task") : true;
+    return true;
   }
   if (attemptOf(row) > 0) {
     const isKnown = plan.trigger === null || isDecided(plan, dueMs);
@@ -122,6 +123,8 @@ function takeRefused(
   }
   // The rows of a fire that was published before the journal begins.
   if (!ledger.terms.isWhole && (plan === null || row.dueMs <= plan.sinceMs)) return;
+  // A snapshot has no plan of a task that was retired long before.
+  if (ledger.isSeeded && plan === null) return;
   const hasEnded = plan !== null && plan.task === row.task && isDecided(plan, row.dueMs);
   const text = `${row.type} of a fire that ${hasEnded ? "had ended" : "was never published"}`;
   noteRow(ledger, hasEnded ? "refused" : "orphan", row, { atMs, account, text });
@@ -238,8 +241,9 @@ export function takeDropped(
     return refuse("refused", "task.dropped cannot be read");
   }
   if (plan === null) {
+    if (ledger.terms.isWhole) return refuse("orphan", "no row declares its task");
     ledger.undeclared++;
-    return ledger.terms.isWhole ? refuse("orphan", "no row declares its task") : undefined;
+    return;
   }
   const { fromMs, toMs, by, reason, count } = dropped.detail;
   if (atMs < toMs) return refuse("early", "dropped before it was due");

@@ -34,7 +34,7 @@ export interface Plan {
   /** `null` where its definition cannot be read. */
   trigger: Trigger | null;
   deadlines: Deadlines;
-  /** The last decided due time, or where the declaration began. */
+  /** The last decided due time, or where the declaration began; when it was retired, if it was. */
   cursorMs: number;
   /** The next due time after the cursor. */
   nextMs: number | null;
@@ -142,8 +142,9 @@ export function retire(plan: Plan | null, atMs: number): Declared {
   const { trigger, cursorMs } = plan;
   plan.isRetired = true;
   plan.heldMs = null;
+  plan.hold = null;
+  plan.cursorMs = Math.max(cursorMs, atMs);
   if (trigger === null || atMs <= cursorMs) return { letGo: null, problem: null };
-  plan.cursorMs = atMs;
   return { letGo: { afterMs: cursorMs, untilMs: atMs, trigger }, problem: null };
 }
 

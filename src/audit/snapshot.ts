@@ -12,12 +12,12 @@ import type { AuditOptions, Ledger, Note } from "./ledger.ts";
 import { accountOf, openLedger } from "./ledger.ts";
 import type { KeptPlan } from "./kept_plan.ts";
 import type { Plan } from "./schedule.ts";
-import { keptPlan, planFrom } from "./kept_plan.ts";
+import { isOver, keptPlan, planFrom } from "./kept_plan.ts";
 import type { GoingRun, Standing, StandingTerm } from "./standing.ts";
 import type { KeptTerms } from "./terms.ts";
 
 /** Raised when the same rows come to something else than in the builds before. */
-export const FOLD_FORMAT = 2;
+export const FOLD_FORMAT = 3;
 
 /** Plain JSON, each list in a fixed order, so that equal states have equal texts. */
 export interface SnapshotState {
@@ -32,6 +32,7 @@ export interface SnapshotState {
   readonly decidedMs: number | null;
   /** Those that do not follow from the plan of their task: a fire is held there. */
   readonly cursors: readonly (readonly [task: string, text: string])[];
+  /** Without those of which nothing can come any more, {@link isOver}. */
   readonly plans: readonly KeptPlan[];
   readonly fires: readonly KeptFire[];
   /** Those that are not normal. */
@@ -78,8 +79,6 @@ export interface Snapshot {
 export function snapshotOf(ledger: Ledger): SnapshotState {
   const { fence, told, controls, lastControl, loss, isWhole } = ledger.terms;
   const { isStandingKnown, fold, standing, lateAcks, undeclared, isAfterLoss, decidedMs } = ledger;
-  const plans = [...ledger.accounts.values()].flatMap(({ plan }) => plan ?? []).map(keptPlan)
-    .sort((one, other) => compareText(one.task, other.task));
   return {
     format: FOLD_FORMAT,
     isStandingKnown,
@@ -87,7 +86,7 @@ export function snapshotOf(ledger: Ledger): SnapshotState {
     ...{ lateAcks, undeclared, isAfterLoss },
     decidedMs: Number.isFinite(decidedMs) ? decidedMs : null,
     cursors: textsOf(unplanned(ledger)),
-    plans,
+    plans: keptPlans(ledger),
     fires: [...fold.fires].sort(byFirst).map(([fireId, fire]) => keptFire(fireId, fire)),
     levels: notesBelow(standing, levelCursor("")).filter(([, { revision }]) =>
       revision !== "normal"
@@ -96,6 +95,13 @@ export function snapshotOf(ledger: Ledger): SnapshotState {
     runs: [...standing.runs].sort(byFirst),
     term: standing.term,
   };
+}
+
+function keptPlans({ accounts, fold, lastMs }: Ledger): KeptPlan[] {
+  const open = new Set([...fold.fires.keys()].map((id) => entryOf(parseFireId(id)?.task ?? id)));
+  return [...accounts.values()].flatMap(({ plan }) => plan ?? [])
+    .filter((plan) => open.has(plan.task) || !isOver(plan, lastMs)).map(keptPlan)
+    .sort((one, other) => compareText(one.task, other.task));
 }
 
 function textsOf(cursors: Iterable<readonly [string, Cursor]>): [name: string, text: string][] {

@@ -172,7 +172,8 @@ export function snapshotReader(
   return { take };
 }
 
-const READABLE: ReadonlySet<number> = new Set([1, FOLD_FORMAT]);
+/** Those before keep more: notes of held fires, and plans, of tasks that were retired. */
+const READABLE: ReadonlySet<number> = new Set([1, 2, FOLD_FORMAT]);
 
 /** Those of format 1 lack some. */
 function emptyLists(): Record<string, unknown[]> {

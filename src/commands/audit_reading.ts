@@ -1,7 +1,7 @@
 /** From where an audit reads: a snapshot where the window lies behind one, else the first row that there is. */
 
 import type { Snapshot, SnapshotState } from "../audit/snapshot.ts";
-import { snapshotOf } from "../audit/snapshot.ts";
+import { FOLD_FORMAT, snapshotOf } from "../audit/snapshot.ts";
 import { checksumOf } from "../audit/snapshot_parts.ts";
 import type { Ledger } from "../audit/ledger.ts";
 import { compareIds, millisecondsOf, NO_ID } from "../event.ts";
@@ -61,8 +61,9 @@ function snapshotCheck(known: Snapshot | null): AuditReading["checkBefore"] {
     if (waiting === null || compareIds(row.id, waiting.cutId) < 0) return;
     const { id, cutId, rows, checksum, state } = waiting;
     waiting = null;
-    // Of some tasks only, or of a history that is not whole, nothing can be said.
+    // Of some tasks only, of a history that is not whole, or by another build nothing can be said.
     if (ledger.tasks !== null || !ledger.terms.isWhole || !state.isStandingKnown) return;
+    if (state.format !== FOLD_FORMAT) return;
     if (checksumOf({ cutId, rows, state: snapshotOf(ledger) }) === checksum) return;
     ledger.findings.add({
       ...{ kind: "differs", task: "", fromMs: null, toMs: null, count: 1, times: [], rowId: id },
