@@ -74,6 +74,9 @@ export interface AccountParts {
   mayBeAside(atMs: number): boolean;
 }
 
+/** How long ago what goes out may have been decided. Milliseconds. */
+const FRESH_MS = 10_000;
+
 export function accountOf(
   { namespace, sep, report, tell, behindMs, crew, silentMs, eye, mayBeAside }: AccountParts,
 ): Account {
@@ -156,6 +159,13 @@ export function accountOf(
     if (detail.epoch !== epoch) report("I8", `a term names ${detail.epoch}, and it is ${epoch}`);
   }
 
+  /** A machine whose clocks stood still must not send what it decided before. */
+  function checkFresh({ task, dueMs, decidedMs }: LedgerRow, { nowMs }: Store): void {
+    const agoMs = nowMs - decidedMs;
+    if (agoMs <= FRESH_MS) return;
+    report("I4", `${task}@${dueMs} was decided ${agoMs} ms before it went out`);
+  }
+
   function takeWanted(row: LedgerRow, push: Push | undefined, store: Store): void {
     const fire = `${row.task}@${row.dueMs}`;
     const wrong = wanted.whyNot(row);
@@ -226,6 +236,7 @@ export function accountOf(
       case "task.dropped":
         return takeDropped(row, store);
       case "fire.published":
+        checkFresh(row, store);
         return isWanted(row) ? takeWanted(row, push, store) : takeDecided(row, push, store);
       case "fire.delayed":
       case "fire.skipped":

@@ -47,7 +47,7 @@ function applyToReplica(world: World, post: Post, fault: Fault): boolean {
     case "pause":
     case "suspend":
       if (fault.kind === "pause") machine.pause();
-      else machine.suspend();
+      else machine.suspend(fault.isVirtual ?? false);
       timeline.at(now + fault.forMs, () => machine.resume());
       return true;
     case "clock":

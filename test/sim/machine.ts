@@ -23,8 +23,8 @@ export interface Machine {
   spawn(): Process;
   /** SIGSTOP, a stall, a long garbage collection: both clocks go on. */
   pause(): void;
-  /** The lid is closed: the monotonic clock stops, the other goes on. */
-  suspend(): void;
+  /** The lid is closed: the monotonic clock stops, the other goes on, but for a virtual machine's. */
+  suspend(isVirtual: boolean): void;
   resume(): void;
   stepWall(byMs: number): void;
 }
@@ -53,6 +53,7 @@ export function machineOf(
   let isPaused = false;
   /** True time at which the monotonic clock stopped; `null` while it runs. */
   let stoppedMs: number | null = null;
+  let isWallStopped = false;
   let sleptMs = 0;
   let waiting: Waiting[] = [];
 
@@ -119,13 +120,19 @@ export function machineOf(
     pause() {
       isPaused = true;
     },
-    suspend() {
+    suspend(isVirtual) {
       isPaused = true;
       stoppedMs ??= timeline.now();
+      isWallStopped ||= isVirtual;
     },
     resume() {
-      if (stoppedMs !== null) sleptMs += timeline.now() - stoppedMs;
+      if (stoppedMs !== null) {
+        const ownMs = timeline.now() - stoppedMs;
+        sleptMs += ownMs;
+        if (isWallStopped) wallOffsetMs -= ownMs * rate;
+      }
       stoppedMs = null;
+      isWallStopped = false;
       isPaused = false;
       const now = waiting;
       waiting = [];

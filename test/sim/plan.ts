@@ -23,7 +23,9 @@ export type Trouble =
   | { readonly kind: "kill"; readonly point: KillPoint; readonly backMs: number }
   | { readonly kind: "stop"; readonly backMs: number }
   | { readonly kind: "held"; readonly forMs: number }
-  | { readonly kind: "pause" | "suspend"; readonly forMs: number }
+  | { readonly kind: "pause"; readonly forMs: number }
+  /** `isVirtual`: as a virtual machine that is paused. */
+  | { readonly kind: "suspend"; readonly forMs: number; readonly isVirtual?: boolean }
   | { readonly kind: "clock"; readonly byMs: number }
   | {
     readonly kind: "cut";
@@ -224,7 +226,7 @@ function drawTrouble(kind: Kind, draws: Draws, plan: Plan, zones: readonly strin
     case "held":
       return { kind, forMs };
     case "suspend":
-      return { kind, forMs: draw.pick([2_000, 20_000, 120_000]) };
+      return { kind, forMs: draw.pick([2_000, 20_000, 120_000]), isVirtual: draw.chance(0.5) };
     case "clock":
       return { kind, byMs: draw.pick([1, -1]) * draw.pick([300, 1_000, 3_600_000, 3.156e11]) };
     case "cut":

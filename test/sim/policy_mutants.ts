@@ -202,6 +202,12 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     'if (request?.kind === "trigger") {',
   ),
   mutant(
+    "what was decided long ago goes out",
+    "src/core/chain.ts",
+    "const FRESH_MS = 10_000;",
+    "const FRESH_MS = 1e13;",
+  ),
+  mutant(
     "what is prepared is waited for, however far the clock is set back",
     "src/core/tick.ts",
     "return 0 < earlyMs && earlyMs <= PREPARE_MS && !signal.aborted;",
