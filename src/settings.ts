@@ -47,6 +47,9 @@ export interface JournalSettings {
   readonly archive: string;
 }
 
+/** What is left of a lease is never more, but where the server's clock was set back. Milliseconds. */
+export const LEASE_MAX_MS = 300_000;
+
 export interface Settings {
   readonly profile: "dev" | "test" | "prod";
   /** `null` where none is configured: only profile `dev` can embed one. */

@@ -3,6 +3,7 @@
 import { z } from "zod";
 
 import { TASK_NAME } from "../fire.ts";
+import { LEASE_MAX_MS } from "../settings.ts";
 import { isZone, zoneWanted } from "./zone.ts";
 
 // By convention of this folder, the `error` of a schema says what was expected, as in
@@ -64,7 +65,7 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] a
 export const LOG_FORMATS = ["auto", "json", "text"] as const;
 
 /** The bounds of a lease. Seconds. */
-export const LEASE_S = { min: 0.5, max: 300 } as const;
+export const LEASE_S = { min: 0.5, max: LEASE_MAX_MS / 1000 } as const;
 
 function oneOf<const T extends readonly string[]>(words: T) {
   const schema = z.enum(words, { error: words.join(", ") });

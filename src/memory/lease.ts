@@ -3,6 +3,7 @@
 import { tooOldToLead } from "../errors.ts";
 import { ROW_VERSION } from "../event.ts";
 import type { Lease } from "../ports.ts";
+import { LEASE_MAX_MS } from "../settings.ts";
 import type { MemoryJournal } from "./journal.ts";
 import type { MemoryStore } from "./store.ts";
 
@@ -18,8 +19,14 @@ export function memoryLease({ store }: Pick<MemoryJournal, "store">): Lease {
       const held = current(store, nowMs);
       const isOurs = held?.owner === request.owner;
       if (held !== null && !isOurs) {
-        const { owner, fence, endsMs } = held;
-        return Promise.resolve({ kind: "held", owner, fence, leftMs: endsMs - nowMs });
+        const { owner, fence } = held;
+        let leftMs = held.endsMs - nowMs;
+        // The clock was set back: nobody would lead until it gets there.
+        if (leftMs > LEASE_MAX_MS) {
+          leftMs = request.ttlMs;
+          store.lease = { owner, fence, endsMs: nowMs + leftMs };
+        }
+        return Promise.resolve({ kind: "held", owner, fence, leftMs });
       }
       // Our own lease above every fence that we have seen: the reply that granted it was lost.
       const isRepeated = isOurs && held.fence > request.minFence &&

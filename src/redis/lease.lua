@@ -6,7 +6,7 @@
 -- ARGV  1 take, renew or release  2 owner  3 time to live (ms; release: 0)
 --       4 take: the highest fence that the caller has seen; renew: the caller's fence; release: empty
 --       5 take: the id for a namespace without an epoch; else: empty
---       6 take: the version of the rows that the caller writes
+--       6 take: the version of the rows that the caller writes  7 take: the longest that a lease can last (ms)
 --
 -- take     {0, now (Unix ms), fence, epoch, 1 where the epoch is new} taken,
 --          {1, owner, fence, ms left} held by another, {3, version} the caller is too old to lead
@@ -44,7 +44,9 @@ epoch = epoch or stored
 
 if held and heldBy ~= owner then
   local left = call('PTTL', KEYS[1])
-  if left < 0 then -- Somebody took its end away; without one, nobody would ever lead again.
+  -- Somebody took its end away, and nobody would ever lead again; or, as an end is a point in time, the
+  -- clock was set back, and nobody would until it gets there.
+  if left < 0 or left > tonumber(ARGV[7]) then
     call('PEXPIRE', KEYS[1], ttl)
     left = ttl
   end

@@ -14,6 +14,7 @@ import type { Redis } from "ioredis";
 import { JournalUnavailableError, tooOldToLead } from "../errors.ts";
 import { ROW_VERSION } from "../event.ts";
 import type { Leadership, Lease, Taken } from "../ports.ts";
+import { LEASE_MAX_MS } from "../settings.ts";
 import { ask } from "./client.ts";
 import { orNull, refuseForeign } from "./errors.ts";
 import type { Keys } from "./keys.ts";
@@ -43,7 +44,7 @@ export function redisLease(client: Redis, keys: Keys): Lease {
   };
   return {
     async take({ owner, ttlMs, minFence, epoch }) {
-      return takenOf(await run("take", owner, ttlMs, minFence, epoch, ROW_VERSION));
+      return takenOf(await run("take", owner, ttlMs, minFence, epoch, ROW_VERSION, LEASE_MAX_MS));
     },
     async renew({ owner, fence, ttlMs }) {
       const [code, serverMs] = await run("renew", owner, ttlMs, fence, "");

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
 import { JournalUnavailableError } from "../../src/errors.ts";
 import { ROW_VERSION } from "../../src/event.ts";
 import type { Journal, Lease, Taken } from "../../src/ports.ts";
+import { LEASE_MAX_MS } from "../../src/settings.ts";
 import type { Dump } from "../support/dump.ts";
 import { publishStep, T0 } from "../support/steps.ts";
 
@@ -14,6 +15,8 @@ export interface LeaseRig {
   dump(): Promise<Dump>;
   /** Ends the lease as time would. */
   expire(): Promise<void>;
+  /** Moves the end of the lease away, as it is where the server's clock is set back. */
+  moveEnd(byMs: number): Promise<void>;
   /** Writes the epoch's key as another build would. */
   setEpoch(text: string): Promise<void>;
   /** Removes all of Beat's keys, as FLUSHALL would. */
@@ -106,9 +109,20 @@ export function describeLease(name: string, open: () => Promise<LeaseRig>): void
 
     it("is extended by renewing", async () => {
       const fence = fenceOf(await take("a"));
-      await lease.renew({ owner: "a", fence, ttlMs: 10 * TTL_MS });
+      await lease.renew({ owner: "a", fence, ttlMs: LEASE_MAX_MS });
       const held = await take("b");
-      assert.ok(held.kind === "held" && held.leftMs > 9 * TTL_MS);
+      assert.ok(held.kind === "held" && held.leftMs > LEASE_MAX_MS - TTL_MS);
+    });
+
+    it("ends in time where the server's clock was set back and nobody renews it", async () => {
+      const fence = fenceOf(await take("a"));
+      await rig.moveEnd(LEASE_MAX_MS);
+      const first = await take("b");
+      assert.deepEqual(first, { kind: "held", owner: "a", fence, leftMs: TTL_MS });
+      const { leader } = await lease.look();
+      assert.ok(leader !== null && leader.leftMs <= TTL_MS);
+      // Who has it may renew it all the same.
+      assert.equal(typeof await lease.renew({ owner: "a", fence, ttlMs: TTL_MS }), "number");
     });
 
     it("is released by its owner only", async () => {

@@ -38,6 +38,10 @@ function rigOf() {
       store.lease = null;
       return Promise.resolve();
     },
+    moveEnd(byMs: number) {
+      store.lease!.endsMs += byMs;
+      return Promise.resolve();
+    },
     setEpoch(text: string) {
       store.epoch = text;
       return Promise.resolve();

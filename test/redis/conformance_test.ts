@@ -35,6 +35,8 @@ needs("redis").describe("redis", () => {
       spoilList: async (list: string) => void await client.set(keys.list(list), "a string"),
       appendForeign: async () => void await client.xadd(keys.journal, "*", "hello", "world"),
       expire: async () => void await client.pexpire(keys.lease, 0),
+      moveEnd: async (byMs: number) =>
+        void await client.pexpire(keys.lease, await client.pttl(keys.lease) + byMs),
       setEpoch: async (text: string) => void await client.set(keys.epoch, text),
       flush: async () => void await client.flushall(),
       stop: () => Promise.resolve(),

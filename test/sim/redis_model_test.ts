@@ -9,7 +9,7 @@ import { ReplyError } from "./redis_words.ts";
 
 const START_MS = 1_700_000_000_000;
 const LEASE_SHA = shaOf(SCRIPT_TEXTS.lease);
-const TAKE = ["3", "b:l", "b:f", "b:e", "take", "me", "5000", "0", "e", "1"] as const;
+const TAKE = ["3", "b:l", "b:f", "b:e", "take", "me", "5000", "0", "e", "1", "300000"] as const;
 
 describe("modelRedis()", () => {
   let nowMs = START_MS;

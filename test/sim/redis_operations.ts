@@ -275,8 +275,9 @@ function leaseCall(draw: Draw, model: ModelRedis): ScriptCall {
   const owner = isFitted ? held[1]! : draw.pick(["me", "you"]);
   const fence = isFitted && draw.chance(0.7) ? held[2]! : draw.pick(["0", "7", "9000000000007"]);
   const verb = draw.pick(["take", "take", "renew", "release"]);
-  const argv = [verb, owner, verb === "release" ? "0" : `${LONG_MS}`, fence];
+  const ttl = verb === "release" ? "0" : `${draw.pick([1, 0.7]) * LONG_MS}`;
+  const argv = [verb, owner, ttl, fence];
   argv.push(verb === "take" ? draw.pick(["e1", "e2"]) : "");
-  if (verb === "take") argv.push("1");
+  if (verb === "take") argv.push("1", `${draw.pick([10, 0.8]) * LONG_MS}`);
   return { script: "lease", keys: ["b:l", "b:f", "b:e"], argv };
 }

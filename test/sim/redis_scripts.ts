@@ -271,7 +271,9 @@ function takeLease(
   const [, heldBy, heldFence] = /^(.*) (\d+)$/s.exec(held ?? "") ?? [];
   if (held !== null && heldBy !== owner) {
     let left = call("PTTL", keys[0]!) as number;
-    if (left < 0) { // Somebody took its end away; without one, nobody would ever lead again.
+    // Somebody took its end away, and nobody would ever lead again; or, as an end is a point in time, the
+    // clock was set back, and nobody would until it gets there.
+    if (left < 0 || left > Number(argv[6])) {
       call("PEXPIRE", keys[0]!, ttl);
       left = Number(ttl);
     }
