@@ -4,7 +4,7 @@
  */
 
 import { freshUntil } from "../core/chain.ts";
-import { pauseOf, standingPauses } from "../core/pauses.ts";
+import { isStanding, pauseOf, standingPauses } from "../core/pauses.ts";
 import { cursorText } from "../core/world.ts";
 import type { Note } from "../cursor.ts";
 import { ALL_TASKS, encodeCursor, encodeNote, pauseCursor } from "../cursor.ts";
@@ -51,10 +51,10 @@ export function resumeOrder(counter: Counter, request: RequestOf<"resume">): Ord
     return refused(`the leader's schedule has no task ${request.task}`);
   }
   const ofAll = request.task === null ? null : pauseOf(world.cursors, ALL_TASKS);
-  const isAllPaused = ofAll?.untilMs === null;
-  if (standing?.untilMs !== null) {
-    return isAllPaused
-      ? refused(`all tasks are paused ${byText(ofAll!)}; resume with --all`)
+  const byAll = ofAll !== null && isStanding(ofAll, nowMs) ? byText(ofAll) : null;
+  if (standing === null || !isStanding(standing, nowMs)) {
+    return byAll !== null
+      ? refused(`all tasks are paused ${byAll}; resume with --all`)
       : done(null, "it was not paused");
   }
   const { sinceMs } = standing;
@@ -63,8 +63,8 @@ export function resumeOrder(counter: Counter, request: RequestOf<"resume">): Ord
     detail: { request: id, who, note, sinceMs },
   };
   const step = stepOf(counter, task, { ...standing, untilMs: nowMs }, row);
-  if (isAllPaused) {
-    return done(step, `it fires again once all tasks are resumed: paused ${byText(ofAll!)}`);
+  if (byAll !== null) {
+    return done(step, `it fires again once all tasks are resumed: paused ${byAll}`);
   }
   return done(step, request.task === null ? stillPaused(counter) : null);
 }
@@ -77,8 +77,9 @@ function stepOf({ world }: Counter, task: string, order: Note & { sinceMs: numbe
   return { task: cursor, expect, next, notBeforeMs: 0, notAfterMs, row, publish: null };
 }
 
-function stillPaused({ world }: Counter): string | null {
-  const names = [...standingPauses(world.cursors).keys()].filter((name) => name !== ALL_TASKS);
+function stillPaused({ world, nowMs }: Counter): string | null {
+  const standing = [...standingPauses(world.cursors, nowMs).keys()];
+  const names = standing.filter((name) => name !== ALL_TASKS);
   if (names.length === 0) return null;
   const some = names.toSorted().slice(0, NAMES_MAX).join(", ");
   const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : "";

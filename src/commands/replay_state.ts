@@ -1,6 +1,6 @@
 /** How each task stood at an instant: for people and for programs. */
 
-import { pauseOf, standingPauses } from "../core/pauses.ts";
+import { isStanding, pauseOf, standingPauses } from "../core/pauses.ts";
 import { ALL_TASKS } from "../cursor.ts";
 import { entryOf, parseFireId } from "../fire.ts";
 import type { Past } from "../preview/past.ts";
@@ -45,7 +45,7 @@ export function printState(past: Past, asked: Asked, shell: Shell): void {
   shell.out(`${instantText(asked.atMs)}, ${termText(past)}\n\n${lines.join("\n")}\n`);
   for (const line of levelLines(past.facts.notes)) shell.out(`${line}\n`);
   const all = pauseOf(past.facts.notes, ALL_TASKS);
-  if (all?.untilMs === null) {
+  if (all !== null && isStanding(all, asked.atMs)) {
     shell.out(
       harmless(`all tasks are paused by ${all.who} since ${instantText(all.sinceMs)}`) + "\n",
     );
@@ -72,13 +72,15 @@ export function stateObject(past: Past, asked: Asked): Record<string, unknown> {
     levels: raisedLevels(past.facts.notes).map(({ key, level, sinceMs }) => ({
       ...{ key, level, since: instantText(sinceMs) },
     })),
-    pauses: [...standingPauses(past.facts.notes)].map(([task, { sinceMs, who, note }]) => ({
+    pauses: [...standingPauses(past.facts.notes, asked.atMs)].map((
+      [task, { sinceMs, who, note }],
+    ) => ({
       ...{ task: task === ALL_TASKS ? null : task, who, note, since: instantText(sinceMs) },
     })),
   };
 }
 
-function statesOf({ cursors, declared, fires, facts }: Past, { tasks }: Asked): TaskState[] {
+function statesOf({ cursors, declared, fires, facts }: Past, { tasks, atMs }: Asked): TaskState[] {
   const open = new Map<string, TaskState["open"][number][]>();
   for (const [fireId, { openId, state }] of fires) {
     const task = entryOf(parseFireId(fireId)?.task ?? "");
@@ -93,7 +95,7 @@ function statesOf({ cursors, declared, fires, facts }: Past, { tasks }: Asked): 
         decidedMs: dueMs,
         nextMs: declared.get(task)?.trigger.next(dueMs) ?? null,
         held: pending === undefined ? null : { untilMs: pending.notBeforeMs, by: pending.by },
-        pausedBy: pause?.untilMs === null ? pause.who : null,
+        pausedBy: pause !== null && isStanding(pause, atMs) ? pause.who : null,
         open: (open.get(task) ?? []).filter(({ state }) => state !== "due"),
       };
     });

@@ -87,8 +87,10 @@ function patienceOf(last: LastFire | null): number {
 }
 
 /** The orders that stand, one a line; `null` for none. */
-export function pausesText(cursors: Loaded["cursors"]): string | null {
-  const lines = [...standingPauses(cursors)].map(([task, pause]) =>
+export function pausesText(
+  { cursors, serverMs }: Pick<Loaded, "cursors" | "serverMs">,
+): string | null {
+  const lines = [...standingPauses(cursors, serverMs)].map(([task, pause]) =>
     `${task === ALL_TASKS ? "all tasks are" : `${task} is`} ${pauseText(pause)}`
   );
   return lines.length === 0 ? null : lines.sort().join("\n");

@@ -36,7 +36,7 @@ export async function tasks(options: TasksOptions, shell: Shell): Promise<number
       printTable(HEADINGS, rows, shell, SPARE);
     }
     const remarks = [
-      pausesText(loaded.cursors),
+      pausesText(loaded),
       levelsText(loaded.cursors),
       worriesOf(views),
       loaded.cursors.size === 0 ? NEVER_LED : null,

@@ -30,13 +30,24 @@ export function pauseAt(
   return keeps(ofAll) ? ofAll : null;
 }
 
+/**
+ * Whether an order keeps back what comes due now: until it is lifted, and where that was done while
+ * the server's clock was ahead, until it gets there again.
+ */
+export function isStanding({ untilMs }: Pause, nowMs: number): boolean {
+  return untilMs === null || untilMs > nowMs;
+}
+
 /** The orders that stand, by task; `ALL_TASKS` among them. */
-export function standingPauses(cursors: ReadonlyMap<string, Cursor>): Map<string, Pause> {
+export function standingPauses(
+  cursors: ReadonlyMap<string, Cursor>,
+  nowMs: number,
+): Map<string, Pause> {
   const standing = new Map<string, Pause>();
   for (const [name, cursor] of cursors) {
     if (!name.startsWith(PREFIX)) continue;
     const pause = pauseIn(cursor);
-    if (pause?.untilMs === null) standing.set(name.slice(PREFIX.length), pause);
+    if (pause !== null && isStanding(pause, nowMs)) standing.set(name.slice(PREFIX.length), pause);
   }
   return standing;
 }

@@ -153,7 +153,8 @@ async function beginTerm(office: Office, input: TermInput, signal: AbortSignal):
   seen.lostAfter = null;
   if (signal.aborted) return { isFenced: true };
   parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
-  for (const [task, { who, note }] of standingPauses(office.now.world.cursors)) {
+  const standing = standingPauses(office.now.world.cursors, parts.server.nowMs());
+  for (const [task, { who, note }] of standing) {
     parts.log.warn("paused: nothing of it is fired", { task, who, note });
   }
   return { isFenced: false };

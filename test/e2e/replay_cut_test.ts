@@ -84,7 +84,7 @@ describe("a journal whose old rows are gone", () => {
 
   it("has them in the state at a time, and nothing to find in them", async () => {
     const cursors = [...whole.cursors].map(([name, text]) => [name, decodeCursor(text)] as const);
-    const standing = [...standingPauses(new Map(cursors)).keys()];
+    const standing = [...standingPauses(new Map(cursors), whole.nowMs).keys()];
     assert.ok(standing.length > 0);
     const { pauses } = await told("replay", "--state-at", new Date(whole.nowMs).toISOString());
     const names = pauses.map(({ task }: { task: string | null }) => task ?? ALL_TASKS);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
+import { pausesText } from "../../src/commands/task_views.ts";
 import { rowOf } from "../../src/event.ts";
 import type { Task } from "../../src/task.ts";
 import type { AskedDesk } from "../support/asked_desk.ts";
@@ -95,6 +96,57 @@ describe("a paused task", () => {
       assert.equal((await desk.rows("control.paused")).length, 1, fault);
       assert.equal((await desk.rows("control.resumed")).length, 1, fault);
     }
+  });
+});
+
+describe("a task that was resumed while Redis' clock was ahead", () => {
+  const MINUTE_MS = 60_000;
+
+  async function resumedAhead(task: string | null): Promise<AskedDesk> {
+    const desk = await anAskedDesk(A);
+    const step = (byMs: number) => {
+      desk.stepServer(byMs);
+      desk.server.observe(desk.clock.monotonicMs(), desk.store.serverMs());
+    };
+    await desk.ask({ id: "p", kind: "pause", task });
+    await desk.pass(1_000);
+    step(50 * MINUTE_MS);
+    await desk.ask({ id: "q", kind: "resume", task });
+    // Before the leader has looked at what came due meanwhile.
+    await desk.clock.advance(300);
+    step(-50 * MINUTE_MS);
+    await desk.pass(2_000);
+    assert.deepEqual(seconds(desk, "a"), [], "it is kept back until the clock is there again");
+    return desk;
+  }
+
+  it("is still paused for who looks at it, and fires again once it is resumed anew", async () => {
+    for (const task of ["a", null]) {
+      const desk = await resumedAhead(task);
+      const { cursors } = desk.now.world;
+      const nowMs = desk.store.serverMs();
+      assert.match(pausesText({ cursors, serverMs: nowMs }) ?? "", /paused since .* by ada@desk/);
+      await desk.ask({ id: "r", kind: "resume", task });
+      await desk.clock.advance(300);
+      assert.equal(pausesText({ cursors, serverMs: desk.store.serverMs() }), null);
+      await desk.pass(2_500);
+      assert.deepEqual(seconds(desk, "a"), [4, 5, 6], `${task}`);
+      assert.deepEqual(await desk.answers(), ["p done", "q done", "r done"]);
+      assert.deepEqual((await desk.rows("control.answered")).at(-1)!.detail.reason, undefined);
+      assert.equal((await desk.rows("control.resumed")).length, 2);
+      // Rows keep the ids of before, so some look late.
+      const { findings } = await desk.audit();
+      assert.deepEqual(findings.filter(({ kind }) => kind !== "late"), []);
+    }
+  });
+
+  it("says that all are paused where that was lifted while the clock was ahead", async () => {
+    const desk = await resumedAhead(null);
+    await desk.ask({ id: "r", kind: "resume", task: "a" });
+    await desk.pass(500);
+    const { result, reason } = (await desk.rows("control.answered")).at(-1)!.detail;
+    assert.equal(result, "refused");
+    assert.match(String(reason), /^all tasks are paused by ada@desk .*resume with --all$/);
   });
 });
 
