@@ -5,6 +5,7 @@ import { SLEEP_MAX_MS } from "../clock.ts";
 import type { Clock, Step } from "../ports.ts";
 import { BATCH_MAX } from "../ports.ts";
 import type { Agenda } from "./agenda.ts";
+import { agendaOf } from "./agenda.ts";
 import type { Ahead, Committer, Tally } from "./commit.ts";
 import type { Term } from "./chain.ts";
 import { BATCH_TEXT_MAX, fitting } from "./chain.ts";
@@ -86,6 +87,16 @@ export async function tick(parts: Tick, term: Term, signal: AbortSignal): Promis
       }
     }
   }
+}
+
+/**
+ * For a clock of the server that was set back. What is asked about or tried again after a while, and is due
+ * long since, would wait until the clock has made up for the step: it is looked at at once.
+ */
+export function lookAnew(now: Tick, nowMs: number): Tick {
+  const { roster, world } = now;
+  world.again.clear();
+  return { ...now, agenda: agendaOf(roster, (ready) => lookMsOr(ready, world, nowMs)) };
 }
 
 interface Prepared {

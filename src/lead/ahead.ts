@@ -12,8 +12,11 @@ import type { World } from "../core/world.ts";
 const STEP_MIN_MS = 1_000;
 
 export interface AheadWatch {
-  /** @param nowMs the server's time. Unix milliseconds. */
-  look(world: World, nowMs: number): void;
+  /**
+   * @param nowMs the server's time. Unix milliseconds.
+   * @returns whether it was set back since the last look
+   */
+  look(world: World, nowMs: number): boolean;
 }
 
 /** Says it once, and again only after the clock was right in between. */
@@ -24,8 +27,9 @@ export function aheadWatch(log: Log): AheadWatch {
   let isTold = false;
   return {
     look(world, nowMs) {
+      const isSetBack = nowMs < seenMs - STEP_MIN_MS;
       // Cursors follow the clock: it is behind them only where it went back, or did before this term.
-      if (world !== known || nowMs < seenMs - STEP_MIN_MS) newest = newestOf(world);
+      if (world !== known || isSetBack) newest = newestOf(world);
       known = world;
       seenMs = nowMs;
       const aheadMs = (newest?.dueMs ?? nowMs) - nowMs;
@@ -33,6 +37,7 @@ export function aheadWatch(log: Log): AheadWatch {
         log.error(MESSAGE, { task: newest?.task ?? "", aheadMs });
       }
       isTold = aheadMs > SET_BACK_MAX_MS;
+      return isSetBack;
     },
   };
 }

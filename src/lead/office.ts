@@ -29,7 +29,7 @@ import { watchWhileWaiting } from "./standby.ts";
 import { closeTerm, declare, openTerm } from "./term.ts";
 import type { LevelSettings } from "../level.ts";
 import type { Tick } from "../core/tick.ts";
-import { PREPARE_MS, tick } from "../core/tick.ts";
+import { lookAnew, PREPARE_MS, tick } from "../core/tick.ts";
 import type { Awake } from "./wake.ts";
 import { awake } from "./wake.ts";
 
@@ -196,7 +196,7 @@ export async function untilDue(office: Office, signal: AbortSignal): Promise<voi
   const { clock, server } = office.parts;
   while (!signal.aborted && office.now !== null && !hasNewSchedule(office)) {
     const nowMs = server.nowMs();
-    office.ahead.look(office.now.world, nowMs);
+    if (office.ahead.look(office.now.world, nowMs)) office.now = lookAnew(office.now, nowMs);
     const waitMs = (office.now.agenda.nextMs() ?? Infinity) - nowMs - PREPARE_MS;
     if (waitMs <= 0) return;
     await clock.sleep(Math.min(waitMs, SLEEP_MAX_MS), signal);

@@ -5,14 +5,17 @@ import { afterEach, describe, it } from "@std/testing/bdd";
 import { serverClock } from "../../src/clock.ts";
 import { simClock } from "../support/sim_clock.ts";
 import { supervise, type Supervisor } from "../../src/commands/supervise.ts";
+import { rosterOf } from "../../src/core/roster.ts";
 import type { Journal } from "../../src/ports.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import { memoryLease } from "../../src/memory/lease.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
-import type { CatchUp } from "../../src/task.ts";
-import { aLog, aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
+import type { CatchUp, Task } from "../../src/task.ts";
+import { NO_POLICIES } from "../../src/task.ts";
+import { aLog, aReady, aRoster, aTask, rowsOf, T0, TRANSPORT } from "../support/build.ts";
 
 const SECOND = 1_000;
+const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const YEARS = 10 * 365 * 86_400_000;
 const POLICIES = {
@@ -103,6 +106,39 @@ describe("a clock that steps", () => {
     assert.equal((await world.fires("all")).length, 5);
   });
 
+  /** An hourly task that has fired once; the clock steps back while the second fire is kept back. */
+  async function heldBack(
+    own: Partial<Task>,
+    keepBack: (world: ReturnType<typeof aWorld>) => void,
+  ) {
+    const trigger = { kind: "every", everyMs: HOUR, phaseMs: 0 } as const;
+    const world = aWorld(rosterOf([aTask({ name: "a", trigger, ...own })], TRANSPORT, "beat@test"));
+    started.push({ ...world, supervisor: supervise(world.parts) });
+    await world.clock.advance(HOUR + SECOND);
+    keepBack(world);
+    await world.clock.advance(HOUR + 20 * MINUTE);
+    world.step({ serverMs: -10 * MINUTE });
+    await world.clock.advance(5 * SECOND);
+    assert.equal((await world.fires("a")).length, 1);
+    return world;
+  }
+
+  it("back by ten minutes: a fire that waits for the one before goes out when that ends", async () => {
+    const world = await heldBack({ policies: WAITS, ignoreResult: true }, () => {});
+    world.store.lists.clear();
+    await world.clock.advance(40 * SECOND);
+    assert.equal((await world.fires("a")).length, 2);
+  });
+
+  it("back by ten minutes: a task whose list is of another type is tried on", async () => {
+    const catchUp = { policy: "all", windowMs: HOUR, cap: 1 } as const;
+    const spoil = ({ store }: ReturnType<typeof aWorld>) => store.foreignLists.add("maintenance");
+    const world = await heldBack({ catchUp }, spoil);
+    world.store.foreignLists.clear();
+    await world.clock.advance(10 * SECOND);
+    assert.equal((await world.fires("a")).length, 2);
+  });
+
   it("of the machine alone changes nothing", async () => {
     const world = await running();
     for (const wallMs of [YEARS, -2 * YEARS]) {
@@ -137,8 +173,15 @@ function newest(atMs: number): number {
   return Math.floor(atMs / SECOND) * SECOND;
 }
 
+const WAITS = { ...NO_POLICIES, overlap: "wait" } as const;
+const EACH_SECOND = { kind: "every", everyMs: SECOND, phaseMs: 0 } as const;
+
 /** One Redis and one machine, whose clocks step on their own. A task for each policy, due each second. */
-function aWorld() {
+function aWorld(
+  roster = aRoster(
+    ...NAMES.map((name) => aReady({ name, trigger: EACH_SECOND, catchUp: POLICIES[name] })),
+  ),
+) {
   const clock = simClock(T0);
   const stepped = { serverMs: 0, wallMs: 0 };
   const serverMs = () => Math.floor(clock.wallMs() + stepped.serverMs);
@@ -152,10 +195,6 @@ function aWorld() {
       return memory.commit(steps, fence);
     },
   };
-  const trigger = { kind: "every", everyMs: SECOND, phaseMs: 0 } as const;
-  const roster = aRoster(
-    ...NAMES.map((name) => aReady({ name, trigger, catchUp: POLICIES[name] })),
-  );
   const log = aLog();
   const fires = async (task: string) =>
     (await rowsOf(memory)).filter((row) => row.type === "fire.published" && row.task === task);
