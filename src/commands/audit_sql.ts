@@ -1,18 +1,16 @@
 /** `beat audit sql`: questions in SQL over all rows that there are. */
 
-import { systemClock } from "../clock.ts";
 import { EXIT, UsageError } from "../errors.ts";
 import type { Answer } from "../sql/duck.ts";
 import { withDuck } from "./duck_open.ts";
 import { harmless } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
 import { printTable } from "./table.ts";
-import { parseSpan } from "./time_option.ts";
+import type { SpanOptions } from "./time_option.ts";
+import { checkSpan } from "./time_option.ts";
 
-export interface AuditSqlOptions {
+export interface AuditSqlOptions extends SpanOptions {
   readonly select: string;
-  readonly since?: string;
-  readonly until?: string;
   readonly json?: boolean;
 }
 
@@ -21,9 +19,9 @@ const NO_QUESTION =
 
 /** @throws {UsageError | BeatError | ArchiveError | JournalUnavailableError | ConfigError} */
 export async function auditSql(options: AuditSqlOptions, shell: Shell): Promise<number> {
-  const span = parseSpan(options, systemClock.wallMs());
+  checkSpan(options);
   if (/^[\s;]*$/.test(options.select)) throw new UsageError(NO_QUESTION);
-  const answer = await withDuck(span, shell, async (duck) => {
+  const answer = await withDuck(options, shell, async (duck) => {
     await duck.shut();
     return await duck.ask(options.select);
   });

@@ -8,24 +8,33 @@ import type { OpenedJournal } from "./open_journal.ts";
 import { openJournal } from "./open_journal.ts";
 import { progressOf } from "./progress.ts";
 import type { Shell } from "./shell.ts";
+import type { SpanOptions } from "./time_option.ts";
+import { parseSpan } from "./time_option.ts";
 
-/** @throws {BeatError | ArchiveError | JournalUnavailableError} */
+/**
+ * Rows of the span that is asked for.
+ * @throws {UsageError | BeatError | ArchiveError | JournalUnavailableError}
+ */
 export async function withDuck<T>(
-  span: Span,
+  asked: SpanOptions,
   shell: Shell,
   work: (duck: Duck) => Promise<T>,
 ): Promise<T> {
   await mustHaveFfi();
   const { openDuck } = await import("../sql/duck.ts");
   const opened = await openJournal(shell);
-  const queues = new Map(opened.config.tasks.map(({ name, queue }) => [name, queue]));
-  const spillDir = await ownDirectory("spill");
-  const loading = await openDuck(span, { queues, spillDir });
   try {
-    return await work(await loadFiles(loading, opened, span, shell));
+    const span = parseSpan(asked, (await opened.lease.look()).serverMs);
+    const queues = new Map(opened.config.tasks.map(({ name, queue }) => [name, queue]));
+    const spillDir = await ownDirectory("spill");
+    const loading = await openDuck(span, { queues, spillDir });
+    try {
+      return await work(await loadFiles(loading, opened, span, shell));
+    } finally {
+      await loading.close();
+      await Deno.remove(spillDir, { recursive: true });
+    }
   } finally {
-    await loading.close();
-    await Deno.remove(spillDir, { recursive: true });
     opened.close();
   }
 }

@@ -1,10 +1,9 @@
 /** `beat journal`: what was recorded, as lines or as one JSON object a line, newest last. */
 
-import { systemClock } from "../clock.ts";
 import { EXIT, UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import type { QueryOptions } from "./journal_query.ts";
-import { parseQuery, unknownTypes } from "./journal_query.ts";
+import { checkQuery, parseQuery, unknownTypes } from "./journal_query.ts";
 import { follow, foreignCounter, printRows } from "./journal_rows.ts";
 import { openJournal } from "./open_journal.ts";
 import { progressOf } from "./progress.ts";
@@ -20,12 +19,11 @@ export interface JournalOptions extends QueryOptions {
 
 /** @throws {UsageError | JournalUnavailableError | ConfigError} */
 export async function journal(options: JournalOptions, shell: Shell): Promise<number> {
-  const query = parseQuery(options, systemClock.wallMs());
-  if (options.follow && query.untilMs !== null) {
+  checkQuery(options);
+  if (options.follow && options.until !== undefined) {
     throw new UsageError("expected `--follow` without `--until`, got both; leave one out");
   }
-  for (const note of unknownTypes(query)) shell.err(`${note}\n`);
-  const { journal, config, close } = await openJournal(shell);
+  const { journal, lease, config, close } = await openJournal(shell);
   const { namespace } = config.settings;
   const paint = paintFor(shell);
   const text = (row: JournalRow) =>
@@ -37,6 +35,8 @@ export async function journal(options: JournalOptions, shell: Shell): Promise<nu
   };
   const foreign = foreignCounter();
   try {
+    const query = parseQuery(options, (await lease.look()).serverMs);
+    for (const note of unknownTypes(query)) shell.err(`${note}\n`);
     const progress = progressOf(shell, 0);
     const lastId = await printRows(journal, query, {
       ...{ print, progress, foreign, signal: shell.signal },

@@ -1,6 +1,5 @@
 /** `beat journal export`: rows of the archive and of Redis as one file. */
 
-import { systemClock } from "../clock.ts";
 import { BeatError, EXIT, UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import { withDuck } from "./duck_open.ts";
@@ -9,13 +8,12 @@ import { progressOf } from "./progress.ts";
 import type { RowObject } from "./row_words.ts";
 import { rowObject } from "./row_words.ts";
 import type { Shell } from "./shell.ts";
-import { parseSpan, rangeOf } from "./time_option.ts";
+import type { SpanOptions } from "./time_option.ts";
+import { checkSpan, parseSpan, rangeOf } from "./time_option.ts";
 
-export interface ExportOptions {
+export interface ExportOptions extends SpanOptions {
   readonly format: string;
   readonly output?: string;
-  readonly since?: string;
-  readonly until?: string;
 }
 
 const FORMATS = ["ndjson", "csv", "parquet"];
@@ -31,17 +29,16 @@ export async function journalExport(options: ExportOptions, shell: Shell): Promi
   if (!FORMATS.includes(format)) {
     throw new UsageError(`expected \`--format\` to be ${FORMATS.join(", ")}, got "${format}"`);
   }
+  checkSpan(options);
   if (format !== "parquet") return await exportText(options, shell);
   if (output === undefined) {
     throw new UsageError("expected `--output` to name the Parquet file, got none; add -o FILE");
   }
-  const span = parseSpan(options, systemClock.wallMs());
-  await withDuck(span, shell, (duck) => duck.writeParquet(output));
+  await withDuck(options, shell, (duck) => duck.writeParquet(output));
   return EXIT.ok;
 }
 
 async function exportText(options: ExportOptions, shell: Shell): Promise<number> {
-  const range = rangeOf(parseSpan(options, systemClock.wallMs()));
   const opened = await openJournal(shell);
   const { namespace } = opened.config.settings;
   const isCsv = options.format === "csv";
@@ -49,6 +46,7 @@ async function exportText(options: ExportOptions, shell: Shell): Promise<number>
     isCsv ? csvLine(rowObject(row, namespace)) : `${JSON.stringify(rowObject(row, namespace))}\n`;
   let foreign = 0;
   try {
+    const range = rangeOf(parseSpan(options, (await opened.lease.look()).serverMs));
     const write = await sinkOf(options.output, shell);
     const progress = progressOf(shell, 0);
     if (isCsv) write(`${COLUMNS.join(",")}\r\n`);

@@ -5,15 +5,13 @@ import { UsageError } from "../errors.ts";
 import type { JournalRow } from "../event.ts";
 import { DETAIL } from "../event.ts";
 import type { Span } from "../sql/tables.ts";
-import { parseSpan } from "./time_option.ts";
+import type { SpanOptions } from "./time_option.ts";
+import { checkSpan, parseSpan } from "./time_option.ts";
 
-export interface QueryOptions {
+export interface QueryOptions extends SpanOptions {
   readonly task?: readonly string[];
   /** Prefixes: `fire`, `fire.acked`. */
   readonly type?: readonly string[];
-  /** RFC 3339, or a duration back from now; so `until`. */
-  readonly since?: string;
-  readonly until?: string;
   readonly count?: string;
 }
 
@@ -28,17 +26,23 @@ export interface Query extends Span {
   readonly count: number | null;
 }
 
+/** As {@link checkSpan}. @throws {UsageError} */
+export function checkQuery(options: QueryOptions): void {
+  checkSpan(options);
+  countOf(options);
+}
+
 /** @throws {UsageError} */
 export function parseQuery(options: QueryOptions, nowMs: number): Query {
-  const { sinceMs, untilMs } = parseSpan(options, nowMs);
-  const countDefault = sinceMs === null ? COUNT_DEFAULT : null;
-  const count = options.count === undefined ? countDefault : Number(options.count);
-  if (count !== null && !(Number.isSafeInteger(count) && count > 0)) {
-    throw new UsageError(
-      `expected \`--count\` to be a whole number from 1, got "${options.count}"`,
-    );
-  }
-  return { tasks: options.task ?? [], types: options.type ?? [], sinceMs, untilMs, count };
+  const { task: tasks = [], type: types = [] } = options;
+  return { tasks, types, ...parseSpan(options, nowMs), count: countOf(options) };
+}
+
+function countOf({ count: text, since }: QueryOptions): number | null {
+  if (text === undefined) return since === undefined ? COUNT_DEFAULT : null;
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new UsageError(`expected \`--count\` to be a whole number from 1, got "${text}"`);
 }
 
 /** Whether a row fits; its time is left to the range that is read. */

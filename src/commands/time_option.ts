@@ -32,16 +32,30 @@ export function parseTimeOption(option: string, text: string, nowMs: number): nu
   );
 }
 
+/** `--since` and `--until`, as they were written. */
+export interface SpanOptions {
+  readonly since?: string;
+  readonly until?: string;
+}
+
+/**
+ * Refuses what is wrong at any time, before somebody connects to ask for the time.
+ * @throws {UsageError}
+ */
+export function checkSpan(options: SpanOptions): void {
+  const { since, until } = options;
+  // Whether an hour back is before an instant, the time decides.
+  const isOpen = since !== undefined && until !== undefined && isBack(since) !== isBack(until);
+  for (const each of isOpen ? [{ since }, { until }] : [options]) parseSpan(each, 0);
+}
+
 /**
  * From `--since` to `--until`.
  *
- * @param nowMs what a duration is counted back from
+ * @param nowMs what a duration is counted back from: the server's time, as that of rows is
  * @throws {UsageError}
  */
-export function parseSpan(
-  { since, until }: { readonly since?: string; readonly until?: string },
-  nowMs: number,
-): Span {
+export function parseSpan({ since, until }: SpanOptions, nowMs: number): Span {
   const sinceMs = since === undefined ? null : parseTimeOption("--since", since, nowMs);
   const untilMs = until === undefined ? null : parseTimeOption("--until", until, nowMs);
   if (sinceMs === null || untilMs === null || sinceMs <= untilMs) return { sinceMs, untilMs };
@@ -54,6 +68,10 @@ export function rangeOf({ sinceMs, untilMs }: Span): ReadRange {
     from: sinceMs === null ? "-" : String(sinceMs),
     to: untilMs === null ? "+" : String(untilMs),
   };
+}
+
+function isBack(text: string): boolean {
+  return !NUMBER.test(text) && parseDuration(text) !== null;
 }
 
 function instantMsOf(text: string): number | null {

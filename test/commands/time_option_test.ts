@@ -1,6 +1,6 @@
 import { describe, it } from "@std/testing/bdd";
 import assert from "node:assert/strict";
-import { parseTimeOption } from "../../src/commands/time_option.ts";
+import { checkSpan, parseSpan, parseTimeOption } from "../../src/commands/time_option.ts";
 import { UsageError } from "../../src/errors.ts";
 
 const NOW_MS = Date.parse("2026-03-10T12:00:00Z");
@@ -42,4 +42,26 @@ describe("parseTimeOption()", () => {
       );
     });
   }
+});
+
+describe("checkSpan()", () => {
+  for (
+    const [since, until] of [
+      ["yesterday", "1h"],
+      ["2026-03-01", "24"],
+      ["1h", "2h"],
+      ["2026-03-02", "2026-03-01"],
+    ] as const
+  ) {
+    it(`refuses ${since} to ${until}, whatever time it is`, () => {
+      assert.throws(() => checkSpan({ since, until }), UsageError);
+    });
+  }
+
+  it("leaves to parseSpan() what is right at some time", () => {
+    const mixed = { since: "1h", until: "2026-03-01" };
+    checkSpan(mixed);
+    assert.ok(parseSpan(mixed, Date.parse("2026-03-01T00:30:00Z")));
+    assert.throws(() => parseSpan(mixed, NOW_MS), UsageError);
+  });
 });
