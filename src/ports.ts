@@ -33,10 +33,7 @@ export interface Step {
   readonly next: string;
   /** Refused as `early` before this time of the server. 0 for any time. Unix milliseconds. */
   readonly notBeforeMs: number;
-  /**
-   * Refused as `stale` after this time of the server: it was decided by what was known long before.
-   * Absent for any time. Unix milliseconds.
-   */
+  /** Refused as `stale` after this time of the server. Absent for any time. Unix milliseconds. */
   readonly notAfterMs?: number;
   readonly row: Row;
   readonly publish: Publish | null;
@@ -55,10 +52,8 @@ export type Outcome =
   | { readonly kind: "duplicate" }
   /** The cursor is another than expected, and not past it. */
   | { readonly kind: "gap" }
-  /** The server's time is before `notBeforeMs`. */
-  | { readonly kind: "early" }
-  /** The server's time is after `notAfterMs`. */
-  | { readonly kind: "stale" }
+  /** The server's time is before `notBeforeMs`, or after `notAfterMs`. */
+  | { readonly kind: "early" | "stale" }
   /** The cursor is under a revision that this step does not know. */
   | { readonly kind: "revision" }
   /** The key of its list is of another type. */

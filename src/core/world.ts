@@ -5,7 +5,6 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { invariant } from "../errors.ts";
 import { millisecondsOf } from "../event.ts";
 import type { OpenFires } from "../follow/open_fires.ts";
-import { openFires } from "../follow/open_fires.ts";
 import type { Loaded, Step } from "../ports.ts";
 import { IDLE, lifeOf, stepLife } from "./life.ts";
 import type { SkipRun } from "./skip_run.ts";
@@ -38,28 +37,6 @@ export function worldOf(
 ): World {
   const recordedMs = millisecondsOf(lastId);
   return { cursors: new Map(cursors), open, runs: new Map(), again: new Map(), recordedMs };
-}
-
-/** Fires taken in without a breath: some ten milliseconds. */
-const BREATH = 5_000;
-
-/**
- * Open fires as they were loaded. A million take seconds, and the lease is to be kept meanwhile.
- *
- * @param breathe lets others have their turn
- */
-export async function openOf(
-  { open }: Pick<Loaded, "open">,
-  breathe: () => Promise<void>,
-): Promise<OpenFires> {
-  const fires = openFires();
-  // A hash has no order, and of too many the oldest are let go.
-  const inOrder = open.toSorted((one, other) => one.publishedMs - other.publishedMs);
-  for (const [index, each] of inOrder.entries()) {
-    if (index % BREATH === BREATH - 1) await breathe();
-    fires.add(each);
-  }
-  return fires;
 }
 
 /** What a policy skips of a task at present; `null` where the cursor has moved on since. */

@@ -5,6 +5,7 @@
  */
 
 import type { OpenFire } from "../open_fire.ts";
+import type { Loaded } from "../ports.ts";
 import { isWaiting, openKey } from "../open_fire.ts";
 import type { Notes } from "./evidence.ts";
 import { lookBook } from "./look_book.ts";
@@ -150,6 +151,28 @@ export function openFires(): OpenFires {
       },
     },
   };
+}
+
+/** Fires taken in without a breath: some ten milliseconds. */
+const BREATH = 5_000;
+
+/**
+ * Open fires as they were loaded. A million take seconds, and the lease is to be kept meanwhile.
+ *
+ * @param breathe lets others have their turn
+ */
+export async function openOf(
+  { open }: Pick<Loaded, "open">,
+  breathe: () => Promise<void>,
+): Promise<OpenFires> {
+  const fires = openFires();
+  // A hash has no order, and of too many the oldest are let go.
+  const inOrder = open.toSorted((one, other) => one.publishedMs - other.publishedMs);
+  for (const [index, each] of inOrder.entries()) {
+    if (index % BREATH === BREATH - 1) await breathe();
+    fires.add(each);
+  }
+  return fires;
 }
 
 /** Per list: the waiting fires in publish order, and how many others may come back to it. */

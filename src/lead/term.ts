@@ -1,5 +1,6 @@
 /** One leader's time in office: from loading the world to handing over. */
 
+import { openOf } from "../follow/open_fires.ts";
 import type { ServerClock } from "../clock.ts";
 import { waitFor } from "../clock.ts";
 import { encodeCursor, LOG_CURSOR } from "../cursor.ts";
@@ -21,7 +22,7 @@ import type { Roster } from "../core/roster.ts";
 import type { Tick } from "../core/tick.ts";
 import { PREPARE_MS } from "../core/tick.ts";
 import type { World } from "../core/world.ts";
-import { cursorText, openOf, skipRunOf, worldOf } from "../core/world.ts";
+import { cursorText, skipRunOf, worldOf } from "../core/world.ts";
 
 /** A schedule that does not settle in so many passes is being changed by somebody else. */
 const RECONCILE_PASSES_MAX = 5;

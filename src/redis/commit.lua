@@ -5,12 +5,11 @@
 -- ARGV  1 the caller's fence  2 version of the rows  3 count of names  4 count of steps
 --       5... names: tasks of cursors and of rows, each once; then for each step one text, of parts with
 --       a line feed between them (many arguments cost the caller more): cursor and row (places in
---       names), expected cursor, next cursor (empty: none), not before (Unix ms), not after (Unix ms,
---       empty: any time), the row's type, due, decided, payload, list (its place, 0: none), open key, open text (it alone may hold a line
---       feed); and, where there is a list, another argument: message
+--       names), expected cursor, next cursor (empty: none), not before and not after (Unix ms; empty:
+--       any time), the row's type, due, decided, payload, list (its place, 0: none), open key, open
+--       text (it alone may hold a line feed); and, where there is a list, another argument: message
 -- Returns {0, now (Unix ms), one letter a step, last id before, last id after}, {1} fenced, {2, key, type} a foreign key, {3, key}
---       a stream near its last id; letters: c committed, d duplicate, g gap, e early, s stale,
---       r revision, w wrong type of list
+--       a stream near its last id; letters: committed, duplicate, gap, early, stale, revision, wrong type
 local call, keys, argv = redis.call, KEYS, ARGV
 local types, isList, lastId = {'string', 'stream', 'hash', 'hash'}, {}, '0-0'
 for i = 1, #keys do
@@ -49,7 +48,7 @@ for i = 1, tonumber(argv[4]) do
   local stored, answer = cursors[name] or '', 'c'
   if stored ~= expect then answer = judge(stored, expect, next)
   elseif now < tonumber(notBefore) then answer = 'e'
-  elseif notAfter ~= '' and now > tonumber(notAfter) then answer = 's'
+  elseif now > (tonumber(notAfter) or now) then answer = 's'
   elseif list > 0 and not isList[list] then answer = 'w'
   else
     cursors[name], moved[name] = next, true

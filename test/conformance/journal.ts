@@ -116,8 +116,7 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
 
       it("answers early until the server's time has come, and stale when it has passed", async () => {
         const { serverMs } = await journal.load();
-        const times = { notBeforeMs: serverMs, notAfterMs: serverMs + 60_000 };
-        const step = publishStep(null, T0, times);
+        const step = publishStep(null, T0, { notBeforeMs: serverMs, notAfterMs: serverMs + 9e4 });
         const before = await rig.dump();
         const wrong = {
           early: { notBeforeMs: serverMs + 50_000 },

@@ -1,8 +1,9 @@
 /** What the leader knows, kept in step with what it is told. */
 
+import { openOf } from "../../src/follow/open_fires.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
-import { applyReload, applyStep, cursorText, openOf } from "../../src/core/world.ts";
+import { applyReload, applyStep, cursorText } from "../../src/core/world.ts";
 import { openKey } from "../../src/open_fire.ts";
 import { anOpenFire, aStep, aWorld, T0 } from "../support/build.ts";
 

@@ -90,7 +90,7 @@ describe("what people ask for", () => {
     const { out } = await beat(["why", `report+once@${fire!.dueMs}`, "--json"], stage);
     const { verdict, queue, story, questions } = JSON.parse(out);
     assert.deepEqual([verdict, queue], ["waiting", "maintenance"]);
-    assert.match(story[0].text, /^ada@.* asked for it \(trigger once\): why not$/);
+    assert.match(story[0].text, /^ada@.* asked for it \(trigger once, args \["é"\]\): why not$/);
     assert.ok(!JSON.stringify(story).includes("--deep"), out);
     const answers = questions.map(({ answer }: { answer: string }) => answer);
     assert.deepEqual(answers, ["yes", "yes", "no", "no"], out);

@@ -1,8 +1,9 @@
+import { openOf } from "../../src/follow/open_fires.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "@std/testing/bdd";
 import { keepJournal } from "../../src/lead/keep.ts";
 import type { Office } from "../../src/lead/office.ts";
-import { openOf, worldOf } from "../../src/core/world.ts";
+import { worldOf } from "../../src/core/world.ts";
 import type { Log } from "../../src/log.ts";
 import type { Archive, Clock, Step } from "../../src/ports.ts";
 import { ArchiveError } from "../../src/errors.ts";

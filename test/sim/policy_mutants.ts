@@ -90,8 +90,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   mutant(
     "a run of skips counts one too few",
     "src/core/skip_run.ts",
-    "detail: { fromMs, toMs, count, by, reason },",
-    "detail: { fromMs, toMs, count: count - 1, by, reason },",
+    "const detail = { fromMs, toMs, count, by, reason };",
+    "const detail = { fromMs, toMs, count: count - 1, by, reason };",
   ),
   mutant(
     "a run of skips that were refused counts",

@@ -1,5 +1,6 @@
 /** Everything that a term works with, in memory, on a clock that a test moves. */
 
+import { openOf } from "../../src/follow/open_fires.ts";
 import { serverClock } from "../../src/clock.ts";
 import { simClock } from "./sim_clock.ts";
 import { newHistory, watchHistory } from "../../src/lead/history.ts";
@@ -10,7 +11,7 @@ import { declare, openTerm } from "../../src/lead/term.ts";
 import type { Tick } from "../../src/core/tick.ts";
 import { tick } from "../../src/core/tick.ts";
 import type { World } from "../../src/core/world.ts";
-import { openOf, worldOf } from "../../src/core/world.ts";
+import { worldOf } from "../../src/core/world.ts";
 import { encodeOpen, openKey } from "../../src/open_fire.ts";
 import { memoryJournal } from "../../src/memory/journal.ts";
 import type { Stage, Step } from "../../src/ports.ts";
