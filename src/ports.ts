@@ -165,10 +165,11 @@ export interface Journal {
   settle(settlements: readonly Settlement[], fence: number): Promise<Settled>;
 
   /**
-   * Cursors and open fires, all of them.
+   * Cursors and open fires, all of them, as one state.
+   * @param how `cursors`: no open fires. `paged`: in pieces, for whoever holds the newest fence
    * @throws {JournalUnavailableError} also (`fatal`) when the journal was written by something else
    */
-  load(): Promise<Loaded>;
+  load(how?: "cursors" | "paged"): Promise<Loaded>;
 
   /**
    * Cursors and open fires of some tasks, read again after an outcome that was not expected.

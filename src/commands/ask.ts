@@ -120,7 +120,7 @@ async function append(
   { requests, journal }: Desk,
   request: Ask,
 ): Promise<{ entryId: string; fromId: string }> {
-  const loaded = await journal.load();
+  const loaded = await journal.load("cursors");
   const ring = ringOf(loaded.cursors);
   const waiting = await requests.after(ring.lastId, WAITING_MAX);
   if (waiting.length >= WAITING_MAX) {

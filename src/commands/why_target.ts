@@ -90,7 +90,7 @@ async function knownTask(
     if (++count >= DECLARED_MAX) break;
   }
   if (isSeen) return null;
-  const { cursors } = await journal.load();
+  const { cursors } = await journal.load("cursors");
   if (cursors.has(name)) return null;
   throw unknown(name, { tasks, off }, cursors);
 }

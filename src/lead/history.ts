@@ -52,10 +52,10 @@ export function watchHistory(journal: Journal, history: History): Journal {
       const known = history.lastId;
       return noted(history, known, await journal.settle(settlements, fence));
     },
-    async load() {
+    async load(how) {
       await lookBack(journal, history);
       const known = history.lastId;
-      const loaded = await journal.load();
+      const loaded = await journal.load(how);
       note(history, known, { before: loaded.lastId, after: loaded.lastId });
       return loaded;
     },

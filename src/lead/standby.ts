@@ -72,7 +72,7 @@ export async function watchSchedule(parts: StandbyParts, signal: AbortSignal): P
     await waitFor(clock, pauseMs, signal);
     if (signal.aborted) return;
     // Whoever asks for the lease says where Redis is away.
-    const loaded = await unlessAway(() => journal.load());
+    const loaded = await unlessAway(() => journal.load("cursors"));
     if (signal.aborted) return;
     pauseMs = SCHEDULE_MS;
     if (loaded === null) continue;

@@ -60,7 +60,7 @@ export async function openTerm(
   opening: Opening,
 ): Promise<Tick | null> {
   const { history } = opening;
-  const loaded = await parts.journal.load();
+  const loaded = await parts.journal.load("paged");
   // The load may be what shows it, after a leader of meanwhile has told of it.
   await forgetTold(parts.journal, history);
   const world = worldOf(loaded, await openOf(loaded, () => parts.clock.sleep(0, NEVER)));

@@ -57,9 +57,9 @@ export function memoryJournal(
         const outcomes = settlements.map((each) => settleOne(store, each, { serverMs, fence }));
         return { kind: "done", serverMs, outcomes, lastId: { before, after: lastIdOf(store) } };
       }),
-    load: () =>
+    load: (how) =>
       promised(() => ({
-        ...snapshot(store, store.cursors.keys(), store.open.keys()),
+        ...snapshot(store, store.cursors.keys(), how === "cursors" ? [] : store.open.keys()),
         lastId: lastIdOf(store),
       })),
     reload: (tasks, openIds) =>

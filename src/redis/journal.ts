@@ -22,7 +22,7 @@ export function redisJournal(client: Redis, keys: Keys): Journal {
     async settle(settlements, fence) {
       return settledOf(await run(settleCall(settlements, fence, keys)));
     },
-    load: () => loadAll(client, keys),
+    load: (how) => loadAll(client, keys, how),
     reload: (tasks, openIds) => loadSome(client, keys, tasks, openIds),
     trace: (id) => traceRow(client, keys, id),
     extent: () => journalExtent(client, keys),

@@ -8,7 +8,7 @@ import { decodeOpen, openKey } from "../open_fire.ts";
 import { BeatError, JournalUnavailableError } from "../errors.ts";
 import { NO_ID } from "../event.ts";
 import { decodeRow } from "../row_text.ts";
-import type { Loaded } from "../ports.ts";
+import type { Journal, Loaded } from "../ports.ts";
 import { ask } from "./client.ts";
 import type { Entry } from "./entry_parser.ts";
 import { refuseForeign } from "./errors.ts";
@@ -22,18 +22,18 @@ const PROBE = scriptOf(probeText);
 /** Open fires that are asked for at once: some milliseconds for Redis and for the loop here. */
 const PAGE = 2_000;
 
-/**
- * Open fires come in pages: of a million, Redis and this process would each be busy for seconds. They
- * are one state all the same where the caller holds the newest fence, as nobody else may write then.
- *
- * @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write
- */
-export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
+/** @throws {JournalUnavailableError} `fatal` when Beat did not write this, or may not write */
+export async function loadAll(
+  client: Redis,
+  keys: Keys,
+  how?: Parameters<Journal["load"]>[0],
+): Promise<Loaded> {
   await checkPermissions(client, keys);
-  const [time, cursors, last] = await transaction(client, [
+  const [time, cursors, last, open] = await transaction(client, [
     ["TIME"],
     ["HGETALL", keys.cursors],
     ["XREVRANGE", keys.journal, "+", "-", "COUNT", "1"],
+    ...(how === undefined ? [["HGETALL", keys.open]] : []),
   ]);
   const newest = last as Entry[];
   checkLastEntry(keys.journal, newest);
@@ -41,12 +41,18 @@ export async function loadAll(client: Redis, keys: Keys): Promise<Loaded> {
     serverMs: timeReplyMs(time as [string, string]),
     lastId: newest[0]?.[0] ?? NO_ID,
     cursors: cursorsOf(keys, pairsOf(cursors as string[])),
-    open: await loadOpen(client, keys),
+    open: how === "paged"
+      ? await loadPages(client, keys)
+      : openOf(keys, pairsOf((open ?? []) as string[])),
   };
 }
 
-/** A page that another server answers would be of another hash: what was read counts for nothing then. */
-async function loadOpen(client: Redis, keys: Keys): Promise<OpenFire[]> {
+/**
+ * Of a million, Redis and this process would each be busy for seconds if they came at once. They are
+ * one state where nobody else may write. A page that another server answers would be of another hash:
+ * what was read counts for nothing then.
+ */
+async function loadPages(client: Redis, keys: Keys): Promise<OpenFire[]> {
   let isCut = false;
   const onClose = () => isCut = true;
   client.on("close", onClose);

@@ -391,10 +391,10 @@ export function describeJournal(name: string, open: () => Promise<JournalRig>): 
           publish: { message: "again", open: again },
         });
         const loaded = await journal.load();
-        assert.deepEqual([...loaded.cursors], [[
-          "report",
-          { dueMs: T0 + 1, revision: "0123456789ab" },
-        ]]);
+        const cursor = { dueMs: T0 + 1, revision: "0123456789ab" };
+        assert.deepEqual([...loaded.cursors], [["report", cursor]]);
+        const others = await Promise.all([journal.load("paged"), journal.load("cursors")]);
+        assert.deepEqual(others.map(({ open }) => open.length), [2, 0]);
         assert.deepEqual(
           loaded.open.toSorted((a, b) => a.attempt - b.attempt),
           [openAt(T0), again],

@@ -34,7 +34,7 @@ needs("redis").describe("loadAll() of more open fires than one page has", () => 
 
   it("reads each once, in pieces", async () => {
     await client.config("RESETSTAT");
-    const { open } = await loadAll(client, keys);
+    const { open } = await loadAll(client, keys, "paged");
     assert.deepEqual(
       open.map(({ dueMs }) => dueMs - T0).sort((one, other) => one - other),
       Array.from({ length: COUNT }, (_, at) => at),
@@ -60,7 +60,7 @@ needs("redis").describe("loadAll() of more open fires than one page has", () => 
       return multi;
     }) as typeof client.multi;
     await assert.rejects(
-      loadAll(client, keys),
+      loadAll(client, keys, "paged"),
       (error) => error instanceof JournalUnavailableError && error.retry === "backoff",
     );
     assert.equal(client.listenerCount("close"), 0);

@@ -88,7 +88,7 @@ export function flakyJournal(inner: Journal): FlakyJournal {
       }
     },
     settle: (settlements, fence) => inner.settle(settlements, fence),
-    load: () => inner.load(),
+    load: (how) => inner.load(how),
     reload(tasks, openIds) {
       flaky.reloads.push(tasks);
       return inner.reload(tasks, openIds);
