@@ -39,6 +39,8 @@ export interface FollowerParts extends LookerParts {
   readonly namespace: string;
   /** The term that settles; a new term gets a new follower. */
   readonly fence: number;
+  /** Told of each settlement that is recorded, as soon as that is known: the call may fail after it. */
+  onSettled(settlement: Settlement): void;
 }
 
 /** What a sample or a glance came to. */
@@ -47,8 +49,6 @@ export interface Followed {
   isFenced: boolean;
   /** There was more to look at than one call may: call again at once. */
   hasMore: boolean;
-  /** What was recorded, in order. */
-  readonly settled: Settlement[];
 }
 
 export interface Follower {
@@ -70,18 +70,10 @@ export function follower(parts: FollowerParts): Follower {
   const watch = watchOver(parts.world.open, parts.namespace, late);
   const look = looker(parts, watch);
   const { settleAll, clearDoubts } = settler(parts, watch);
-  /** Recorded, and not told yet: a call may fail after that. */
-  let untold: Settlement[] = [];
 
   async function begin(): Promise<Followed> {
-    const to = { isFenced: false, hasMore: false, settled: untold };
-    await clearDoubts(to);
-    return to;
-  }
-
-  function tell(to: Followed): Followed {
-    untold = [];
-    return to;
+    await clearDoubts();
+    return { isFenced: false, hasMore: false };
   }
 
   /** Whatever fails, the fires that were picked are looked at again. */
@@ -135,19 +127,19 @@ export function follower(parts: FollowerParts): Follower {
       await sweep(views, to);
       if (!to.isFenced) await recordLate(parts, { late, look }, to);
       to.hasMore = picked.length >= LOOKS_MAX || watch.hasHints;
-      return tell(to);
+      return to;
     },
     async glance() {
       const to = await begin();
       await lookAndSettle(await useHints(to), null, to);
       to.hasMore = watch.hasHints;
-      return tell(to);
+      return to;
     },
   };
 }
 
 /** Sends settlements in batches and keeps the watch in step with what became of them. */
-function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
+function settler({ journal, log, fence, onSettled }: FollowerParts, watch: Watch) {
   /** Sent, and nobody knows whether they were recorded: their reply was lost. */
   const inDoubt = new Map<string, Settlement>();
 
@@ -172,7 +164,7 @@ function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
       switch (outcome) {
         case "settled":
           watch.settled(key, settlement, reply.serverMs);
-          to.settled.push(settlement);
+          onSettled(settlement);
           break;
         case "duplicate":
           inDoubt.set(key, settlement);
@@ -186,11 +178,11 @@ function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
           });
       }
     }
-    await clearDoubts(to);
+    await clearDoubts();
   }
 
   /** Reads what stands: a look at what is over could go on for ever. */
-  async function clearDoubts(to: Followed): Promise<void> {
+  async function clearDoubts(): Promise<void> {
     if (inDoubt.size === 0) return;
     const loaded = await journal.reload([], [...inDoubt.keys()]);
     const stands = new Map(loaded.open.map((open) => [openKey(open), open]));
@@ -198,7 +190,7 @@ function settler({ journal, log, fence }: FollowerParts, watch: Watch) {
       const open = stands.get(key) ?? null;
       watch.reread(key, settlement, open, loaded.serverMs);
       // What is gone was ended by us, and the reply was lost.
-      if (open === null && settlement.next === null) to.settled.push(settlement);
+      if (open === null && settlement.next === null) onSettled(settlement);
     }
     inDoubt.clear();
   }

@@ -22,6 +22,7 @@ export async function followOpen(
     world: now.world,
     fence: input.fence,
     task: (name) => office.now?.roster.get(name)?.task ?? null,
+    onSettled: (settlement) => office.outcomes.note(settlement),
   });
   /** Ends the present pause: something was heard, or this is to end. */
   let wake = () => {};
@@ -42,8 +43,7 @@ export async function followOpen(
   while (!signal.aborted) {
     try {
       const isDue = parts.clock.monotonicMs() >= sampleMs;
-      const { isFenced, hasMore, settled } = await (isDue ? eye.sample() : eye.glance());
-      office.outcomes.note(settled);
+      const { isFenced, hasMore } = await (isDue ? eye.sample() : eye.glance());
       if (isFenced) sayRefused(office, input);
       if (isFenced || office.history.cuts.length > 0) return onFenced();
       if (isDue && !hasMore) {

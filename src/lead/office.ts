@@ -152,12 +152,28 @@ async function beginTerm(office: Office, input: TermInput, signal: AbortSignal):
   if (office.now === null || history.cuts.length > 0) return { isFenced: true };
   seen.lostAfter = null;
   if (signal.aborted) return { isFenced: true };
+  forgetOld(parts.declared.rows, parts.server.nowMs());
   parts.log.info("leading", { fence: input.fence, openFires: office.now.world.open.size });
   const standing = standingPauses(office.now.world.cursors, parts.server.nowMs());
   for (const [task, { who, note }] of standing) {
     parts.log.warn("paused: nothing of it is fired", { task, who, note });
   }
   return { isFenced: false };
+}
+
+/** What is younger may be of a term of ours that ended a moment ago. Milliseconds. */
+const RELOADED_MS = 60_000;
+
+/**
+ * What was loaded while another replica led is for its journal rows to tell, which it read as well; but
+ * for the last refusal, where the files are still as they were then.
+ */
+function forgetOld(rows: Row[], nowMs: number): void {
+  const kept = rows.filter((row) =>
+    row.decidedMs > nowMs - RELOADED_MS ||
+    (row === rows.at(-1) && row.type === "control.reload_refused")
+  );
+  rows.splice(0, rows.length, ...kept);
 }
 
 /** Publishes what is due, on the schedule as loaded last. @throws {JournalUnavailableError} */

@@ -10,7 +10,7 @@ export interface Count {
 }
 
 export interface Outcomes {
-  note(settled: readonly Settlement[]): void;
+  note(settlement: Settlement): void;
   /** Since the start, of some tasks or of all. */
   total(tasks: readonly string[] | null): Count;
 }
@@ -26,18 +26,16 @@ const SAYS: Readonly<Record<string, "good" | "bad">> = {
 export function outcomes(): Outcomes {
   const byTask = new Map<string, { events: number; bad: number }>();
   return {
-    note(settled) {
-      for (const { open, rows } of settled) {
-        // A request has a name of its own, and there is no end of them.
-        const task = entryOf(open.task);
-        for (const row of rows) {
-          const says = row.type === "fire.finished" ? SAYS[row.detail.outcome] : undefined;
-          if (says === undefined) continue;
-          const count = byTask.get(task) ?? { events: 0, bad: 0 };
-          count.events++;
-          if (says === "bad") count.bad++;
-          byTask.set(task, count);
-        }
+    note({ open, rows }) {
+      // A request has a name of its own, and there is no end of them.
+      const task = entryOf(open.task);
+      for (const row of rows) {
+        const says = row.type === "fire.finished" ? SAYS[row.detail.outcome] : undefined;
+        if (says === undefined) continue;
+        const count = byTask.get(task) ?? { events: 0, bad: 0 };
+        count.events++;
+        if (says === "bad") count.bad++;
+        byTask.set(task, count);
       }
     },
     total(tasks) {

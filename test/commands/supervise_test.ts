@@ -14,6 +14,7 @@ import { memoryLease } from "../../src/memory/lease.ts";
 import { memoryRequests } from "../../src/memory/requests.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
 import { encodeRequest } from "../../src/request.ts";
+import type { Row } from "../../src/event.ts";
 import type { Journal, Lease } from "../../src/ports.ts";
 import { BATCH_MAX } from "../../src/ports.ts";
 import { aLog, aReady, aRoster, rowsOf, T0 } from "../support/build.ts";
@@ -326,6 +327,30 @@ describe("supervise()", () => {
     assert.deepEqual(await world.published("a+r1"), [8 * 3_600 + 59.75]);
     assert.deepEqual(await world.published(), [8 * 3_600 + 60]);
     assert.ok(parts.log.lines.some(({ message }) => /long ago is decided anew/.test(message)));
+  });
+
+  it("tells no reloads of the time in which another one led, but for the refusal that holds", async () => {
+    const world = aWorld();
+    const one = start(world, "a");
+    const { parts } = start(world, "b");
+    const reloaded = (type: string, atMs: number) =>
+      void parts.declared.rows.push({
+        ...{ type, task: "", dueMs: null, decidedMs: T0 + atMs, detail: { problems: [type] } },
+      } as Row);
+    reloaded("control.reloaded", 1_000);
+    reloaded("control.reload_refused", 2_000);
+    reloaded("control.reloaded", 3_000);
+    reloaded("control.reload_refused", 4_000);
+    await world.clock.advance(100_000);
+    reloaded("control.reloaded", 99_000);
+    reloaded("control.reload_refused", 4_000);
+    one.supervisor.actor.send({ type: "STOP" });
+    await world.clock.advance(2_000);
+    const rows = (await rowsOf(world.memory)).filter(({ type }) => type.startsWith("control."));
+    assert.deepEqual(
+      rows.map(({ type, decidedMs }) => `${type} ${decidedMs - T0}`),
+      ["control.reloaded 99000", "control.reload_refused 4000"],
+    );
   });
 
   it("takes up a new schedule at once, and moves no other fire", async () => {

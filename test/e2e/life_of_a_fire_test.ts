@@ -56,6 +56,7 @@ async function openOffice(server: RedisServer, isListening: boolean) {
     namespace: NAMESPACE,
     fence,
     task: (name) => tasks.get(name) ?? null,
+    onSettled() {},
   });
   const abort = new AbortController();
   let beats = 0;

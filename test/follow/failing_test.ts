@@ -32,14 +32,16 @@ describe("follower() when something fails", () => {
     rig.faults.queues = 1;
     await assert.rejects(rig.sample(), JournalUnavailableError);
     assert.deepEqual(await rig.story(open), ["acked event", "finished failure"]);
-    assert.equal((await rig.sample()).settled.length, 1);
-    assert.equal((await rig.sample()).settled.length, 0);
+    assert.equal(rig.settled.length, 1, "it may fail for as long as it leads");
+    await rig.sample();
+    assert.equal(rig.settled.length, 1);
   });
 
   it("records a late ack of what it ended, and the reply to that was lost", async () => {
     const { rig, open } = await givenUp();
-    const { settled } = await rig.sample();
-    assert.equal(settled.length, 1);
+    const told = rig.settled.length;
+    await rig.sample();
+    assert.equal(rig.settled.length, told + 1);
     rig.storeResult(open, "SUCCESS");
     await rig.watch(60 * SECOND);
     assert.deepEqual((await rig.story()).slice(-2), [
@@ -141,8 +143,9 @@ describe("follower() when something fails", () => {
     await assert.rejects(rig.watch(2 * SECOND), JournalUnavailableError);
     assert.equal((await rig.story()).at(-1), "finished lost");
     rig.beat(WORKER);
-    const { settled } = await rig.sample();
-    assert.equal(settled.length, 1);
+    const told = rig.settled.length;
+    await rig.sample();
+    assert.equal(rig.settled.length, told + 1);
     assert.equal(rig.world.open.size, 0);
   });
 

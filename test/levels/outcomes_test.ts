@@ -22,13 +22,15 @@ describe("outcomes()", () => {
   it("counts success as good, failure and loss as bad, and nothing else", () => {
     const count = outcomes();
     const ends = ["success", "failure", "lost", "revoked", "unknown"] as const;
-    count.note(ends.map((outcome) => finished("a", outcome)));
+    for (const outcome of ends) count.note(finished("a", outcome));
     assert.deepEqual(count.total(null), { events: 3, bad: 2 });
   });
 
   it("tells the tasks apart", () => {
     const count = outcomes();
-    count.note([finished("a", "success"), finished("b", "failure"), finished("a", "success")]);
+    count.note(finished("a", "success"));
+    count.note(finished("b", "failure"));
+    count.note(finished("a", "success"));
     assert.deepEqual(count.total(["a"]), { events: 2, bad: 0 });
     assert.deepEqual(count.total(["b", "never heard of"]), { events: 1, bad: 1 });
     assert.deepEqual(count.total(null), { events: 3, bad: 1 });
@@ -36,11 +38,9 @@ describe("outcomes()", () => {
 
   it("counts a fire that somebody asked for with its task, and keeps nothing of the request", () => {
     const count = outcomes();
-    count.note([
-      finished("a", "success"),
-      finished("a+r1", "failure"),
-      finished("a+r2", "success"),
-    ]);
+    count.note(finished("a", "success"));
+    count.note(finished("a+r1", "failure"));
+    count.note(finished("a+r2", "success"));
     assert.deepEqual(count.total(["a"]), { events: 3, bad: 1 });
     assert.deepEqual(count.total(null), { events: 3, bad: 1 });
   });

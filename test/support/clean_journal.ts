@@ -98,6 +98,7 @@ export async function cleanJournal(
     if (now === null) throw new Error("fenced");
     const log = aLog();
     const eye = follower({
+      onSettled() {},
       ...{ journal, sensors, server, log, namespace: "beat", fence, world: now.world },
       task: (name) => roster.get(name)?.task ?? null,
     });

@@ -14,7 +14,7 @@ import { memoryJournal } from "../../src/memory/journal.ts";
 import type { MemorySensors } from "../../src/memory/sensors.ts";
 import { memorySensors } from "../../src/memory/sensors.ts";
 import type { MemoryStore } from "../../src/memory/store.ts";
-import type { Journal } from "../../src/ports.ts";
+import type { Journal, Settlement } from "../../src/ports.ts";
 import type { Hint, Sensors, TaskResult } from "../../src/sensors.ts";
 import type { Task } from "../../src/task.ts";
 import { aLog, aReady, aTask, aWorld, publishSteps, rowsOf, T0 } from "./build.ts";
@@ -65,6 +65,7 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
   const kombu = { sep: sensors.sep, prioritySteps: [0, 3, 6, 9] };
   const task = aTask(own);
   const ready = { ...aReady(own), list: listOf(task.queue, task.priority, kombu) };
+  const settled: Settlement[] = [];
   const parts = {
     sensors: faultySensors(sensors, faults),
     journal,
@@ -74,6 +75,7 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
     namespace: NAMESPACE,
     fence: FENCE,
     task: (name: string) => name === task.name ? ready.task : null,
+    onSettled: (each: Settlement) => void settled.push(each),
   };
   let eye = follower(parts);
   return {
@@ -83,6 +85,8 @@ export function followRig({ task: own = {}, hasResults = true }: RigOptions = {}
     log,
     journal,
     faults,
+    /** What the follower has told, oldest first. */
+    settled,
     ...brokerOf(inner.store, sensors, () => nowMs),
     ...tellerOf((hint) => eye.hint(hint), () => nowMs),
     advance: (durationMs: number) => void (nowMs += durationMs),
