@@ -61,6 +61,12 @@ export interface EventEnd {
   readonly runtimeMs: number | null;
 }
 
+/** One that is dated before the publish: of a copy, or of a worker whose clock is behind. */
+export interface EarlyEnd extends EventEnd {
+  /** By the worker's clock. Unix milliseconds. */
+  readonly atMs: number;
+}
+
 /**
  * What a leader has noticed of an open fire beyond its text. Not kept over a change of leaders: the
  * next one finds it again. Times are the server's, Unix milliseconds.
@@ -90,6 +96,7 @@ export interface Notes {
   /** A worker rejected it: it may wait at the new end of its list. */
   isRejected: boolean;
   end: EventEnd | null;
+  earlyEnd: EarlyEnd | null;
 }
 
 export function newNotes({ redeliveries }: Pick<OpenFire, "redeliveries">): Notes {
@@ -109,22 +116,28 @@ export function newNotes({ redeliveries }: Pick<OpenFire, "redeliveries">): Note
     isStarted: false,
     isRejected: false,
     end: null,
+    earlyEnd: null,
   };
 }
 
 /**
- * Takes a worker's event into the notes. Events come late, twice, out of order or not at all.
- *
- * @returns false when it belongs to an earlier message of the same id
+ * Takes a worker's event into the notes. Events come late, twice, out of order or not at all. One that
+ * is dated before the publish may be of a copy, so that it counts for no delivery; its end waits.
  */
 export function noteEvent(
   notes: Notes,
   open: OpenFire,
   hint: Extract<Hint, { kind: "event" }>,
   nowMs: number,
-): boolean {
-  if (hint.atMs < open.publishedMs - CLOCK_MARGIN_MS) return false;
+): void {
+  const end = endOfEvent(hint);
+  if (hint.atMs < open.publishedMs - CLOCK_MARGIN_MS) {
+    notes.worker ??= hint.worker;
+    if (end !== null) notes.earlyEnd = { ...end, atMs: hint.atMs };
+    return;
+  }
   notes.worker = hint.worker;
+  notes.end = end ?? notes.end;
   switch (hint.type) {
     case "received":
       if (notes.isReceiptImplied) notes.isReceiptImplied = false;
@@ -143,18 +156,24 @@ export function noteEvent(
     case "rejected":
       notes.isRejected = true;
       break;
-    case "succeeded":
-      notes.end = { outcome: "success", isExpired: false, runtimeMs: hint.runtimeMs };
-      break;
-    case "failed":
-      notes.end = { outcome: "failure", isExpired: false, runtimeMs: hint.runtimeMs };
-      break;
-    case "revoked":
-      notes.end = { outcome: "revoked", isExpired: hint.isExpired, runtimeMs: null };
-      break;
   }
   notes.extraReceiptMs = hasExtraReceipt(notes, open) ? notes.extraReceiptMs ?? nowMs : null;
-  return true;
+}
+
+/** `null` where it is no end. */
+function endOfEvent(
+  { type, isExpired, runtimeMs }: Extract<Hint, { kind: "event" }>,
+): EventEnd | null {
+  switch (type) {
+    case "succeeded":
+      return { outcome: "success", isExpired: false, runtimeMs };
+    case "failed":
+      return { outcome: "failure", isExpired: false, runtimeMs };
+    case "revoked":
+      return { outcome: "revoked", isExpired, runtimeMs: null };
+    default:
+      return null;
+  }
 }
 
 /** The order of a retry and of the receipt that follows it is not sure: see whether it lasts. */

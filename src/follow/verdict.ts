@@ -82,7 +82,7 @@ function sinceWhen(sinceMs: number | null, isSo: boolean, { evidence, nowMs }: C
 function ended(each: Case): Settlement | null {
   const { open, notes, nowMs } = each;
   const result = finalOf(each);
-  const end = result === null ? notes.end : endOfResult(result);
+  const end = result === null ? notes.end ?? earlyEndOf(each) : endOfResult(result);
   if (end === null) return null;
   const worker = result?.worker ?? notes.worker;
   const isAcked = open.state === "acked";
@@ -90,7 +90,7 @@ function ended(each: Case): Settlement | null {
     return close(open, row(open, "fire.expired", nowMs, { reason: "ttl", by: "worker" }));
   }
   const by = result === null ? "event" : "result";
-  const runtimeMs = end.runtimeMs ?? notes.end?.runtimeMs ?? null;
+  const runtimeMs = end.runtimeMs ?? (notes.end ?? notes.earlyEnd)?.runtimeMs ?? null;
   const finished = row(open, "fire.finished", nowMs, {
     outcome: end.outcome,
     ...(runtimeMs === null ? {} : { runtimeMs }),
@@ -105,15 +105,25 @@ function ended(each: Case): Settlement | null {
  * clock of a worker may be behind, and its fire would seem to run on for a day: so what is dated so long
  * before counts once the message has been out of the broker for as long, in which a copy would end.
  */
-function finalOf({ open, notes, evidence: { result }, nowMs }: Case): TaskResult | null {
+function finalOf(each: Case): TaskResult | null {
+  const { open, evidence: { result } } = each;
   if (isFinal(result, open.publishedMs)) return result;
-  if (open.state !== "acked" || notes.ackedMs === null || !isFinal(result, -Infinity)) return null;
-  return nowMs - notes.ackedMs >= open.publishedMs - result.doneMs! ? result : null;
+  return isFinal(result, -Infinity) && isRipe(each, result.doneMs!) ? result : null;
 }
 
-function endOfResult(
-  { status, revokedAs }: { readonly status: string; readonly revokedAs: string | null },
-): EventEnd {
+/** As {@link finalOf}, of a worker's word. */
+function earlyEndOf(each: Case): EventEnd | null {
+  const { earlyEnd } = each.notes;
+  return earlyEnd !== null && isRipe(each, earlyEnd.atMs) ? earlyEnd : null;
+}
+
+/** Whether the message has been out of the broker for as long as `doneMs` is before its publish. */
+function isRipe({ open, notes, nowMs }: Case, doneMs: number): boolean {
+  return open.state === "acked" && notes.ackedMs !== null &&
+    nowMs - notes.ackedMs >= open.publishedMs - doneMs;
+}
+
+function endOfResult({ status, revokedAs }: TaskResult): EventEnd {
   const outcome = status === "SUCCESS" ? "success" : status === "FAILURE" ? "failure" : "revoked";
   return { outcome, isExpired: revokedAs === "expired", runtimeMs: null };
 }

@@ -87,7 +87,10 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
       const tracked = names.find(hint.taskId);
       if (tracked === undefined) late.hint(hint, nowMs);
       else if (hint.kind === "result") takeResult(tracked);
-      else if (takeEvent(tracked, hint, crew, nowMs)) told.add(tracked);
+      else {
+        takeEvent(tracked, hint, crew, nowMs);
+        told.add(tracked);
+      }
       // Whether it was delivered twice shows when no retry explains it in a while.
       if (tracked?.notes?.extraReceiptMs) fires.lookAt(tracked, nowMs + PACE_MIN_MS);
     },
@@ -142,22 +145,20 @@ export function watchOver(open: OpenFires, namespace: string, late: LateAcks): W
   };
 }
 
-/** @returns whether the event is about this very message */
 function takeEvent(
   tracked: Tracked,
   hint: Extract<Hint, { kind: "event" }>,
   crew: Workers,
   nowMs: number,
-): boolean {
+): void {
   const notes = tracked.notes ??= newNotes(tracked.open);
   const before = notes.worker;
-  if (!noteEvent(notes, tracked.open, hint, nowMs)) return false;
+  noteEvent(notes, tracked.open, hint, nowMs);
   if (before !== null && before !== hint.worker) crew.end(before, tracked.key);
   if (hint.type === "started") crew.begin(hint.worker, tracked.key, nowMs);
-  if (notes.end === null && hint.type !== "retried") return true;
+  if (notes.end === null && notes.earlyEnd === null && hint.type !== "retried") return;
   crew.ran(hint.worker, tracked.key);
   crew.end(hint.worker, tracked.key);
-  return true;
 }
 
 /** Of too many that are awaited, those that are awaited the longest are asked for a last time. */

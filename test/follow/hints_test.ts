@@ -34,6 +34,30 @@ describe("follower() with workers' events", () => {
     assert.equal(rig.hasHints(), false);
   });
 
+  it("believes a worker whose clock is behind once the message has been gone for as long", async () => {
+    for (const behindMs of [1_500, 5_000]) {
+      for (const ignoreResult of [false, true]) {
+        const rig = followRig({ task: { ignoreResult } });
+        const open = await rig.publish();
+        const event = (type: "received" | "started" | "succeeded") =>
+          rig.hint({
+            ...{ kind: "event", type, worker: WORKER, taskId: idsOf(open).taskId },
+            ...{ atMs: T0 - behindMs, runtimeMs: 12, isExpired: false },
+          });
+        for (const type of ["received", "started", "succeeded"] as const) event(type);
+        await rig.watch(10_000);
+        assert.deepEqual(await rig.story(), [], "it may be of a copy: its own still waits");
+        rig.take(open);
+        rig.ack(open);
+        await rig.watch(60_000);
+        const rows = await Array.fromAsync(rig.journal.read({ from: "-", to: "+" }));
+        assert.deepEqual(await rig.story(), ["acked broker", "finished success"]);
+        assert.equal(rows.at(-1)!.detail.runtimeMs, 12);
+        assert.equal(rows.at(-2)!.detail.worker, WORKER);
+      }
+    }
+  });
+
   it("calls an expired message what the worker called it", async () => {
     const rig = followRig({ task: { expiresMs: 10_000 } });
     const open = await rig.publish();

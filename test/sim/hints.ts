@@ -10,7 +10,7 @@ export interface Ether {
   silentUntilMs: number;
   /** When a process last heard that a worker lives; `null` for never. Milliseconds of the world. */
   heardMs(process: Scheduler, worker: string): number | null;
-  say(saying: Saying, serverMs: number): void;
+  say(saying: Saying): void;
   /** @param process on whose time it is heard */
   listen(process: Scheduler, onHint: (hint: Hint) => void, signal: AbortSignal): void;
 }
@@ -30,9 +30,9 @@ export function ether(draw: Draw): Ether {
         .map(({ heardMs }) => heardMs.get(worker) ?? -Infinity);
       return heard.length === 0 ? null : Math.max(...heard);
     },
-    say(saying, serverMs) {
+    say(saying) {
       if (listeners.size === 0) return;
-      const hint = hintOf(saying, serverMs);
+      const hint = hintOf(saying);
       for (const { process, onHint, heardMs } of listeners) {
         if (process.now() < air.silentUntilMs || draw.chance(0.02)) continue;
         process.at(
@@ -59,14 +59,13 @@ export function ether(draw: Draw): Ether {
   return air;
 }
 
-function hintOf(saying: Saying, serverMs: number): Hint {
-  const atMs = Math.floor(serverMs);
+function hintOf(saying: Saying): Hint {
   switch (saying.kind) {
     case "result":
       return saying;
     case "worker":
       return { kind: "worker", worker: saying.worker, isOnline: true };
     case "event":
-      return { ...saying, atMs, runtimeMs: null };
+      return { ...saying, runtimeMs: null };
   }
 }

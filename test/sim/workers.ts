@@ -27,6 +27,8 @@ export type Saying =
     readonly taskId: string;
     readonly worker: string;
     readonly isExpired: boolean;
+    /** By the worker's clock. Unix milliseconds. */
+    readonly atMs: number;
   }
   | { readonly kind: "worker"; readonly worker: string };
 
@@ -80,6 +82,8 @@ interface Worker {
   readonly isAckingLate: boolean;
   /** Sends events (`-E`). */
   readonly isTalking: boolean;
+  /** Its clock minus the server's. Milliseconds. */
+  readonly aheadMs: number;
   habit: Habit | null;
   untilMs: number;
   /** What it took and has not finished; gone when it dies. */
@@ -113,6 +117,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     name: `worker-${index}`,
     isAckingLate: draws("worker", index).chance(0.4),
     isTalking: draws("worker", index).chance(0.5),
+    aheadMs: draws("worker clock", index).pick([0, 0, 0, -1_500, -5_000, 2_000]),
     ...{ habit: null, untilMs: 0, generation: 0 },
   }));
   for (const worker of workers) poll(worker);
@@ -219,7 +224,7 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
   /** Again and again until Redis takes it. */
   function finish(headers: Headers, tag: string, status: string, worker: Worker): void {
     if (status === "SUCCESS") succeeded.add(headers.id);
-    const isStored = headers.ignore_result || store(headers.id, status);
+    const isStored = headers.ignore_result || store(worker, headers.id, status);
     if (!isStored || !ack(tag)) {
       scheduler.at(scheduler.now() + 1_000, () => finish(headers, tag, status, worker));
       return;
@@ -230,14 +235,18 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     event(worker, type, headers.id, status === "REVOKED");
   }
 
-  function store(taskId: string, status: string): boolean {
+  function clockMs({ aheadMs }: Worker): number {
+    return Math.floor(parts.serverMs() + aheadMs);
+  }
+
+  function store(worker: Worker, taskId: string, status: string): boolean {
     const document = JSON.stringify({
       status,
       result: status === "REVOKED"
         ? { exc_type: "TaskRevokedError", exc_message: ["expired"] }
         : null,
       task_id: taskId,
-      date_done: new Date(parts.serverMs()).toISOString().replace("Z", "+00:00"),
+      date_done: new Date(clockMs(worker)).toISOString().replace("Z", "+00:00"),
     });
     const key = `celery-task-meta-${taskId}`;
     const reply = parts.execute(["SET", key, document, "EX", "86400"]);
@@ -251,7 +260,8 @@ export function crewOf(count: number, parts: WorkerParts): Crew {
     isExpired = false,
   ): void {
     if (!worker.isTalking) return;
-    parts.say({ kind: "event", type, taskId, worker: worker.name, isExpired });
+    const atMs = clockMs(worker);
+    parts.say({ kind: "event", type, taskId, worker: worker.name, isExpired, atMs });
   }
 
   /** To the old end of its list, marked. What a rollback of Redis brought back is older than it seems. */

@@ -211,7 +211,7 @@ function openWorld(plan: Plan, onTold: OnTold | null): World & { traceHash(): nu
     hasList: (list) => redis.store.keys.has(list),
     unacked: () => fieldsOf(redis.store.keys, "unacked"),
     serverMs: redis.nowMs,
-    say: (saying) => air.say(saying, redis.nowMs()),
+    say: air.say,
   });
   const file = scheduleFile(plan.tasks, TRANSPORT, levelsOf(plan));
   const posts = plan.replicas.map(({ offsetMs, rate }, index): Post => ({
