@@ -197,10 +197,13 @@ function applyToPeople(world: World, fault: Fault): void {
       if (fires.length === 0) return;
       const readId = account.rows.findLast(({ isLost }) => !isLost)?.id ?? NO_ID;
       const id = `${BACKFILL}${atMs}`;
-      const request = { kind: "backfill", id, task, fires, rate, readId };
-      askTwice(world, request, againMs);
-      if (otherMs === null) return;
-      timeline.at(timeline.now() + otherMs, () => ask(world, { ...request, id: `${id}-other` }));
+      const request = { kind: "backfill", id, task, fires, rate };
+      // Of an asker of another make, that does not say what it has read.
+      if (otherMs === null) return askTwice(world, request, againMs);
+      askTwice(world, { ...request, readId }, againMs);
+      timeline.at(timeline.now() + otherMs, () => {
+        ask(world, { ...request, readId, id: `${id}-other` });
+      });
       return;
     }
     case "worker":
