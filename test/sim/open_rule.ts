@@ -66,7 +66,7 @@ function isSkipped(
   const { by, reason } = row.detail as { by: string; reason: string };
   if (by === "pause") {
     const orders = [pauses.get(name), pauses.get("*")];
-    return orders.some((each) => each && (each.untilMs === null || lastMs <= each.untilMs));
+    return orders.some((each) => each && (each.skippedToMs === null || lastMs <= each.skippedToMs));
   }
   const instants = instantsOf(rhythm);
   if (by === "window" && policies?.window) {
