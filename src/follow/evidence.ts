@@ -123,18 +123,20 @@ export function newNotes({ redeliveries }: Pick<OpenFire, "redeliveries">): Note
 /**
  * Takes a worker's event into the notes. Events come late, twice, out of order or not at all. One that
  * is dated before the publish may be of a copy, so that it counts for no delivery; its end waits.
+ *
+ * @returns whether it is of this very message for sure
  */
 export function noteEvent(
   notes: Notes,
   open: OpenFire,
   hint: Extract<Hint, { kind: "event" }>,
   nowMs: number,
-): void {
+): boolean {
   const end = endOfEvent(hint);
   if (hint.atMs < open.publishedMs - CLOCK_MARGIN_MS) {
     notes.worker ??= hint.worker;
     if (end !== null) notes.earlyEnd = { ...end, atMs: hint.atMs };
-    return;
+    return false;
   }
   notes.worker = hint.worker;
   notes.end = end ?? notes.end;
@@ -158,6 +160,7 @@ export function noteEvent(
       break;
   }
   notes.extraReceiptMs = hasExtraReceipt(notes, open) ? notes.extraReceiptMs ?? nowMs : null;
+  return true;
 }
 
 /** `null` where it is no end. */

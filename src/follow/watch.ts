@@ -153,9 +153,10 @@ function takeEvent(
 ): void {
   const notes = tracked.notes ??= newNotes(tracked.open);
   const before = notes.worker;
-  noteEvent(notes, tracked.open, hint, nowMs);
+  const isOwn = noteEvent(notes, tracked.open, hint, nowMs);
   if (before !== null && before !== hint.worker) crew.end(before, tracked.key);
-  if (hint.type === "started") crew.begin(hint.worker, tracked.key, nowMs);
+  // A run of a copy says nothing of whether this one is lost.
+  if (isOwn && hint.type === "started") crew.begin(hint.worker, tracked.key, nowMs);
   if (notes.end === null && notes.earlyEnd === null && hint.type !== "retried") return;
   crew.ran(hint.worker, tracked.key);
   crew.end(hint.worker, tracked.key);
